@@ -1,0 +1,3 @@
+"""empiarreader."""
+
+__version__ = "2.0.0.dev0"

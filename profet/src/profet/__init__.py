@@ -1,0 +1,3 @@
+"""profet."""
+
+__version__ = "2.0.0.dev0"

@@ -1,0 +1,57 @@
+"""Fixtures that every suite shares: the embedded archive, real files, a home of one's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from perc_archive import Archive
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect, and so count, what this machine has no data or network for."""
+    wanted = config.getoption("-m") or ""
+    kept, dropped = [], []
+    for item in items:
+        lacks_data = item.get_closest_marker("real_data") is not None and "PERC_REAL_DATA" not in os.environ
+        on_request = any(
+            item.get_closest_marker(name) is not None and name not in wanted for name in ("network", "full")
+        )
+        (dropped if lacks_data or on_request else kept).append(item)
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def _shared_archive() -> Iterator[Archive]:
+    with Archive() as archive:
+        yield archive
+
+
+@pytest.fixture
+def archive(_shared_archive: Archive, monkeypatch: pytest.MonkeyPatch) -> Archive:
+    """Embedded archive, empty and well-behaved; the libraries' settings point at it."""
+    _shared_archive.clear()
+    for name, value in _shared_archive.settings().items():
+        monkeypatch.setenv(name, value)
+    return _shared_archive
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """Folder of real files; tests that use it carry the marker ``real_data``."""
+    return Path(os.environ["PERC_REAL_DATA"])
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the caches of the person who runs the tests out of them, and the tests out of the caches."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    for name in list(os.environ):
+        if name.startswith(("PROFET_", "EMPIARREADER_")):
+            monkeypatch.delenv(name)
