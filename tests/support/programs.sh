@@ -11,9 +11,12 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   # The service is not started: the tests run their own, on loopback.
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
-  printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
+    chmod +x /usr/sbin/policy-rc.d
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-  rm -f /usr/sbin/policy-rc.d
 else
   echo "the full tests need these packages, please install them: ${missing[*]}" >&2
   exit 1
