@@ -23,7 +23,14 @@ from numpy.typing import NDArray
 
 from .imaging import Microscope, Projector, Real, contrast_transfer, noise_sigma, potential, random_rotations
 
-__all__ = ["ENTRIES", "SimulationOptions", "entry_record", "simulate_entries", "simulate_micrograph"]
+__all__ = [
+    "ENTRIES",
+    "SimulationOptions",
+    "entry_record",
+    "simulate_entries",
+    "simulate_micrograph",
+    "write_mrc",
+]
 
 ENTRIES = (11924, 12002)
 """Entry numbers under which the two halves of the data stand."""
@@ -159,7 +166,7 @@ def _write_entries(
             entry = ENTRIES[number % len(ENTRIES)]
             name = f"{label}_{number + 1:03d}.mrcs"
             path = folder / str(entry) / "data" / "Particles" / name
-            _write_mrc(
+            write_mrc(
                 path, (noisy[chosen] / sigma).astype(np.float16), options.pixel_size_angstrom, stack=True
             )
             rows[entry] += _star_rows(name, images, chosen, options)
@@ -176,7 +183,7 @@ def _write_entries(
                 generator=generator,
             )
             path = folder / str(entry) / "data" / "Micrographs" / f"{label}_{number + 1:03d}.mrc"
-            _write_mrc(path, image.astype(np.float16), options.pixel_size_angstrom, stack=False)
+            write_mrc(path, image.astype(np.float16), options.pixel_size_angstrom, stack=False)
 
 
 def simulate_micrograph(
@@ -198,10 +205,11 @@ def simulate_micrograph(
     """
     edge = projector.volume.shape[0]
     field_ = np.zeros((size, size), np.float32)
-    step = int(0.8 * edge)
-    for y in range(edge // 8, size - edge, step):
-        for x in range(edge // 8, size - edge, step):
-            top, left = y + int(generator.integers(edge // 6)), x + int(generator.integers(edge // 6))
+    jitter = edge // 6
+    rows = range(0, size - edge - jitter, int(0.8 * edge))
+    for y in rows:
+        for x in rows:
+            top, left = y + int(generator.integers(jitter)), x + int(generator.integers(jitter))
             rotation = random_rotations(1, generator=generator)[0]
             field_[top : top + edge, left : left + edge] += projector.image(projector.project(rotation))
     ice = generator.normal(0.0, 1.2 * field_.std(), field_.shape)
@@ -225,7 +233,8 @@ def _frequency_squared(size: int, pixel_size_angstrom: float) -> NDArray[np.floa
     return np.asarray(ky**2 + kx**2)
 
 
-def _write_mrc(path: Path, data: NDArray[Any], pixel_size_angstrom: float, *, stack: bool) -> None:
+def write_mrc(path: Path, data: NDArray[Any], pixel_size_angstrom: float, *, stack: bool) -> None:
+    """Write an image ``(y, x)``, or a stack of images ``(n, y, x)``; the same data gives the same bytes."""
     import mrcfile
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -234,7 +243,7 @@ def _write_mrc(path: Path, data: NDArray[Any], pixel_size_angstrom: float, *, st
         if stack:
             mrc.set_image_stack()
         mrc.voxel_size = pixel_size_angstrom
-        # The writer puts the hour into the labels; the same options should give the same bytes.
+        # The writer puts the time of day here.
         mrc.header.label[0] = b"SYNTHETIC: simulated for the PERC examples".ljust(80)
 
 
