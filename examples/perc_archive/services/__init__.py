@@ -1,0 +1,50 @@
+"""The real services' dialects, one module each, and who answers what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from perc_archive.protocol import Request, Response, html_page
+from perc_archive.services import (
+    alphafold,
+    apache,
+    beacons,
+    empiar_api,
+    pdbe,
+    rcsb_files,
+    rcsb_search,
+    static,
+    uniprot,
+)
+from perc_archive.site import Site
+
+Service = Callable[[Request, Site], Response | None]
+
+_ROUTES: tuple[tuple[str, str, Service], ...] = (
+    ("www.ebi.ac.uk", "/empiar/api/", empiar_api.answer),
+    ("www.ebi.ac.uk", "/pdbe/pdbe-kb/3dbeacons/", beacons.answer),
+    ("www.ebi.ac.uk", "/pdbe/", pdbe.answer),
+    ("ftp.ebi.ac.uk", "/", apache.answer),
+    ("search.rcsb.org", "/", rcsb_search.answer),
+    ("files.rcsb.org", "/", rcsb_files.answer),
+    ("models.rcsb.org", "/", rcsb_files.answer_models),
+    ("files.wwpdb.org", "/", rcsb_files.answer_wwpdb),
+    ("alphafold.ebi.ac.uk", "/", alphafold.answer),
+    ("rest.uniprot.org", "/", uniprot.answer),
+)
+
+
+def answer(request: Request, site: Site) -> Response:
+    """Ask the service that a request is for. A static file at exactly that address goes before its answers."""
+    if request.method not in ("GET", "HEAD", "POST"):
+        return html_page(405, "405 Method Not Allowed", "The requested method is not allowed for this URL.")
+    if request.method != "POST" and request.host != "ftp.ebi.ac.uk":
+        found = static.answer(request, site)
+        if found is not None:
+            return found
+    for host, prefix, service in _ROUTES:
+        if request.host == host and request.path.startswith(prefix):
+            response = service(request, site)
+            if response is not None:
+                return response
+    return html_page(404, "404 Not Found", "The requested URL was not found on this server.")

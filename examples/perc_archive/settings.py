@@ -1,0 +1,52 @@
+"""Real host names that the archive speaks for, and the libraries' settings that point at it."""
+
+from __future__ import annotations
+
+HOSTS = (
+    "www.ebi.ac.uk",
+    "ftp.ebi.ac.uk",
+    "search.rcsb.org",
+    "files.rcsb.org",
+    "data.rcsb.org",
+    "models.rcsb.org",
+    "www.rcsb.org",
+    "alphafold.ebi.ac.uk",
+    "rest.uniprot.org",
+    "www.uniprot.org",
+    "files.wwpdb.org",
+)
+
+URL_SETTINGS = {
+    "PROFET_RCSB_SEARCH_URL": "search.rcsb.org",
+    "PROFET_RCSB_FILES_URL": "files.rcsb.org",
+    "PROFET_RCSB_DATA_URL": "data.rcsb.org",
+    "PROFET_RCSB_MODELS_URL": "models.rcsb.org",
+    "PROFET_ALPHAFOLD_URL": "alphafold.ebi.ac.uk",
+    "PROFET_UNIPROT_URL": "rest.uniprot.org",
+    "PROFET_PDBE_URL": "www.ebi.ac.uk/pdbe",
+    "PROFET_WWPDB_URL": "files.wwpdb.org",
+    "EMPIARREADER_API_URL": "www.ebi.ac.uk/empiar/api",
+    "EMPIARREADER_ARCHIVE_URL": "ftp.ebi.ac.uk/empiar/world_availability",
+    "EMPIARREADER_EMDB_URL": "ftp.ebi.ac.uk/pub/databases/emdb",
+}
+
+
+def library_settings(base_url: str, ftp_url: str | None) -> dict[str, str]:
+    """Environment that points the libraries at one archive.
+
+    Parameters
+    ----------
+    base_url
+        Address of the HTTP server, without a slash at the end.
+    ftp_url
+        Address of the FTP server, or None where none runs; then its setting is left out.
+
+    Examples
+    --------
+    >>> library_settings("http://127.0.0.1:8000", None)["PROFET_PDBE_URL"]
+    'http://127.0.0.1:8000/www.ebi.ac.uk/pdbe'
+    """
+    settings = {name: f"{base_url}/{place}" for name, place in URL_SETTINGS.items()}
+    if ftp_url is not None:
+        settings["EMPIARREADER_FTP_URL"] = f"{ftp_url}/empiar/world_availability"
+    return settings
