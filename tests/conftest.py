@@ -40,6 +40,29 @@ def archive(_shared_archive: Archive, monkeypatch: pytest.MonkeyPatch) -> Archiv
     return _shared_archive
 
 
+@pytest.fixture(scope="session")
+def demo_content(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the synthetic content that examples and documentation read; made once a session."""
+    from perc_simulation.content import make_content
+
+    return make_content(tmp_path_factory.mktemp("content"))
+
+
+@pytest.fixture(scope="session")
+def _shared_demo_archive(demo_content: Path) -> Iterator[Archive]:
+    with Archive(content=demo_content) as archive:
+        yield archive
+
+
+@pytest.fixture
+def demo_archive(_shared_demo_archive: Archive, monkeypatch: pytest.MonkeyPatch) -> Archive:
+    """Embedded archive with the synthetic content; the libraries' settings point at it."""
+    _shared_demo_archive.clear()
+    for name, value in _shared_demo_archive.settings().items():
+        monkeypatch.setenv(name, value)
+    return _shared_demo_archive
+
+
 @pytest.fixture
 def real_data() -> Path:
     """Folder of real files; tests that use it carry the marker ``real_data``."""
