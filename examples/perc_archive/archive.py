@@ -21,6 +21,7 @@ from perc_archive.faults import Fault
 from perc_archive.journal import LoggedRequest
 from perc_archive.listing import escape_path
 from perc_archive.protocol import Headers
+from perc_archive.realdata import is_real_data
 from perc_archive.settings import library_settings
 from perc_archive.shaping import Shape
 
@@ -86,7 +87,7 @@ class Archive:
         self._listing_style = "table"
         settings = {
             "content": _folder(content),
-            "real_data": _folder(real_data),
+            "real_data": _real_folder(real_data),
             "latency_seconds": latency_seconds,
             "rate_bytes_per_second": rate_bytes_per_second,
             "ftp": ftp and importlib.util.find_spec("pyftpdlib") is not None,
@@ -115,6 +116,11 @@ class Archive:
     def close(self) -> None:
         """Stop the server and remove what it kept on disk."""
         self._finalizer()
+
+    def check(self) -> None:
+        """Raise `ArchiveError` if the server is no longer there."""
+        if self._process.poll() is not None:
+            raise ArchiveError(f"the embedded archive ended by itself (exit code {self._process.returncode})")
 
     @property
     def pid(self) -> int:
@@ -281,6 +287,12 @@ def _folder(path: Path | None) -> str | None:
     if not path.is_dir():
         raise NotADirectoryError(f"no folder to serve: {path}")
     return os.fspath(path.resolve())
+
+
+def _real_folder(path: Path | None) -> str | None:
+    if path is not None and path.is_dir() and not is_real_data(path):
+        raise NotADirectoryError(f"no folder of real files (profet/, empiar/, caked/) in {path}")
+    return _folder(path)
 
 
 def _launch() -> subprocess.Popen[bytes]:

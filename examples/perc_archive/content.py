@@ -24,7 +24,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from perc_archive import empiar_record, prediction
+from perc_archive import empiar_record, empiar_xml, prediction
 from perc_archive.structure_record import structure_record
 from perc_archive.tree import GZIPPED, RECORDS, header_record, path_parts
 from perc_archive.uniprot_record import complete_record
@@ -85,7 +85,7 @@ class ContentFolder:
             self.add_file("ftp.ebi.ac.uk", f"{EMPIAR_TREE}/{entry_id}/{name}", body)
         full = empiar_record.complete_record(entry_id, files, record or {})
         self.add_file(
-            "ftp.ebi.ac.uk", f"{EMPIAR_TREE}/{entry_id}/{entry_id}.xml", empiar_record.to_xml(entry_id, full)
+            "ftp.ebi.ac.uk", f"{EMPIAR_TREE}/{entry_id}/{entry_id}.xml", empiar_xml.to_xml(entry_id, full)
         )
         self.add_record("empiar", str(entry_id), full)
 

@@ -96,14 +96,14 @@ def _reply(
 
 
 def _layers(folder: Path, settings: dict[str, Any]) -> list[Path]:
-    """Own content first, then the given folder, then what was made of the real files."""
+    """Own content first, then what was made of the real files, then the given folder (which may hold stand-ins)."""
     own = folder / "own"
     own.mkdir()
     layers = [own]
-    if settings.get("content"):
-        layers.append(Path(settings["content"]))
     if settings.get("real_data"):
         layers.append(realdata.link(Path(settings["real_data"]), folder / "real"))
+    if settings.get("content"):
+        layers.append(Path(settings["content"]))
     return layers
 
 

@@ -57,6 +57,16 @@ def struct_ref_accessions(head: str) -> list[str]:
     return list(dict.fromkeys(name for name in found if name not in ("", "?", ".")))
 
 
+def dbref_accessions(text: str) -> list[str]:
+    """UniProt accessions of the DBREF records of a PDB file, without repeats.
+
+    >>> dbref_accessions("DBREF  1A8O A  151   220  UNP    P12497   POL_HV1N5      283    352")
+    ['P12497']
+    """
+    lines = [line for line in text.splitlines() if line.startswith("DBREF ") and line[26:32].strip() == "UNP"]
+    return list(dict.fromkeys(line[33:41].strip() for line in lines))
+
+
 def _single(head: str, item: str) -> str | None:
     rows = _category(head, item.partition(".")[0] + ".")
     value = rows[0].get(item.partition(".")[2]) if rows else None

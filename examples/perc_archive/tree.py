@@ -63,6 +63,26 @@ class Tree:
                 return Path(candidate)
         return None
 
+    def either_form(self, host: str, path: str, *, gzipped: bool) -> Path | None:
+        """File at a path, with or without a gzip layer, made from its other form where only that is there.
+
+        The layer decides before the form: a synthetic ``x.cif`` never hides a real ``x.cif.gz`` of a layer above it.
+        `path` is the one without ``.gz``.
+        """
+        try:
+            parts = path_parts(path)
+        except UnsafePathError:
+            return None
+        for candidate in self._candidates(host, *parts):
+            plain, packed = Path(candidate), Path(f"{candidate}.gz")
+            if gzipped and packed.is_file():
+                return packed
+            if plain.is_file():
+                return self.zipped(plain) if gzipped else plain
+            if packed.is_file():
+                return self.unzipped(packed)
+        return None
+
     def zipped_file(self, host: str, path: str) -> Path | None:
         """Gzip form of a file that its host negotiates by Accept-Encoding, or None."""
         try:

@@ -52,14 +52,10 @@ def _mapping(request: Request, site: Site, what: str, key: str) -> Response:
 
 
 def _find(site: Site, host: str, name: str) -> Path | None:
-    """Entry file by its name, the archive's copy among RCSB's, in both of its forms."""
+    """Entry file by its name; the archive's own copy is the one that RCSB serves too."""
     plain = name.lower().removesuffix(".gz")
-    stored = site.tree.file(host, f"/pdbe/entry-files/download/{plain}")
-    zipped = site.tree.file(host, f"/pdbe/entry-files/download/{plain}.gz")
-    if name.lower().endswith(".gz"):
-        found = zipped or (stored and site.tree.zipped(stored))
-    else:
-        found = stored or (zipped and site.tree.unzipped(zipped))
+    stem = f"/pdbe/entry-files/download/{plain}"
+    found = site.tree.either_form(host, stem, gzipped=name.lower().endswith(".gz"))
     if found is not None:
         return found
     return find_structure(site, re.sub(r"^pdb(\w{4})\.ent", r"\1.pdb", name.lower()))

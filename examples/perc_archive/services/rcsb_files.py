@@ -17,17 +17,13 @@ _NAME = re.compile(
 
 
 def _find(site: Site, host: str, folder: str, name: str) -> Path | None:
-    """File under its canonical name, made from its other form where only that is there."""
+    """File under its canonical name, in the form asked for."""
     match = _NAME.fullmatch(name)
     if match is None:
         return None
     pdb_id = match["id"].upper() if len(match["id"]) == 4 else match["id"].lower()
     stem = f"{folder}/{pdb_id}{match['rest'].lower()}"
-    if match["gz"]:
-        other = site.tree.file(host, stem)
-        return site.tree.file(host, f"{stem}.gz") or (other and site.tree.zipped(other))
-    other = site.tree.file(host, f"{stem}.gz")
-    return site.tree.file(host, stem) or (other and site.tree.unzipped(other))
+    return site.tree.either_form(host, stem, gzipped=match["gz"] is not None)
 
 
 def find_structure(site: Site, name: str) -> Path | None:
