@@ -1,8 +1,9 @@
 """An embedded archive: one small server on loopback that speaks the dialects of the real services.
 
-EMPIAR's API and its tree over HTTPS and FTP, EMDB, RCSB PDB, AlphaFold DB, UniProt, PDBe and 3D-Beacons. Content
-comes from a folder (`perc_archive.content`), from real files, or is added by hand. Tests, the demo, the notebooks and
-the benchmarks use it; the libraries know nothing of it and are pointed at it by their settings.
+EMPIAR's API and its tree over HTTPS and FTP, EMDB, RCSB PDB, AlphaFold DB, UniProt, PDBe and 3D-Beacons.
+Content comes from a folder (`perc_archive.content`), from real files, or is added by hand. Tests, the demo,
+the notebooks and the benchmarks use it; the libraries know nothing of it and are pointed at it by their
+settings.
 
 Without ``--as-hosts`` the real host name is the first component of a path:
 ``http://127.0.0.1:PORT/www.ebi.ac.uk/empiar/api/entry/10943/``.

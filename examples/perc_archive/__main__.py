@@ -23,7 +23,7 @@ examples:
   python -m perc_archive --content DIR                      serve until Ctrl-C; prints the settings to export
   python -m perc_archive --real DIR -- profet 4v1w          run a command with those settings
   python -m perc_archive --as-hosts -- curl https://www.ebi.ac.uk/empiar/api/entry/10943/
-                                                            the real names mean this archive, for this command only
+                                                            the real names mean this archive, for this command
   python -m perc_archive --latency 0.05 --rate 20M          50 ms round trip, 20 MB/s for each connection
   python -m perc_archive --ceiling                          measure how fast the archive itself is
 """
@@ -144,8 +144,7 @@ def _as_hosts(options: argparse.Namespace, command: list[str]) -> int:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.lower().endswith("_proxy")
-            and not name.startswith(("PROFET_", "EMPIARREADER_"))
+            if (not name.lower().endswith("_proxy") and not name.startswith(("PROFET_", "EMPIARREADER_")))
             or name.endswith(("_CACHE_DIR", "_CACHE_SIZE", "_OFFLINE", "_TIMEOUT"))
         }
         with _archive(options, made.certificate):

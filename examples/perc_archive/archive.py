@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import importlib.util
 import json
@@ -34,7 +35,7 @@ class ArchiveError(RuntimeError):
 
 
 class FtpUnavailableError(ArchiveError):
-    """This archive serves no FTP."""
+    """FTP was asked of an archive that serves none."""
 
 
 class Archive:
@@ -132,7 +133,7 @@ class Archive:
         """``ftp://127.0.0.1:PORT``."""
         if self._ftp_port is None:
             raise FtpUnavailableError(
-                "this archive serves no FTP: it was started with ftp=False, or the package pyftpdlib is not installed"
+                "this archive serves no FTP: it was started with ftp=False, or pyftpdlib is not installed"
             )
         return f"ftp://127.0.0.1:{self._ftp_port}"
 
@@ -147,7 +148,7 @@ class Archive:
     def add_file(
         self, host: str, path: str, body: bytes | Path, *, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Serve a static file of any host; `path` is decoded. A body given as a path is served from where it lies."""
+        """Serve a static file of any host; `path` is decoded. A body given as a path is served from there."""
         self._own.add_file(host, path, body, headers=headers)
 
     def add_entry(
@@ -188,7 +189,7 @@ class Archive:
         self._own.add_alphafold(accession, cif=cif, pdb=pdb, version=version, sequence=sequence)
 
     def add_record(self, kind: str, key: str, record: object) -> None:
-        """Serve a recorded answer (``best_structures``, ``sifts``, ``beacons`` …); see `perc_archive.content`."""
+        """Serve a recorded answer (``best_structures``, ``sifts`` …); see `perc_archive.content`."""
         self._own.add_record(kind, key, record)
 
     @property
@@ -223,10 +224,11 @@ class Archive:
         ----------
         kind
             ``stall`` (sends `after_bytes` of the body, then nothing), ``drop`` (closes after `after_bytes`),
-            ``status`` (answers `status`, with `retry_after` if given), ``ignore_range`` (200 and the whole body for
-            a range request), ``html`` (200 with an HTML page), ``wrong_length`` (Content-Length larger than the
-            body), ``gzip`` (gzip-encoded though identity was asked; a name ending in .gz is only labelled so),
-            ``omit`` (the matched file is left out of its listing), ``refuse`` (closes without an answer).
+            ``status`` (answers `status`, with `retry_after` if given), ``ignore_range`` (200 and the whole
+            body for a range request), ``html`` (200 with an HTML page), ``wrong_length`` (Content-Length
+            larger than the body), ``gzip`` (gzip-encoded though identity was asked; a name ending in .gz is
+            only labelled so), ``omit`` (the matched file is left out of its listing), ``refuse`` (closes
+            without an answer).
         match
             Pattern (`fnmatch`) on ``host/path``, the path decoded.
         times
@@ -327,10 +329,8 @@ def _handshake(process: subprocess.Popen[bytes], settings: Mapping[str, object])
 def _stop(process: subprocess.Popen[bytes]) -> None:
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            try:
+            with contextlib.suppress(OSError):
                 pipe.close()
-            except OSError:
-                pass
     try:
         process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:

@@ -75,7 +75,7 @@ def make_authority(folder: Path, hosts: Sequence[str], command: Sequence[str]) -
 
 
 def trust_files(command: Sequence[str]) -> list[Path]:
-    """Files with trusted authorities: the system's, then those of Python packages of every interpreter in reach."""
+    """Files with trusted authorities: the system's, then those of every Python in reach."""
     places = [Path(place) for place in _SYSTEM_BUNDLES]
     for prefix in _prefixes(command):
         places.append(prefix / "ssl" / "cacert.pem")  # conda

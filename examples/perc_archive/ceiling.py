@@ -37,7 +37,7 @@ def measure() -> Iterator[str]:
         archive.shape(latency_seconds=0.05, rate_bytes_per_second=20e6)
         seconds = _download(archive, connections=16, part=8 << 20)
         ideal = _GIB / 16 / 20e6 + (8 + 1) * 0.05
-        yield f"1 GiB, 16 connections at 20 MB/s and 50 ms, 8 MiB parts: {seconds:.2f} s (ideal {ideal:.2f} s)"
+        yield f"1 GiB, 16 connections at 20 MB/s and 50 ms, 8 MiB parts: {seconds:.2f} s (ideal {ideal:.2f})"
 
 
 def _rate(seconds: float) -> str:

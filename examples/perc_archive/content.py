@@ -2,14 +2,13 @@
 
 Layout of a content folder::
 
-    <real host>/<real path>          a file, byte for byte as its host serves it
-    _gzip/<real host>/<real path>    a file whose host sends it gzip-encoded to those who take it (AlphaFold DB)
-    _records/empiar/<number>.json    an entry object of the EMPIAR API
-    _records/uniprot/<accession>.json, _records/alphafold/<accession>.json (the array of models),
-    _records/rcsb/<PDB ID>.json      what the RCSB search index knows of a structure
-    _records/best_structures/<accession>.json, _records/sifts/<pdb id>.json,
-    _records/beacons/<accession>.json    answers of PDBe, PDBe's SIFTS mappings and 3D-Beacons
-    _records/headers/<hash>.json     header fields of one file, where its host's usual ones do not do
+    <real host>/<real path>          a file, byte for byte as its host serves it _gzip/<real host>/<real path>
+    a file whose host sends it gzip-encoded to those who take it (AlphaFold DB) _records/empiar/<number>.json
+    an entry object of the EMPIAR API _records/uniprot/<accession>.json, _records/alphafold/<accession>.json
+    (the array of models), _records/rcsb/<PDB ID>.json      what the RCSB search index knows of a structure
+    _records/best_structures/<accession>.json, _records/sifts/<pdb id>.json, _records/beacons/<accession>.json
+    answers of PDBe, PDBe's SIFTS mappings and 3D-Beacons _records/headers/<hash>.json     header fields of
+    one file, where its host's usual ones do not do
 
 Everything is written beside its place and renamed into it, so a folder may be served while it is written.
 """
@@ -78,8 +77,8 @@ class ContentFolder:
     ) -> None:
         """EMPIAR entry: its files by entry-relative path, its API record and its XML.
 
-        What `record` leaves out of the API's entry object is filled in; without ``imagesets`` there is one for each
-        folder of images.
+        What `record` leaves out of the API's entry object is filled in; without ``imagesets`` there is one
+        for each folder of images.
         """
         for name, body in files.items():
             self.add_file("ftp.ebi.ac.uk", f"{EMPIAR_TREE}/{entry_id}/{name}", body)
@@ -99,9 +98,10 @@ class ContentFolder:
         resolution: float | None = None,
         title: str = "",
     ) -> None:
-        """Structure of the RCSB PDB: its files, and its place in the search index under its UniProt accessions.
+        """Structure of the RCSB PDB: its files, and its UniProt accessions for the search.
 
-        The server makes the gzip form of each file by itself. `resolution` (Å) defaults to what the mmCIF says.
+        The server makes the gzip form of each file by itself. `resolution` (Å) defaults to what the mmCIF
+        says.
         """
         name = pdb_id.upper() if len(pdb_id) == 4 else pdb_id.lower()
         for extension, body in (("cif", cif), ("pdb", pdb)):
@@ -124,7 +124,7 @@ class ContentFolder:
         version: int = 6,
         sequence: str | None = None,
     ) -> None:
-        """AlphaFold DB: the API's array of models (the canonical one not first) and the files of the canonical one."""
+        """AlphaFold DB: the API's array of models, the canonical one not first, and the files of that one."""
         models = prediction.models(accession, version=version, sequence=sequence or "")
         self.add_record("alphafold", accession, models)
         for extension, body in (("cif", cif), ("pdb", pdb)):

@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 _FORMATS = {
-    ".mrc": "MRC", ".mrcs": "MRCS", ".map": "MRC", ".st": "MRC", ".rec": "MRC", ".tif": "TIFF", ".tiff": "TIFF",
-    ".eer": "EER", ".dm3": "DM3", ".dm4": "DM4", ".spi": "SPIDER", ".png": "PNG", ".jpg": "JPEG",
+    ".mrc": "MRC", ".mrcs": "MRCS", ".map": "MRC", ".st": "MRC", ".rec": "MRC", ".tif": "TIFF",
+    ".tiff": "TIFF", ".eer": "EER", ".dm3": "DM3", ".dm4": "DM4", ".spi": "SPIDER", ".png": "PNG",
+    ".jpg": "JPEG",
 }  # fmt: skip
 _VOXELS = {
     0: "SIGNED BYTE", 1: "SIGNED 16 BIT INTEGER", 2: "32 BIT FLOAT", 6: "UNSIGNED 16 BIT INTEGER",
@@ -23,7 +24,8 @@ def complete_record(
 ) -> dict[str, Any]:
     """Entry object with every field of the public API, from what is given and from the files.
 
-    ``image_width`` and ``image_height`` are text or null and ``dataset_size`` is text, as in the real answers.
+    ``image_width`` and ``image_height`` are text or null and ``dataset_size`` is text, as in the real
+    answers.
     """
     given: dict[str, Any] = dict(record)
     imagesets = given.pop("imagesets", None)

@@ -36,7 +36,8 @@ def to_xml(entry_id: int, record: Mapping[str, Any]) -> bytes:
     for imageset in record["imagesets"]:
         root.append(_imageset_xml(imageset))
     ET.indent(root, space="    ")
-    return ET.tostring(root, encoding="utf-8") + b"\n"
+    text: bytes = ET.tostring(root, encoding="utf-8")
+    return text + b"\n"
 
 
 def _add(parent: ET.Element, tag: str, value: object, attributes: Mapping[str, str] | None = None) -> None:
@@ -73,8 +74,8 @@ def _imageset_xml(imageset: Mapping[str, Any]) -> ET.Element:
 def from_xml(text: bytes) -> dict[str, Any]:
     """API record of an entry, derived from its XML.
 
-    Values that the XML does not hold get the API's empty ones; ``variable`` sizes become None. The XML escapes
-    ampersands twice, and so does the text that comes back.
+    Values that the XML does not hold get the API's empty ones; ``variable`` sizes become None. The XML
+    escapes ampersands twice, and so does the text that comes back.
     """
     root = ET.fromstring(text)
     spaces = {"e": NAMESPACE}

@@ -65,7 +65,7 @@ def route(method: str, target: str, headers: Headers, body: bytes, *, version: s
     )
 
 
-class Gone(Exception):  # noqa: N818 - the connection is no error of ours
+class Gone(Exception):
     """The client went away, or a fault wants the connection closed."""
 
 

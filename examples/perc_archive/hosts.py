@@ -1,8 +1,9 @@
 """The real host names, private to one command: namespaces in which they mean this machine (Linux).
 
-The process that calls `enter` gets a network of its own (a loopback interface and nothing else), and mounts of its own
-in which /etc/hosts and its kin, and the files of trusted authorities, read differently. Nothing outside changes, and
-it ends with the process. Root needs nothing more; others get a user namespace in which they keep their own identity.
+The process that calls `enter` gets a network of its own (a loopback interface and nothing else), and mounts
+of its own in which /etc/hosts and its kin, and the files of trusted authorities, read differently. Nothing
+outside changes, and it ends with the process. Root needs nothing more; others get a user namespace in which
+they keep their own identity.
 """
 
 from __future__ import annotations
@@ -57,10 +58,11 @@ def enter(folder: Path, overlays: Mapping[Path, Path]) -> None:
 
 def _sentence(reason: str) -> str:
     return (
-        f"--as-hosts needs a private user, network and mount namespace, which this system does not allow ({reason}). "
-        "Run it as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, "
+        "--as-hosts needs a private user, network and mount namespace, which this system does not allow "
+        f"({reason}). Run it as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, "
         "kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces above 0; in a container: "
-        "--privileged). Without --as-hosts, the archive is used through the libraries' settings and needs none of it."
+        "--privileged). Without --as-hosts, the archive is used through the libraries' settings and needs "
+        "none of it."
     )
 
 
@@ -138,7 +140,8 @@ def _raise_loopback() -> None:
         request = struct.pack("16sh22x", b"lo", 0)
         (flags,) = struct.unpack_from("h", fcntl.ioctl(control, _SIOCGIFFLAGS, request), 16)
         fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | _IFF_UP))
-        # Programs that see loopback addresses only take the machine for unconnected and resolve no name (aria2c,
-        # getaddrinfo with AI_ADDRCONFIG); so the interface gets one other address, which nothing uses.
+        # Programs that see loopback addresses only take the machine for unconnected and resolve no name
+        # (aria2c, getaddrinfo with AI_ADDRCONFIG); so the interface gets one other address, which nothing
+        # uses.
         address = socket.inet_aton(_DOCUMENTATION_ADDRESS)
         fcntl.ioctl(control, _SIOCSIFADDR, struct.pack("16shH4s16x", b"lo:0", socket.AF_INET, 0, address))

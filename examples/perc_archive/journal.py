@@ -16,8 +16,8 @@ class LoggedRequest:
     """One request that the archive was asked, and what it sent.
 
     ``path`` is decoded and starts with a slash, ``query`` is as sent, ``headers`` answer to any case,
-    ``body_bytes_sent`` counts the bytes of the body handed to the network (not header bytes). ``status`` 0 means
-    that the connection was closed without an answer. Transfers over FTP are logged under their command
+    ``body_bytes_sent`` counts the bytes of the body handed to the network (not header bytes). ``status`` 0
+    means that the connection was closed without an answer. Transfers over FTP are logged under their command
     (RETR, MLSD, LIST, NLST) with the host ftp.ebi.ac.uk.
     """
 
@@ -95,8 +95,8 @@ class Journal:
     def read(self, match: str, *, patience_seconds: float = 0.5) -> list[dict[str, object]]:
         """Requests whose ``host/path`` matches, oldest first.
 
-        A client may hold the last byte of an answer before this process has counted it; requests that are still
-        being answered are therefore waited for, briefly.
+        A client may hold the last byte of an answer before this process has counted it; requests that are
+        still being answered are therefore waited for, briefly.
         """
         deadline = time.monotonic() + patience_seconds
         with self._changed:

@@ -1,7 +1,8 @@
 """Directory listings byte for byte as Apache 2.4 (mod_autoindex) writes them.
 
-Styles: ``table`` (HTMLTable, NameWidth=*: what ftp.ebi.ac.uk is taken to use), ``table-truncated`` (HTMLTable with
-the default name width of 23), ``pre`` (FancyIndexing without a table) and ``ul`` (no FancyIndexing).
+Styles: ``table`` (HTMLTable, NameWidth=*: what ftp.ebi.ac.uk is taken to use), ``table-truncated``
+(HTMLTable with the default name width of 23), ``pre`` (FancyIndexing without a table) and ``ul`` (no
+FancyIndexing).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class ListedFile:
 
 
 def escape_path(path: str) -> str:
-    """Percent-encoding of Apache's ``ap_os_escape_path``: lower-case hexadecimal, ``./`` before a first colon.
+    """Percent-encoding as Apache's ``ap_os_escape_path`` does it: lower case, ``./`` before a first colon.
 
     >>> escape_path("a b#1+c.mrc"), escape_path("time:1.mdoc")
     ('a%20b%231+c.mrc', './time:1.mdoc')
@@ -64,7 +65,7 @@ def format_size(size_bytes: int) -> str:
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, bytes], ...]:
-    """Sort key of VersionSort (``apr_strnatcmp``): runs of digits as numbers, white space skipped, signed bytes.
+    """Sort key of VersionSort (``apr_strnatcmp``): digits as numbers, no white space, signed bytes.
 
     >>> sorted(["a10", "a9", "a 1"], key=natural_key)
     ['a 1', 'a9', 'a10']
@@ -207,7 +208,8 @@ def _pre(rows: Sequence[ListedFile], parent: str, query: str) -> bytes:
     names = [_link(file)[1] for file in rows]
     width = max(map(len, map(os.fsencode, ["Parent Directory", *names])))
     lines = [
-        f"<pre>      {_sort_link('N', 'Name', query)}{' ' * (width - 4)} {_sort_link('M', 'Last modified', query)}"
+        f"<pre>      {_sort_link('N', 'Name', query)}{' ' * (width - 4)} "
+        f"{_sort_link('M', 'Last modified', query)}"
         f"      {_sort_link('S', 'Size', query)}  {_sort_link('D', 'Description', query)}<hr>"
         f'<img src="/icons/back.gif" alt="[PARENTDIR]"> <a href="{parent}">Parent Directory</a>'
         f"{' ' * (width - 16)} {' ' * 19}  -   \n".encode()

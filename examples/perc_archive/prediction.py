@@ -10,8 +10,8 @@ def models(
 ) -> list[object]:
     """Models of one protein as ``/api/prediction/{accession}`` lists them.
 
-    An isoform comes before the canonical model, for the real service promises no order either and its first object
-    is often an isoform.
+    An isoform comes before the canonical model, for the real service promises no order either and its first
+    object is often an isoform.
     """
     canonical = accession.partition("-")[0]
     names = [f"{canonical}-2", canonical] if accession == canonical else [accession]

@@ -53,9 +53,9 @@ class BadRequestError(ValueError):
 class Request:
     """One request, routed to the real host that it means.
 
-    ``path`` is decoded and starts with a slash; ``prefix`` is what a link within the host needs in front of it
-    ("" under the real name, ``/host`` where the host is the first path component), ``base`` the address that
-    stands for ``https://`` of a known host in answers (None: they stay as they are).
+    ``path`` is decoded and starts with a slash; ``prefix`` is what a link within the host needs in front of
+    it ("" under the real name, ``/host`` where the host is the first path component), ``base`` the address
+    that stands for ``https://`` of a known host in answers (None: they stay as they are).
     """
 
     method: str

@@ -171,7 +171,8 @@ def _multipart(answer: Answer, whole: Segment, wanted: list[tuple[int, int]], si
     kind = next((value for name, value in answer.headers if name.lower() == "content-type"), "")
     answer.segments = []
     for start, stop in wanted:
-        head = f"\r\n--{boundary}\r\nContent-type: {kind}\r\nContent-range: bytes {start}-{stop - 1}/{size}\r\n\r\n"
+        place = f"Content-range: bytes {start}-{stop - 1}/{size}"
+        head = f"\r\n--{boundary}\r\nContent-type: {kind}\r\n{place}\r\n\r\n"
         answer.segments += [head.encode("latin-1"), _slice(whole, start, stop)]
     answer.segments.append(f"\r\n--{boundary}--\r\n".encode())
     answer.headers = [h for h in answer.headers if h[0].lower() != "content-type"]

@@ -2,9 +2,9 @@
 
 The folder is laid out like this (anything may be missing)::
 
-    profet/   {id}[_updated].cif.gz {id}.pdb.gz {id}.bcif.gz AF-{model}.{cif,pdb}.gz alphafold_prediction_{acc}.json
-              uniprot_{acc}.json[.gz] uniprot_inactive_{why}_{acc}.json pdbe_best_structures_{acc}.json
-              pdbe_sifts_mappings*.json 3dbeacons_summary*.json
+    profet/   {id}[_updated].cif.gz {id}.pdb.gz {id}.bcif.gz AF-{model}.{cif,pdb}.gz
+              alphafold_prediction_{acc}.json uniprot_{acc}.json[.gz] uniprot_inactive_{why}_{acc}.json
+              pdbe_best_structures_{acc}.json pdbe_sifts_mappings*.json 3dbeacons_summary*.json
     empiar/   api/{entry}.xml mrc/emd_{n}.map.gz mrc|star|meta/empiar_10076_7.{mrc,star,cs}
     caked/    mrcfile/emd_{n}.map.gz
 """
@@ -92,7 +92,7 @@ def _head(path: Path, end: bytes) -> bytes:
 
 
 def _coverage(folder: Path) -> dict[str, dict[str, float]]:
-    """Fraction of each protein that a structure covers, from UniProt's cross-references: {pdb id: {accession: x}}."""
+    """Fraction of each protein that a structure covers, by UniProt: {pdb id: {accession: fraction}}."""
     found: dict[str, dict[str, float]] = {}
     for path, _ in _matching(folder, r"uniprot_\w+\.json(\.gz)?"):
         record = _read_json(path)

@@ -1,8 +1,8 @@
 """The server process: listeners, connections, and the life line to whoever started it.
 
-Started as ``python -m perc_archive.server`` with a JSON object of settings on its first line of standard input; it
-answers with one line of JSON that says where it listens, and ends when its standard input is closed or its parent is
-gone. Nobody but `perc_archive.archive` needs to know.
+Started as ``python -m perc_archive.server`` with a JSON object of settings on its first line of standard
+input; it answers with one line of JSON that says where it listens, and ends when its standard input is closed
+or its parent is gone. Nobody but `perc_archive.archive` needs to know.
 """
 
 from __future__ import annotations
@@ -91,12 +91,12 @@ class Server:
 def _reply(
     connection: socket.socket, status: int, body: bytes, *, kind: str = "application/json", more: str = ""
 ) -> None:
-    head = f"HTTP/1.1 {status} {phrase(status)}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
-    connection.sendall(head.encode() + body)
+    head = f"HTTP/1.1 {status} {phrase(status)}\r\nContent-Type: {kind}\r\n{more}"
+    connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
 
 def _layers(folder: Path, settings: dict[str, Any]) -> list[Path]:
-    """Own content first, then what was made of the real files, then the given folder (which may hold stand-ins)."""
+    """Own content first, then the real files, then the given folder, which may hold stand-ins."""
     own = folder / "own"
     own.mkdir()
     layers = [own]

@@ -25,15 +25,16 @@ class Shape:
 class Pace:
     """When the next chunk of an answer may leave.
 
-    Deadlines add up from the arrival of the request, so a late wake-up is made good by the next chunk, and the
-    wait is paid before a chunk is sent: after it, every connection would get one chunk for nothing.
+    Deadlines add up from the arrival of the request, so a late wake-up is made good by the next chunk, and
+    the wait is paid before a chunk is sent: after it, every connection would get one chunk for nothing.
     """
 
     def __init__(self, shape: Shape, *, round_trips: int) -> None:
         self.rate = shape.rate_bytes_per_second
         self._deadline = time.monotonic() + shape.latency_seconds * round_trips
         self._waits = self.rate is not None or shape.latency_seconds > 0
-        # Slow links get smaller chunks, so that bytes trickle instead of coming in one lump after a long wait.
+        # Slow links get smaller chunks, so that bytes trickle instead of coming in one lump after a long
+        # wait.
         self.chunk = CHUNK_BYTES if self.rate is None else max(1, min(CHUNK_BYTES, int(self.rate / 20)))
 
     def wait(self, count: int) -> None:

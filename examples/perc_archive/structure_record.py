@@ -92,7 +92,8 @@ def _category(head: str, category: str) -> list[dict[str, str]]:
     start = re.search(rf"^(loop_\s*\n)?{re.escape(category)}", head, re.MULTILINE)
     if start is None:
         return []
-    # Names are bare words that begin with the category; a loop's values follow its names, else they alternate.
+    # Names are bare words that begin with the category; a loop's values follow its names, else they
+    # alternate.
     names: list[str] = []
     values: list[str] = []
     for match in _TOKEN.finditer(head, start.end(1) if start[1] else start.start()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import json
@@ -32,7 +33,7 @@ def path_parts(path: str) -> list[str]:
 
 
 def header_record(host: str, path: str) -> str:
-    """Key under which header fields of a static file are kept; hashed, for names may be as long as names can be."""
+    """Key under which header fields of a static file are kept; hashed, for names may be long."""
     return hashlib.sha256("/".join([host, *path_parts(path)]).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -66,8 +67,8 @@ class Tree:
     def either_form(self, host: str, path: str, *, gzipped: bool) -> Path | None:
         """File at a path, with or without a gzip layer, made from its other form where only that is there.
 
-        The layer decides before the form: a synthetic ``x.cif`` never hides a real ``x.cif.gz`` of a layer above it.
-        `path` is the one without ``.gz``.
+        The layer decides before the form: a synthetic ``x.cif`` never hides a real ``x.cif.gz`` of a layer
+        above it. `path` is the one without ``.gz``.
         """
         try:
             parts = path_parts(path)
@@ -109,6 +110,17 @@ class Tree:
             except (FileNotFoundError, NotADirectoryError):
                 continue
         return found
+
+    def stat(self, host: str, path: str) -> os.stat_result | None:
+        """Facts of a file or directory; None where there is neither."""
+        try:
+            parts = path_parts(path)
+        except UnsafePathError:
+            return None
+        for candidate in self._candidates(host, *parts):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                return os.stat(candidate)  # noqa: PTH116 - hot path
+        return None
 
     def headers(self, host: str, path: str) -> dict[str, str]:
         """Header fields that were given with a static file."""

@@ -1,4 +1,4 @@
-"""Entries of UniProtKB: filling in what a partial record leaves out, and the sequences that a record implies."""
+"""Entries of UniProtKB: what a partial record leaves out, and the isoforms that a record implies."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def _sequence_object(letters: str) -> dict[str, object]:
 def isoform_sequence(record: Mapping[str, Any], isoform: str) -> tuple[str, str] | None:
     """Name and sequence of an isoform such as ``P05067-2``; None where the entry has no such isoform.
 
-    An isoform is the canonical sequence with its "Alternative sequence" features applied; their positions are those
-    of the canonical sequence, so they are applied from the end.
+    An isoform is the canonical sequence with its "Alternative sequence" features applied; their positions are
+    those of the canonical sequence, so they are applied from the end.
     """
     letters: str = record["sequence"]["value"]
     for name, ids, variants in _isoforms(record):

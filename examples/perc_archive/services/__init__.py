@@ -35,7 +35,7 @@ _ROUTES: tuple[tuple[str, str, Service], ...] = (
 
 
 def answer(request: Request, site: Site) -> Response:
-    """Ask the service that a request is for. A static file at exactly that address goes before its answers."""
+    """Ask the service that a request is for. A static file at that very address goes before it."""
     if request.method not in ("GET", "HEAD", "POST"):
         return html_page(405, "405 Method Not Allowed", "The requested method is not allowed for this URL.")
     if request.method != "POST" and request.host != "ftp.ebi.ac.uk":

@@ -17,7 +17,7 @@ _LIMIT_ACCESSIONS = 10
 
 
 def answer(request: Request, site: Site) -> Response:
-    """``uniprot/summary/{accession}.json`` by GET, ``uniprot/summary`` with a list by POST; nothing found: 404 {}."""
+    """``uniprot/summary/{accession}.json`` by GET, ``uniprot/summary`` with a list by POST."""
     if request.method == "POST":
         return _many(request, site)
     match = _SUMMARY.fullmatch(request.path)
@@ -60,5 +60,5 @@ def _filtered(site: Site, accession: str, only: str | None, without: str | None)
 
 
 def _matches(structure: dict[str, Any], provider: str) -> bool:
-    """Whether a structure is of a provider, who is asked for as ``alphafold`` and calls itself AlphaFold DB."""
+    """Whether a structure is of a provider; ``alphafold`` calls itself AlphaFold DB."""
     return _plain(structure["summary"]["provider"]).startswith(_plain(provider))

@@ -73,7 +73,7 @@ def _documents(site: Site) -> Iterable[_Document]:
 
 
 def answer(request: Request, site: Site) -> Response | None:
-    """``/rcsbsearch/v2/query``: 200 with hits, 204 without any, 400 with a message for a query that is none."""
+    """``/rcsbsearch/v2/query``: 200 with hits, 204 without any, 400 with a message."""
     if request.path.rstrip("/") != "/rcsbsearch/v2/query":
         return None
     text = request.body if request.method == "POST" else request.parameters.get("json", "").encode()
@@ -193,7 +193,8 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def _in_order(hits: list[_Document], options: dict[str, Any]) -> list[_Document]:
-    # Without a sort the real service answers in near-arbitrary order: here by a hash, so nobody leans on the order.
+    # Without a sort the real service answers in near-arbitrary order: here by a hash, so nobody leans on the
+    # order.
     rows = sorted(hits, key=lambda d: hashlib.sha256(f"{d.pdb_id}_{d.entity}".encode()).digest())
     for rule in reversed(options.get("sort", [])):
         attribute = rule["sort_by"]

@@ -11,8 +11,8 @@ from perc_archive.site import Site
 _TYPES = {
     ".xml": "application/xml", ".json": "application/json", ".html": "text/html", ".txt": "text/plain",
     ".fasta": "text/plain", ".csv": "text/csv", ".gz": "application/x-gzip", ".bz2": "application/x-bzip2",
-    ".tif": "image/tiff", ".tiff": "image/tiff", ".png": "image/png", ".jpg": "image/jpeg", ".pdb": "text/plain",
-    ".cif": "text/plain", ".zip": "application/zip",
+    ".tif": "image/tiff", ".tiff": "image/tiff", ".png": "image/png", ".jpg": "image/jpeg",
+    ".pdb": "text/plain", ".cif": "text/plain", ".zip": "application/zip",
 }  # fmt: skip
 
 

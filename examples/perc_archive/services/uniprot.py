@@ -188,7 +188,7 @@ _SELECTED = {
 
 
 def _selected(record: dict[str, Any], fields: list[str]) -> dict[str, Any]:
-    """Record cut down to the fields asked for, by UniProt's return-field names (features and cross-references too)."""
+    """Record cut down to the fields asked for, by UniProt's names of return fields."""
     names = set(_ALWAYS).union(*(_SELECTED.get(field, ()) for field in fields))
     if any(field.startswith("ft_") for field in fields):
         names.add("features")

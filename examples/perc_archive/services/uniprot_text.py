@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 
 NAMESPACE = "http://uniprot.org/uniprot"
 _XML_TYPES = {
-    "Signal": "signal peptide", "Transit peptide": "transit peptide", "Propeptide": "propeptide", "Chain": "chain",
-    "Initiator methionine": "initiator methionine", "Peptide": "peptide",
+    "Signal": "signal peptide", "Transit peptide": "transit peptide", "Propeptide": "propeptide",
+    "Chain": "chain", "Initiator methionine": "initiator methionine", "Peptide": "peptide",
 }  # fmt: skip
 
 
