@@ -1,4 +1,4 @@
-"""What the papers show, run as printed, at the default addresses: the real host names, answered on loopback."""
+"""What the papers show, run as printed at the default addresses: the real host names, on loopback."""
 
 from __future__ import annotations
 

@@ -1,0 +1,69 @@
+"""Ours beside the published originals, in one run, on the same archive."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PEERS = ROOT / ".venv-peers"
+MOVIES = "data/CL44-1_20201106_111915/Images-Disc1/GridSquare_6089277/Data"
+
+
+@pytest.fixture(scope="module")
+def originals() -> Path:
+    """Programs of profet 1.0.6, empiarreader 0.0.17 and caked 0.1.7, in an environment of their own."""
+    uv = Path(sys.executable).with_name("uv")
+    if not (PEERS / "bin" / "empiarreader").exists():
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, PEERS], check=True)
+        wanted = ["profet==1.0.6", "empiarreader==0.0.17", "intake<2", "caked==0.1.7", "setuptools<81"]
+        python = PEERS / "bin" / "python"
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *wanted], check=True)
+    return PEERS / "bin"
+
+
+def _as_hosts(content: Path, *command: str | Path) -> str:
+    words = [sys.executable, "-m", "perc_archive", "--content", content, "--as-hosts", "--", *command]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "examples")}
+    done = subprocess.run([str(word) for word in words], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--entry", "10934", "--select", "*"],
+        ["--entry", "10934", "--select", "*", "--verbose"],
+        ["--entry", "10934", "--dir", MOVIES, "--select", "*gain.tiff.bz2"],
+        ["--entry", "10934", "--dir", MOVIES, "--select", ".*fractions.*", "--regexp", "--verbose"],
+    ],
+    ids=lambda words: " ".join(words[2:]).replace(MOVIES, "DIR"),
+)
+def test_search_prints_the_lines_of_the_original(
+    arguments: list[str], originals: Path, demo_content: Path
+) -> None:
+    theirs = _as_hosts(demo_content, originals / "empiarreader", "search", *arguments)
+    ours = _as_hosts(demo_content, Path(sys.executable).with_name("empiarreader"), "search", *arguments)
+
+    assert ours.splitlines() == theirs.splitlines()
+
+
+@pytest.mark.full
+def test_a_partition_holds_the_pixels_of_the_original(originals: Path, demo_content: Path) -> None:
+    script = """
+from empiarreader import EmpiarSource
+square = "data/MotionCorr/job003/Tiff/EER/Images-Disc1/GridSquare_11149061/Data"
+part = EmpiarSource(10943, directory=square, filename=".*EER\\\\.mrc", regexp=True).read_partition(10)
+import hashlib
+print(part.dims, part.dtype, part.attrs["filename"], part.voxel_size.x, hashlib.sha256(part.values.tobytes()).hexdigest())
+"""
+    theirs = _as_hosts(demo_content, originals / "python", "-c", script)
+    ours = _as_hosts(demo_content, sys.executable, "-c", script)
+
+    assert ours == theirs
