@@ -56,8 +56,11 @@ def test_importing_a_library_loads_nothing_heavy(library: str) -> None:
 
 
 def test_the_command_line_of_caked_answers_without_torch() -> None:
-    code = "from click.testing import CliRunner; from caked.cli import main; r = CliRunner().invoke(main, ['--help'])"
-    loaded = _loaded_after(code + "; assert r.exit_code == 0, r.output")
+    code = (
+        "from click.testing import CliRunner; from caked.cli import main; "
+        "said = CliRunner().invoke(main, ['--help']); assert said.exit_code == 0, said.output"
+    )
+    loaded = _loaded_after(code)
 
     assert "caked" in loaded
     assert loaded.isdisjoint({"torch", "torchvision"})

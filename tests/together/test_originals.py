@@ -61,7 +61,8 @@ from empiarreader import EmpiarSource
 square = "data/MotionCorr/job003/Tiff/EER/Images-Disc1/GridSquare_11149061/Data"
 part = EmpiarSource(10943, directory=square, filename=".*EER\\\\.mrc", regexp=True).read_partition(10)
 import hashlib
-print(part.dims, part.dtype, part.attrs["filename"], part.voxel_size.x, hashlib.sha256(part.values.tobytes()).hexdigest())
+pixels = hashlib.sha256(part.values.tobytes()).hexdigest()
+print(part.dims, part.dtype, part.attrs["filename"], round(float(part.voxel_size.x), 5), pixels)
 """
     theirs = _as_hosts(demo_content, originals / "python", "-c", script)
     ours = _as_hosts(demo_content, sys.executable, "-c", script)
