@@ -35,7 +35,7 @@ __all__ = [
 ENTRIES = (11924, 12002)
 """Entry numbers under which the two halves of the data stand."""
 
-_VERSION = 1  # raised whenever the same options would give other pixels
+_VERSION = 2  # raised whenever the same options would give other pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,18 +157,17 @@ def _write_entries(
         )
         projectors[label] = Projector(volume)
         particles[label] = _image_molecule(projectors[label], options, generator)
-    sigma = noise_sigma(np.concatenate([p.images for p in particles.values()]), options.signal_to_noise)
     rows: dict[int, list[dict[str, Any]]] = {entry: [] for entry in ENTRIES}
     for label, images in particles.items():
-        noisy = images.images + generator.normal(0.0, sigma, images.images.shape)
+        # Divided by its noise, every molecule has the same ratio and level; only its shape tells it apart.
+        noisy = images.images / noise_sigma(images.images, options.signal_to_noise)
+        noisy += generator.standard_normal(noisy.shape, dtype=np.float32)
         for number, start in enumerate(range(0, len(noisy), options.particles_per_micrograph)):
             chosen = slice(start, start + options.particles_per_micrograph)
             entry = ENTRIES[number % len(ENTRIES)]
             name = f"{label}_{number + 1:03d}.mrcs"
             path = folder / str(entry) / "data" / "Particles" / name
-            write_mrc(
-                path, (noisy[chosen] / sigma).astype(np.float16), options.pixel_size_angstrom, stack=True
-            )
+            write_mrc(path, noisy[chosen].astype(np.float16), options.pixel_size_angstrom, stack=True)
             rows[entry] += _star_rows(name, images, chosen, options)
     for entry in ENTRIES:
         _write_star(folder / str(entry) / "data" / "Particles" / "particles.star", rows[entry], options)

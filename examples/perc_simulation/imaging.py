@@ -192,7 +192,6 @@ def contrast_transfer(
 def noise_sigma(images: Real, signal_to_noise: float) -> float:
     """Standard deviation of white noise that brings noiseless images to a signal-to-noise ratio.
 
-    SNR = mean over the images of the variance of their pixels, divided by the variance of the noise. One
-    sigma for the whole set: were it drawn per image, its level would tell the molecules apart.
+    SNR = mean over the images of the variance of their pixels, divided by the variance of the noise.
     """
     return float(np.sqrt(images.var(axis=(1, 2), dtype=np.float64).mean() / signal_to_noise))
