@@ -13,7 +13,8 @@ from perc_archive import Archive
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect, and so count, what this machine has no data or network for."""
     wanted = config.getoption("-m") or ""
-    kept, dropped = [], []
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
     for item in items:
         lacks_data = item.get_closest_marker("real_data") is not None and "PERC_REAL_DATA" not in os.environ
         on_request = any(
