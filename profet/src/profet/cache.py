@@ -1,0 +1,133 @@
+"""The saved files, as profet has always shown them: a folder of ``<id>.cif`` and ``<id>.pdb``.
+
+This is a view of files that belong to the user. What profet itself relies on lies in the hidden, verified
+store (`profet.store`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from profet import settings
+from profet.enums import FileType
+from profet.errors import CacheError, InvalidIdError, NotFetchedError
+from profet.ids import shown
+from profet.whole_files import write_whole
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
+_PDB_ID = r"(?:[1-9][a-z0-9]{3}|pdb_[a-z0-9]{8})"
+_NOTES_FOLDER = ".profet/saved"
+
+
+class PDBFileCache:
+    """Structure files in one folder.
+
+    Parameters
+    ----------
+    directory
+        The folder; ``~`` is expanded. None for the cache folder, ``~/.cache/pdb``. It is made when the first
+        file comes.
+
+    Attributes
+    ----------
+    directory
+        The folder, absolute.
+
+    Examples
+    --------
+    >>> PDBFileCache("/data/pdb").path("4V5D", "pdb")
+    '/data/pdb/4v5d.pdb'
+    """
+
+    def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
+        folder = settings.cache_directory() if directory is None else settings.absolute(directory)
+        self.directory = str(folder)
+
+    @property
+    def manifest(self) -> str:
+        """Path of ``manifest.txt``, JSON that says of each id where its file came from.
+
+        It is written when somebody asks for it, from a note that was made with each file: so jobs that save
+        files at once have nothing to quarrel about, and saving one file takes as long in a full folder.
+        """
+        path = Path(self.directory, "manifest.txt")
+        write_whole(path, json.dumps(self._notes(), indent=1).encode())
+        return str(path)
+
+    def path(self, uniprot_id: str, filetype: str = FileType.cif) -> str:
+        """Where the file of an id belongs, whether or not it is there.
+
+        Raises
+        ------
+        InvalidIdError
+            If the id cannot be the name of a file in this folder.
+        """
+        if not _NAME.fullmatch(uniprot_id):
+            raise InvalidIdError(f"{shown(uniprot_id)} cannot be the name of a file")
+        return str(Path(self.directory, f"{uniprot_id.lower()}.{FileType(filetype)}"))
+
+    def find(self, uniprot_id: str) -> list[str]:
+        """Paths of the files of an id that are there, PDB format before mmCIF."""
+        paths = [self.path(uniprot_id, filetype) for filetype in FileType]
+        return [path for path in paths if Path(path).exists()]
+
+    def find_of_accession(self, accession: str) -> list[str]:
+        """Paths of the files of PDB entries that were found by an accession, PDB format before mmCIF."""
+        pattern = re.compile(rf"{re.escape(accession.lower())}_{_PDB_ID}")
+        found = [(FileType(path[-3:]), name) for name, path in self.items() if pattern.fullmatch(name)]
+        return [self.path(name, filetype) for filetype, name in sorted(found, key=_pdb_first)]
+
+    def __contains__(self, uniprot_id: object) -> bool:
+        return isinstance(uniprot_id, str) and bool(self.find(uniprot_id))
+
+    def __getitem__(self, uniprot_id: str) -> str:
+        found = self.find(uniprot_id)
+        if not found:
+            raise NotFetchedError(f"no file of {uniprot_id} in {self.directory}", accession=uniprot_id)
+        return found[0]
+
+    def __setitem__(self, uniprot_id: str, item: tuple[str, str, bytes | bytearray | str]) -> None:
+        """Save a file: ``cache["4V1W"] = (database, filetype, data)``."""
+        origin, filetype, data = item
+        path = Path(self.path(uniprot_id, filetype))
+        write_whole(path, data.encode() if isinstance(data, str) else bytes(data))
+        note = {"id": uniprot_id, "fileorigin": origin, "filetype": str(FileType(filetype))}
+        write_whole(self._note(path.name), json.dumps(note).encode())
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """Names without extension, and paths, of all structure files in the folder."""
+        try:
+            names = sorted(entry.name for entry in os.scandir(self.directory) if entry.is_file())
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise CacheError(f"cannot read {self.directory}: {error.strerror or error}") from error
+        for name in names:
+            stem, extension = os.path.splitext(name)  # noqa: PTH122 - ".cif" alone is a stem here
+            if extension in (".cif", ".pdb") and not name.startswith("."):
+                yield stem, str(Path(self.directory, name))
+
+    def _note(self, name: str) -> Path:
+        return Path(self.directory, _NOTES_FOLDER, f"{name}.json")
+
+    def _notes(self) -> dict[str, dict[str, str]]:
+        notes: dict[str, dict[str, str]] = {}
+        for _, path in self.items():
+            try:
+                note = json.loads(self._note(Path(path).name).read_bytes())
+                notes[note["id"]] = {
+                    "fileorigin": note["fileorigin"],
+                    "filetype": note["filetype"],
+                    "filename": path,
+                }
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # a file that somebody else put there
+        return notes
+
+
+def _pdb_first(item: tuple[FileType, str]) -> tuple[bool, str]:
+    return item[0] is not FileType.pdb, item[1]

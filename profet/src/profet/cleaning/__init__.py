@@ -1,0 +1,1 @@
+"""Taking signal peptides, hydrogens, water and hetero atoms out of structure files."""

@@ -1,0 +1,255 @@
+"""UniProt numbers for the residues of a chain: the most trustworthy map that the file allows.
+
+Author numbers are not UniProt numbers: lysozyme 1AKI counts the mature protein from 1 to 129, which are
+residues 19 to 147 of P00698. Even the range that a file states (``struct_ref_seq``, ``DBREF``) may follow a
+sequence that UniProt has changed since. So, in this order:
+
+1. numbers that SIFTS gave, atom by atom (``pdbx_sifts_xref_db_num``);
+2. the range that the file states, if it is as long in either count and every letter agrees with UniProt;
+3. an alignment of the chain's sequence with UniProt's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from profet.errors import RefusedError
+from profet.uniprot import UniProtEntry
+
+SIFTS, REFERENCE, ALIGNMENT = "SIFTS", "reference", "alignment"
+
+_LEAST_IDENTITY_STATED = 0.8  # the file says which protein it is; mutants and strains differ a little
+_LEAST_IDENTITY_UNSTATED = 0.95
+_LEAST_RESIDUES_UNSTATED = 20
+_MOST_CELLS = 100_000_000  # of an alignment, a byte each
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residue:
+    """A residue with coordinates.
+
+    Attributes
+    ----------
+    key
+        What the editor finds its atoms by.
+    letter
+        One-letter code, X if unknown.
+    number
+        Its number in the count that `Reference` uses; None if that count does not reach it.
+    place
+        Its 0-based place in the chain's sequence; None if unknown.
+    sifts
+        Accession and UniProt number in the file.
+    """
+
+    key: Hashable
+    letter: str
+    number: int | None
+    place: int | None = None
+    sifts: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A range that the file says belongs to a protein. `accession` is None for other databases."""
+
+    accession: str | None
+    first: int
+    last: int
+    database_first: int
+    database_last: int
+
+    @property
+    def is_consistent(self) -> bool:
+        """Whether both ranges are of the same length."""
+        return self.last - self.first == self.database_last - self.database_first
+
+
+@dataclass(kw_only=True)
+class Chain:
+    """A polymer chain: residues with coordinates, the whole sequence if the file has it, stated ranges."""
+
+    name: str
+    residues: list[Residue] = field(default_factory=list)
+    sequence: str = ""
+    references: list[Reference] = field(default_factory=list)
+
+    def accessions(self) -> list[str]:
+        """UniProt accessions that the file gives this chain."""
+        stated = [reference.accession for reference in self.references]
+        named = [residue.sifts[0] for residue in self.residues if residue.sifts] + stated
+        return list(dict.fromkeys(accession for accession in named if accession))
+
+    @property
+    def names_a_database(self) -> bool:
+        """Whether the file says of this chain what it is, be it UniProt or another database."""
+        return bool(self.references) or any(residue.sifts for residue in self.residues)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberedChain:
+    """UniProt numbers by residue key, and how they were found."""
+
+    chain: str
+    accession: str
+    method: str
+    numbers: dict[Hashable, int]
+
+
+def number_chains(chains: Sequence[Chain], entry: UniProtEntry, *, origin: str) -> list[NumberedChain]:
+    """Number the residues of a protein in those chains that are this protein.
+
+    Parameters
+    ----------
+    chains
+        All polymer chains of the file.
+    entry
+        The protein.
+    origin
+        Name of the file, for messages.
+
+    Raises
+    ------
+    RefusedError
+        If no chain is that protein, or one that claims to be it cannot be matched with it.
+    """
+    own = {entry.accession, *entry.other_accessions}
+    stated = [chain for chain in chains if own & {name.partition("-")[0] for name in chain.accessions()}]
+    if stated:
+        return [_number_stated(chain, entry, origin) for chain in stated]
+    unknown = [chain for chain in chains if not chain.accessions()]
+    found = [numbered for chain in unknown if (numbered := _align_unstated(chain, entry)) is not None]
+    if not found:
+        names = ", ".join(dict.fromkeys(name for chain in chains for name in chain.accessions()))
+        holds = f"it names {names}" if names else "it names no protein, and no sequence in it fits"
+        raise RefusedError(f"no chain of {origin} is {entry.accession}: {holds}")
+    return found
+
+
+def _number_stated(chain: Chain, entry: UniProtEntry, origin: str) -> NumberedChain:
+    numbers = {
+        residue.key: residue.sifts[1]
+        for residue in chain.residues
+        if residue.sifts and entry.is_named(residue.sifts[0])
+    }
+    if numbers:
+        return _numbered(chain, entry, SIFTS, numbers)
+    by_range = _by_reference(chain, entry)
+    if by_range is not None:
+        return _numbered(chain, entry, REFERENCE, by_range)
+    numbers, identity = _by_alignment(chain, entry)
+    if identity < _LEAST_IDENTITY_STATED:
+        raise RefusedError(
+            f"chain {chain.name} of {origin} says it is {entry.accession}, but its sequence does not fit "
+            f"UniProt's ({identity:.0%} of the letters are equal), so its residues cannot be numbered"
+        )
+    return _numbered(chain, entry, ALIGNMENT, numbers)
+
+
+def _align_unstated(chain: Chain, entry: UniProtEntry) -> NumberedChain | None:
+    numbers, identity = _by_alignment(chain, entry)
+    if identity < _LEAST_IDENTITY_UNSTATED or len(numbers) < _LEAST_RESIDUES_UNSTATED:
+        return None
+    return _numbered(chain, entry, ALIGNMENT, numbers)
+
+
+def _numbered(chain: Chain, entry: UniProtEntry, method: str, numbers: dict[Hashable, int]) -> NumberedChain:
+    return NumberedChain(chain=chain.name, accession=entry.accession, method=method, numbers=numbers)
+
+
+def _by_reference(chain: Chain, entry: UniProtEntry) -> dict[Hashable, int] | None:
+    """Numbers by the stated ranges, or None if any letter disagrees or any residue is not in the count."""
+    references = [item for item in chain.references if item.accession and entry.is_named(item.accession)]
+    if not references or not all(reference.is_consistent for reference in references):
+        return None
+    numbers: dict[Hashable, int] = {}
+    for residue in chain.residues:
+        if residue.number is None:
+            return None  # an insertion code: the count is not one of steps of one
+        for reference in references:
+            if reference.first <= residue.number <= reference.last:
+                number = residue.number - reference.first + reference.database_first
+                if not _agrees(residue.letter, entry.sequence, number):
+                    return None
+                numbers[residue.key] = number
+    return numbers or None
+
+
+def _agrees(letter: str, sequence: str, number: int) -> bool:
+    return 1 <= number <= len(sequence) and letter in ("X", sequence[number - 1])
+
+
+def _by_alignment(chain: Chain, entry: UniProtEntry) -> tuple[dict[Hashable, int], float]:
+    """Numbers by alignment, and the share of aligned letters that are equal."""
+    if not entry.sequence:
+        raise RefusedError(f"UniProt gives no sequence of {entry.accession} to number residues by")
+    residues = chain.residues
+    sequence = chain.sequence
+    if not sequence or any(residue.place is None for residue in residues):
+        sequence = "".join(residue.letter for residue in residues)
+        places: Sequence[int] = range(len(residues))
+    else:
+        places = [residue.place for residue in residues if residue.place is not None]
+    numbers = align(sequence, entry.sequence)
+    pairs = [
+        (sequence[place], entry.sequence[number - 1])
+        for place, number in enumerate(numbers)
+        if number is not None and sequence[place] != "X"
+    ]
+    identity = sum(one == other for one, other in pairs) / len(pairs) if pairs else 0.0
+    found = {
+        residue.key: number
+        for residue, place in zip(residues, places, strict=True)
+        if place < len(numbers) and (number := numbers[place]) is not None
+    }
+    return found, identity
+
+
+@lru_cache(maxsize=64)
+def align(sequence: str, reference: str) -> tuple[int | None, ...]:
+    """Place a sequence on a reference.
+
+    Returns
+    -------
+    tuple
+        For each letter of `sequence` its 1-based number in `reference`, or None.
+
+    Raises
+    ------
+    RefusedError
+        If both are so long that the alignment would not fit in memory.
+
+    Notes
+    -----
+    Free ends, and a gap costs as much as five matches: a tag in front of a mature protein must not be spread
+    over the signal peptide for the sake of a few equal letters.
+
+    Examples
+    --------
+    >>> align("KVF", "MRSLKVFGR")
+    (5, 6, 7)
+    """
+    start = reference.find(sequence)
+    if sequence and start >= 0 and reference.find(sequence, start + 1) < 0:
+        return tuple(range(start + 1, start + 1 + len(sequence)))
+    if not sequence:
+        return ()
+    if len(sequence) * len(reference) > _MOST_CELLS:
+        raise RefusedError(f"{len(sequence)} and {len(reference)} residues are too many to align")
+    from Bio.Align import PairwiseAligner
+
+    aligner: Any = PairwiseAligner(  # type: ignore[no-untyped-call]
+        mode="global", match_score=2.0, mismatch_score=-3.0, wildcard="X"
+    )
+    aligner.open_internal_gap_score = -10.0
+    aligner.extend_internal_gap_score = -0.01
+    aligner.end_gap_score = 0.0
+    numbers: list[int | None] = [None] * len(sequence)
+    blocks: Any = aligner.align(sequence, reference)[0].aligned
+    for (first, last), (reference_first, _) in zip(*blocks, strict=True):
+        for step in range(last - first):
+            numbers[first + step] = int(reference_first) + step + 1
+    return tuple(numbers)

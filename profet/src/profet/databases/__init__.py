@@ -1,0 +1,1 @@
+"""The databases that structures come from."""

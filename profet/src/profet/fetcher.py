@@ -1,0 +1,293 @@
+"""The main class: structures by UniProt or PDB id."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from profet import settings
+from profet.access import Access
+from profet.cache import PDBFileCache
+from profet.choice import Chooser, Database, Structure, check_database
+from profet.cleaning.clean import clean_with
+from profet.cleaning.options import CleanOptions
+from profet.enums import FileType
+from profet.errors import NotFetchedError, ProfetError, StructureNotFoundError
+from profet.ids import PdbId, parse_id
+from profet.result import FetchResult
+
+_logger = logging.getLogger(__name__)
+
+
+class Fetcher:
+    """Fetches structures from the PDB and AlphaFold DB.
+
+    Whatever was fetched is kept in a verified cache, and is not asked for again. `get_file` with ``filesave``
+    places a copy under its published name (``4v1w.cif``, ``p45523_1q6u.pdb``) in `save_directory`.
+
+    Parameters
+    ----------
+    main_db
+        Database that is asked first: ``"pdb"`` or ``"alphafold"``.
+    save_directory
+        Where files are saved; ``~`` is expanded. None: the cache folder, ``~/.cache/pdb``.
+
+    Raises
+    ------
+    InvalidChoiceError
+        If there is no such database.
+
+    Examples
+    --------
+    >>> fetcher = Fetcher("pdb", save_directory="~/.pdb/")
+    >>> fetcher.get_default_db()
+    'pdb'
+    """
+
+    def __init__(self, main_db: str = "pdb", save_directory: str | os.PathLike[str] | None = None) -> None:
+        self._main_db = check_database(main_db)
+        self.save_directory: str | None = None
+        if save_directory is not None:
+            self.set_directory(save_directory)
+        self._access = Access()
+        self._chooser = Chooser(self._access)
+        self._history: dict[str, list[str]] = {}
+        self._saved: dict[str, Path] = {}
+        self._lock = threading.Lock()
+
+    def get_file(
+        self,
+        uniprot_id: str,
+        filetype: str = FileType.cif,
+        filesave: bool = False,
+        db: str | None = None,
+    ) -> tuple[str | None, bytes]:
+        """Get a structure.
+
+        Parameters
+        ----------
+        uniprot_id
+            UniProt accession, isoform or PDB id, in any case.
+        filetype
+            ``"cif"`` or ``"pdb"``. If the structure does not exist in it, it comes in the other one.
+        filesave
+            Whether to place the file in the save directory, over one of the same name.
+        db
+            Database to ask first; None for the default one. If it has no structure, the other one is asked.
+
+        Returns
+        -------
+        tuple
+            Path of the saved file, or None if it was not to be saved; and the bytes of the file.
+
+        Raises
+        ------
+        InvalidIdError, InvalidChoiceError
+            If an argument is wrong. Nothing has been asked then.
+        StructureNotFoundError
+            If no database has it.
+        ServiceError
+            If a service could not be asked.
+        DamagedFileError
+            If what came was no structure, or not whole, several times over.
+        CacheError
+            If it cannot be kept or saved.
+        """
+        kind, database = FileType(filetype), self._main_db if db is None else check_database(db)
+        structure = self._find(uniprot_id, kind, database)
+        path = str(self._save(structure, uniprot_id)) if filesave else None
+        return path, structure.stored.data
+
+    def get_files(
+        self,
+        ids: Iterable[str],
+        *,
+        filetype: str = FileType.cif,
+        db: str | None = None,
+        workers: int = 8,
+        progress: Callable[[FetchResult], object] | None = None,
+    ) -> list[FetchResult]:
+        """Get many structures at once and place them in the save directory.
+
+        Parameters
+        ----------
+        ids
+            As for `get_file`; one that occurs twice is fetched once.
+        filetype, db
+            As for `get_file`.
+        workers
+            How many to fetch at a time.
+        progress
+            Called in this thread with each result, as it comes.
+
+        Returns
+        -------
+        list of FetchResult
+            In the order of `ids`. A failure is a result with an ``error``; the others go on.
+        """
+        wanted = list(ids)
+        kind, database = FileType(filetype), self._main_db if db is None else check_database(db)
+        results: dict[str, FetchResult] = {}
+        with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="profet") as pool:
+            futures = {
+                pool.submit(self._get_one, item, kind, database): item for item in dict.fromkeys(wanted)
+            }
+            try:
+                for future in as_completed(futures):
+                    results[futures[future]] = result = future.result()
+                    if progress is not None:
+                        progress(result)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return [results[item] for item in wanted]
+
+    def check_db(self, uniprot_id: str) -> list[str]:
+        """Names of the databases that hold a structure of the id; empty if none does.
+
+        One request at most: to UniProt for an accession, to the PDB for a PDB id.
+        """
+        return list(self._chooser.databases(uniprot_id))
+
+    def file_from_db(
+        self, prot_id: str, filetype: str = FileType.cif, db: str = "pdb"
+    ) -> tuple[str, FileType, bytes]:
+        """Get a structure from one database and no other.
+
+        Returns
+        -------
+        tuple
+            What the file is called after (``P45523_1Q6U``), its type, its bytes.
+        """
+        found, _ = self._chooser.find(prot_id, FileType(filetype), check_database(db), others=False)
+        return found.identifier, found.filetype, found.stored.data
+
+    def search_history(self) -> dict[str, list[str]]:
+        """Ids that were fetched, as typed, each with every database that holds a structure of it.
+
+        An id that no database holds has an empty list.
+        """
+        with self._lock:
+            return {typed: list(held) for typed, held in self._history.items()}
+
+    def set_directory(self, new_dir: str | os.PathLike[str]) -> None:
+        """Set where files are saved; ``~`` is expanded, and the folder is made when it is needed."""
+        self.save_directory = str(settings.absolute(new_dir))
+
+    def get_default_db(self) -> str:
+        """Name of the database that is asked first."""
+        return self._main_db
+
+    def set_default_db(self, db: str) -> None:
+        """Set the database that is asked first: ``"pdb"`` or ``"alphafold"``."""
+        self._main_db = check_database(db)
+
+    def cache(self) -> PDBFileCache:
+        """Saved files of the save directory."""
+        return PDBFileCache(self.save_directory)
+
+    def remove(
+        self,
+        uniprot_id: str,
+        signal_peptides: bool = True,
+        hydrogens: bool = True,
+        water: bool = True,
+        hetatoms: bool = True,
+        output_filename: str | os.PathLike[str] | None = None,
+    ) -> str:
+        """Take out of a saved structure what is not wanted, into a new file.
+
+        Of several saved files of the id, the one that this fetcher saved last is meant; otherwise the one
+        that is called like the id, PDB format before mmCIF; otherwise one called ``<accession>_<pdb id>``.
+
+        Parameters
+        ----------
+        uniprot_id
+            As it was fetched.
+        signal_peptides
+            Residues that UniProt counts as signal peptide: of the protein asked for, or of every protein in
+            the file if a PDB id is given.
+        hydrogens, water, hetatoms
+            See `CleanOptions`.
+        output_filename
+            Where to write; None for the published name, as ``p45523_1q6u_nosignal1to25_nohydrogens.pdb``.
+
+        Returns
+        -------
+        str
+            Path of the new file. (`profet.clean` does the same and reports what it did.)
+
+        Raises
+        ------
+        NotFetchedError
+            If no file of the id has been saved.
+        RefusedError
+            If it cannot be done rightly; see `profet.clean`.
+        """
+        options = CleanOptions(
+            signal_peptides=signal_peptides, hydrogens=hydrogens, water=water, hetatoms=hetatoms
+        )
+        identity = parse_id(uniprot_id)
+        report = clean_with(
+            self._access,
+            self._saved_file(uniprot_id),
+            output=output_filename,
+            options=options,
+            accession=None if isinstance(identity, PdbId) else identity.text,
+        )
+        _logger.info("%s: saved as %s", uniprot_id, report.path)
+        return str(report.path)
+
+    def _find(self, typed: str, kind: FileType, database: Database) -> Structure:
+        try:
+            structure, held = self._chooser.find(typed, kind, database)
+        except StructureNotFoundError:
+            self._record(typed, [])
+            raise
+        self._record(typed, held)
+        return structure
+
+    def _record(self, typed: str, held: Sequence[str]) -> None:
+        with self._lock:
+            self._history[typed] = list(held)
+
+    def _get_one(self, typed: str, kind: FileType, database: Database) -> FetchResult:
+        try:
+            structure = self._find(typed, kind, database)
+            path = self._save(structure, typed)
+        except ProfetError as error:
+            return FetchResult(id=typed, error=error)
+        return FetchResult(
+            id=typed,
+            database=structure.database,
+            filetype=structure.filetype,
+            path=path,
+            provenance=structure.stored.provenance,
+        )
+
+    def _save(self, structure: Structure, typed: str) -> Path:
+        cache = self.cache()
+        cache[structure.identifier] = structure.database, structure.filetype, structure.stored.data
+        path = Path(cache.path(structure.identifier, structure.filetype))
+        with self._lock:
+            self._saved[parse_id(typed).text] = path
+        return path
+
+    def _saved_file(self, typed: str) -> Path:
+        cache = self.cache()
+        with self._lock:
+            last = self._saved.get(parse_id(typed).text)
+        if last is not None and last.exists() and str(last.parent) == cache.directory:
+            return last
+        found = cache.find(typed.strip()) or cache.find_of_accession(typed.strip())
+        if not found:
+            raise NotFetchedError(
+                f"no file of {typed.strip()} in {cache.directory}; "
+                f"fetch it first: get_file({typed.strip()!r}, filesave=True)",
+                accession=typed.strip(),
+            )
+        return Path(found[0])

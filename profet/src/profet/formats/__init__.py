@@ -1,0 +1,1 @@
+"""The file formats, read and edited as streams of lines."""

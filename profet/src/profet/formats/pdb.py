@@ -1,0 +1,38 @@
+"""PDB format: the columns of its records.
+
+Source: Protein Data Bank contents guide, version 3.30. Slices are of bytes and 0-based; a record may be
+shorter than the 80 columns it should have.
+"""
+
+from __future__ import annotations
+
+NAME = slice(0, 6)
+SERIAL = slice(6, 11)
+ATOM_NAME = slice(12, 16)
+ALTERNATIVE = slice(16, 17)
+RESIDUE_NAME = slice(17, 20)
+CHAIN = slice(21, 22)
+NUMBER = slice(22, 26)
+INSERTION = slice(26, 27)
+RESIDUE = slice(17, 27)
+"""Name, chain, number and insertion code of a residue, as they stand in the record of an atom."""
+RESIDUE_KEY = slice(21, 27)
+"""Chain, number and insertion code."""
+ELEMENT = slice(76, 78)
+
+ATOM_RECORDS = (b"ATOM  ", b"HETATM")
+DEPENDENT_RECORDS = (b"ANISOU", b"SIGATM", b"SIGUIJ")
+"""Records that repeat the identity of the atom in front of them and say more of it."""
+
+CONECT_FIELDS = tuple(slice(start, start + 5) for start in range(6, 31, 5))
+
+
+def end_of_line(line: bytes) -> bytes:
+    r"""Return how the line ends: ``\n``, ``\r\n`` or, at the end of a file, nothing.
+
+    Examples
+    --------
+    >>> end_of_line(b"END   \r\n")
+    b'\r\n'
+    """
+    return line[len(line.rstrip(b"\r\n")) :]

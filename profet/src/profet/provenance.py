@@ -1,0 +1,78 @@
+"""Where a file came from, as the sidecar beside it in the cache says."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from dataclasses import dataclass
+
+from profet.errors import DamagedFileError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Origin of one file.
+
+    Attributes
+    ----------
+    database
+        Name of the database, as in ``Fetcher(main_db=...)``.
+    id
+        Id in that database: ``4V1W``, ``P05067``.
+    url
+        Where the bytes came from, after redirections.
+    retrieved
+        When, in UTC, as ISO 8601.
+    sha256
+        Of the uncompressed file, as ``sha256sum`` prints it for the saved one.
+    size_bytes
+        Length of the uncompressed file.
+    etag, last_modified, release
+        What the service said of the file (``release``: the UniProt release), None if nothing.
+    source_version
+        Version of the entry: its revision in the PDB, the version of the model in AlphaFold DB.
+    """
+
+    database: str
+    id: str
+    url: str
+    retrieved: str
+    sha256: str
+    size_bytes: int
+    etag: str | None = None
+    last_modified: str | None = None
+    release: str | None = None
+    source_version: str | None = None
+
+    def to_json(self) -> bytes:
+        """Return the sidecar file."""
+        return json.dumps(dataclasses.asdict(self), indent=1).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Provenance:
+        """Read the sidecar file; keys of later versions are passed over.
+
+        Raises
+        ------
+        DamagedFileError
+            If it is not one.
+        """
+        try:
+            record = json.loads(data)
+            names = {field.name for field in dataclasses.fields(cls)}
+            read = cls(**{name: value for name, value in record.items() if name in names})
+            _ = read.age_seconds
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise DamagedFileError(f"the sidecar cannot be read ({error})") from None
+        return read
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since the file came."""
+        return (now() - datetime.datetime.fromisoformat(self.retrieved)).total_seconds()
+
+
+def now() -> datetime.datetime:
+    """Return the time in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).replace(microsecond=0)

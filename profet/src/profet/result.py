@@ -1,0 +1,37 @@
+"""What became of one id of many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from profet.enums import FileType
+from profet.errors import ProfetError
+from profet.provenance import Provenance
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchResult:
+    """A structure that was fetched and saved, or the reason why not.
+
+    Attributes
+    ----------
+    id
+        As it was asked for.
+    database, filetype
+        Where it was found and what it came as. They differ from what was asked for where that did not exist;
+        None if nothing was found.
+    path
+        The file under its published name; None if nothing was found.
+    error
+        Why there is no file; None when all went well.
+    provenance
+        Origin of the file.
+    """
+
+    id: str
+    database: str | None = None
+    filetype: FileType | None = None
+    path: Path | None = None
+    error: ProfetError | None = None
+    provenance: Provenance | None = None
