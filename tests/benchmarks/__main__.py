@@ -1,0 +1,50 @@
+"""Run the benchmarks side by side and write their tables: ``python -m tests.benchmarks``."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.benchmarks.tables import ROOT, Table
+
+sys.path.insert(0, str(ROOT / "examples"))
+
+PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
+HEAD = """# Benchmarks
+
+Written by `make bench`. Seconds are those of the machine named below, which shares its processor with others: read
+the ratios. Every reader ran in the same minutes, in turn, on the same data.
+
+"""
+
+
+def _measurements(folder: Path) -> dict[str, Callable[[], Table]]:
+    from tests.benchmarks import bench_imports, bench_one_frame, bench_reading
+
+    return {
+        "imports": bench_imports.measure,
+        "one frame": lambda: bench_one_frame.measure(folder),
+        "reading": lambda: bench_reading.measure(folder),
+    }
+
+
+def main() -> int:
+    """Measure all and write the page."""
+    machine = f"Python {platform.python_version()}, {os.cpu_count()} processors, {platform.system()}.\n\n"
+    with tempfile.TemporaryDirectory() as folder:
+        tables = []
+        for name, measure in _measurements(Path(folder)).items():
+            sys.stderr.write(f"measuring {name} ...\n")
+            tables.append(measure().markdown())
+            sys.stderr.write(tables[-1] + "\n")
+    PAGE.write_text(HEAD + machine + "\n".join(tables))
+    sys.stderr.write(f"wrote {PAGE.relative_to(ROOT)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
