@@ -1,3 +1,132 @@
-"""empiarreader."""
+"""Open EMPIAR, the archive of raw cryoEM images, lazily and by entry number.
+
+>>> import empiarreader
+>>> source = empiarreader.EmpiarSource(10943, "data/Tiff", filename="*.mrc")  # asks nothing yet
+>>> source.data_directory_url
+'https://ftp.ebi.ac.uk/empiar/world_availability/10943/data/Tiff'
+
+Names are loaded when they are first used, so that importing the package is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from empiarreader.addresses import parse_entry_id
+    from empiarreader.catalog import EmpiarCatalog
+    from empiarreader.counters import Traffic, traffic
+    from empiarreader.downloads import download
+    from empiarreader.entry import EmpiarEntry
+    from empiarreader.errors import (
+        ArchiveFileNotFoundError,
+        DamagedDataError,
+        EmpiarReaderError,
+        EntryNotFoundError,
+        FileChangedError,
+        InvalidRequestError,
+        LocalFileError,
+        PartitionIndexError,
+        PatternError,
+        RefusedAddressError,
+        ServiceError,
+        ShapeMismatchError,
+        UnsupportedFormatError,
+    )
+    from empiarreader.manifest import DownloadedFile, DownloadFailure, Manifest
+    from empiarreader.mrc import MrcHeader, parse_mrc_header
+    from empiarreader.mrcsource import MrcSource
+    from empiarreader.protocol import ReadableSource
+    from empiarreader.records import Citation, Imageset
+    from empiarreader.source import EmpiarSource
+    from empiarreader.starsource import StarSource
+    from empiarreader.tree import ArchiveFile, Directory
+    from empiarreader.voxels import VoxelSize
 
 __version__ = "2.0.0.dev0"
+
+_HOME = {
+    "ArchiveFile": "tree",
+    "ArchiveFileNotFoundError": "errors",
+    "Citation": "records",
+    "DamagedDataError": "errors",
+    "Directory": "tree",
+    "DownloadFailure": "manifest",
+    "DownloadedFile": "manifest",
+    "EmpiarCatalog": "catalog",
+    "EmpiarEntry": "entry",
+    "EmpiarReaderError": "errors",
+    "EmpiarSource": "source",
+    "EntryNotFoundError": "errors",
+    "FileChangedError": "errors",
+    "Imageset": "records",
+    "InvalidRequestError": "errors",
+    "LocalFileError": "errors",
+    "Manifest": "manifest",
+    "MrcHeader": "mrc",
+    "MrcSource": "mrcsource",
+    "PartitionIndexError": "errors",
+    "PatternError": "errors",
+    "ReadableSource": "protocol",
+    "RefusedAddressError": "errors",
+    "ServiceError": "errors",
+    "ShapeMismatchError": "errors",
+    "StarSource": "starsource",
+    "Traffic": "counters",
+    "UnsupportedFormatError": "errors",
+    "VoxelSize": "voxels",
+    "download": "downloads",
+    "parse_entry_id": "addresses",
+    "parse_mrc_header": "mrc",
+    "traffic": "counters",
+}
+
+__all__ = [
+    "ArchiveFile",
+    "ArchiveFileNotFoundError",
+    "Citation",
+    "DamagedDataError",
+    "Directory",
+    "DownloadFailure",
+    "DownloadedFile",
+    "EmpiarCatalog",
+    "EmpiarEntry",
+    "EmpiarReaderError",
+    "EmpiarSource",
+    "EntryNotFoundError",
+    "FileChangedError",
+    "Imageset",
+    "InvalidRequestError",
+    "LocalFileError",
+    "Manifest",
+    "MrcHeader",
+    "MrcSource",
+    "PartitionIndexError",
+    "PatternError",
+    "ReadableSource",
+    "RefusedAddressError",
+    "ServiceError",
+    "ShapeMismatchError",
+    "StarSource",
+    "Traffic",
+    "UnsupportedFormatError",
+    "VoxelSize",
+    "__version__",
+    "download",
+    "parse_entry_id",
+    "parse_mrc_header",
+    "traffic",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,95 @@
+"""Entry numbers, paths inside an entry, and the addresses they have in the archive.
+
+A path is what a person reads: decoded, relative to the entry, with single slashes and none at either end
+(``data/sub dir/a#1.mrc``). An address is what a server reads: percent-encoded. All conversions are here.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, unquote
+
+from empiarreader.errors import InvalidRequestError
+
+# What Apache leaves alone in the links of a listing, and RFC 3986 allows in a path.
+_SAFE = "!$&'()*+,;=:@~"
+_ENTRY_ID = re.compile(r"(?:EMPIAR-)?0*([1-9][0-9]{0,8})", re.IGNORECASE)
+
+
+def parse_entry_id(entry: int | str) -> int:
+    """Return the number of an EMPIAR entry.
+
+    Parameters
+    ----------
+    entry
+        ``10943``, ``"10943"`` or ``"EMPIAR-10943"``.
+
+    Raises
+    ------
+    InvalidRequestError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> parse_entry_id("EMPIAR-10943")
+    10943
+    """
+    match = _ENTRY_ID.fullmatch(str(entry).strip())
+    if match is None or isinstance(entry, bool):
+        raise InvalidRequestError(
+            f"{str(entry)!r} is not an EMPIAR entry; give its number, such as 10943 or EMPIAR-10943"
+        )
+    return int(match[1])
+
+
+def normalise_path(path: str) -> str:
+    """Return a path inside an entry without surplus slashes; refuse one that climbs out of it.
+
+    Examples
+    --------
+    >>> normalise_path("/data//Tiff/")
+    'data/Tiff'
+    """
+    parts = [part for part in path.split("/") if part not in {"", "."}]
+    if ".." in parts or "\0" in path:
+        raise InvalidRequestError(f"{path!r} leads outside the entry; give a path inside it, such as 'data'")
+    return "/".join(parts)
+
+
+def join_path(directory: str, name: str) -> str:
+    """Return the path of ``name`` inside ``directory``, where ``""`` is the entry itself."""
+    return f"{directory}/{name}" if directory else name
+
+
+def encode_path(path: str) -> str:
+    """Return ``path`` percent-encoded for an address; bytes that are not UTF-8 come through unchanged.
+
+    Examples
+    --------
+    >>> encode_path("data/a#1 β.mrc")
+    'data/a%231%20%CE%B2.mrc'
+    """
+    return quote(path, safe="/" + _SAFE, errors="surrogateescape")
+
+
+def decode_path(text: str) -> str:
+    """Return the path that a percent-encoded text stands for; the inverse of :func:`encode_path`.
+
+    Examples
+    --------
+    >>> decode_path("data/a%231%20%ce%b2.mrc")
+    'data/a#1 β.mrc'
+    """
+    return unquote(text, errors="surrogateescape")
+
+
+def entry_address(base: str, entry_id: int, path: str = "", *, directory: bool = False) -> str:
+    """Return the address of a file (or, with a slash at the end, a directory) of an entry.
+
+    Examples
+    --------
+    >>> entry_address("https://host/empiar", 10943, "data/a b", directory=True)
+    'https://host/empiar/10943/data/a%20b/'
+    """
+    address = f"{base}/{entry_id}" + (f"/{encode_path(path)}" if path else "")
+    return address + "/" if directory else address

@@ -1,0 +1,138 @@
+"""Labelled arrays: xarray around numpy for what is in memory, around dask for what is not yet.
+
+The dask arrays cut each file into one chunk a section. A slice of such an array is handed down to the file,
+so that a few rows of a frame move those rows and not the frame.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray
+
+from empiarreader.pixels import Array
+
+if TYPE_CHECKING:
+    from empiarreader.partitions import MrcPartitions
+
+_DIMENSIONS = {2: ("y", "x"), 3: ("frame", "y", "x"), 4: ("volume", "z", "y", "x")}
+
+
+def partition_array(source: MrcPartitions, i: int, *, lazy: bool) -> xarray.DataArray:
+    """Return one partition of a source with its dimensions, pixel numbers and attributes."""
+    header = source.header(i)
+    data: Any = _lazy_array(_LazyPartition(source, i), source, i) if lazy else source.read(i)
+    return xarray.DataArray(
+        data,
+        dims=_DIMENSIONS[len(header.shape)],
+        coords=_pixel_numbers(header.shape),
+        attrs={
+            "filename": source.filenames[i],
+            "voxel_size": header.voxel_size,
+            "axis_order": header.axis_order,
+        },
+    )
+
+
+def stacked_dataset(source: MrcPartitions) -> xarray.Dataset:
+    """Return all partitions of a source as one lazy dataset, taking the shape of the first for all."""
+    header = source.header(0)
+    raster = xarray.DataArray(
+        _lazy_array(_LazyStack(source), source, None),
+        dims=("partition", *_DIMENSIONS[len(header.shape)]),
+        attrs={"voxel_size": header.voxel_size, "axis_order": header.axis_order},
+    )
+    return xarray.Dataset(
+        {"raster": raster, "filename": ("partition", list(source.filenames))},
+        coords={"partition": np.arange(len(source)), **_pixel_numbers(header.shape)},
+    )
+
+
+class _LazyPartition:
+    """One partition, as far as dask needs to see an array: a shape, a type, and slices of it."""
+
+    def __init__(self, source: MrcPartitions, i: int) -> None:
+        self.source, self.i = source, i
+        self.shape, self.dtype = source.shape(i), source.dtype(i)
+        self.ndim = len(self.shape)
+
+    def __getitem__(self, index: Any) -> Array:
+        choices = _choices(index, self.shape)
+        return _keep(self.source.read(self.i, tuple(choice.span for choice in choices)), choices)
+
+
+class _LazyStack:
+    """All partitions of a source as one array, on the promise that they are like the first."""
+
+    def __init__(self, source: MrcPartitions) -> None:
+        self.source = source
+        self.like = source.shape(0), source.dtype(0)
+        self.shape, self.dtype = (len(source), *self.like[0]), self.like[1]
+        self.ndim = len(self.shape)
+
+    def __getitem__(self, index: Any) -> Array:
+        choices = _choices(index, self.shape)
+        which, *region = (choice.span for choice in choices)
+        shape = tuple(part.stop - part.start for part in (which, *region))
+        result: Array = np.empty(shape, self.dtype)
+        for place, i in enumerate(range(which.start, which.stop)):
+            self.source.read_like(i, self.like, tuple(region), out=result[place])
+        return _keep(result, choices)
+
+
+def _lazy_array(lazy: _LazyPartition | _LazyStack, source: MrcPartitions, i: int | None) -> Any:
+    import dask.array
+    from dask.base import tokenize
+
+    leading = lazy.ndim - 2
+    return dask.array.from_array(  # type: ignore[no-untyped-call]
+        lazy,
+        chunks=(1,) * leading + lazy.shape[-2:],
+        # The version is in the name, so that nothing cached under it outlives a change of the file.
+        name=f"mrc-{tokenize(list(source.filenames), i, source.header(i or 0), source.version(i or 0))}",
+        lock=False,
+        inline_array=True,
+        meta=np.empty((0,) * lazy.ndim, lazy.dtype),
+    )
+
+
+class _Choice:
+    """What to take of one axis: the span of it that is read, and what is kept of that span in memory."""
+
+    def __init__(self, index: Any, length: int) -> None:
+        self.is_number = False
+        if isinstance(index, slice):
+            chosen = np.arange(length)[index]
+        elif np.ndim(index) == 0:
+            chosen = np.arange(length)[[int(index)]]
+            self.is_number = True
+        else:
+            chosen = np.arange(length)[np.asarray(index)]
+        low, high = (int(chosen.min()), int(chosen.max()) + 1) if chosen.size else (0, 0)
+        self.span = slice(low, high)
+        self.kept = chosen - low
+
+    @property
+    def is_whole(self) -> bool:
+        return np.array_equal(self.kept, np.arange(self.span.stop - self.span.start))
+
+
+def _choices(index: Any, shape: tuple[int, ...]) -> list[_Choice]:
+    """Return one choice an axis; dask hands down slices, whole numbers and at most one list of them."""
+    given = index if isinstance(index, tuple) else (index,)
+    padded = [*given, *[slice(None)] * (len(shape) - len(given))]
+    return [_Choice(part, length) for part, length in zip(padded, shape, strict=True)]
+
+
+def _keep(data: Array, choices: list[_Choice]) -> Array:
+    """Return what the choices keep of the spans that were read; whole numbers lose their axis."""
+    for axis, choice in enumerate(choices):
+        if not choice.is_whole:
+            data = data.take(choice.kept, axis=axis)
+    kept: Array = data[tuple(0 if choice.is_number else slice(None) for choice in choices)]
+    return kept
+
+
+def _pixel_numbers(shape: tuple[int, ...]) -> dict[str, Array]:
+    return {name: np.arange(length) for name, length in zip(_DIMENSIONS[len(shape)], shape, strict=True)}

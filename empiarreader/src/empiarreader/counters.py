@@ -1,0 +1,71 @@
+"""How much this process has asked of servers: requests, bytes, retries and stalls."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """What went over the network; the difference of two of them is what happened in between.
+
+    Examples
+    --------
+    >>> Traffic(requests=5, bytes_received=4096) - Traffic(requests=3, bytes_received=1024)
+    Traffic(requests=2, bytes_received=3072, retries=0, stalls=0)
+    """
+
+    requests: int = 0
+    bytes_received: int = 0  # bodies only, as they came
+    retries: int = 0
+    stalls: int = 0  # attempts given up because the server fell silent
+
+    def __sub__(self, earlier: Traffic) -> Traffic:
+        return Traffic(
+            requests=self.requests - earlier.requests,
+            bytes_received=self.bytes_received - earlier.bytes_received,
+            retries=self.retries - earlier.retries,
+            stalls=self.stalls - earlier.stalls,
+        )
+
+
+class _Counter:
+    """The counts of this process, safe to add to from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._total = Traffic()
+
+    def add(self, *, requests: int = 0, bytes_received: int = 0, retries: int = 0, stalls: int = 0) -> None:
+        with self._lock:
+            now = self._total
+            self._total = Traffic(
+                requests=now.requests + requests,
+                bytes_received=now.bytes_received + bytes_received,
+                retries=now.retries + retries,
+                stalls=now.stalls + stalls,
+            )
+
+    def snapshot(self) -> Traffic:
+        with self._lock:
+            return self._total
+
+    def after_fork(self) -> None:
+        # The thread that held the lock does not exist in the child; the counts go on from the parent's.
+        self._lock = threading.Lock()
+
+
+counter = _Counter()
+
+
+def traffic() -> Traffic:
+    """Return what this process has moved since it started.
+
+    Examples
+    --------
+    >>> before = traffic()
+    >>> (traffic() - before).bytes_received
+    0
+    """
+    return counter.snapshot()

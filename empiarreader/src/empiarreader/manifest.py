@@ -1,0 +1,134 @@
+"""What was downloaded, from where, and with which checksum: a file of JSON lines beside the downloads.
+
+A line is written when a file is whole and checked, before it gets its name. A job that is killed at any
+moment leaves a manifest that is true, and the next one goes on from it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from empiarreader.errors import DamagedDataError, EmpiarReaderError
+
+MANIFEST_NAME = "empiarreader-manifest.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadedFile:
+    """One file that is whole and checked."""
+
+    path: str  # relative to the folder, with forward slashes
+    url: str
+    size: int  # bytes
+    sha256: str
+    etag: str | None  # what the server called this version of the file
+    time: str  # when it was complete, ISO 8601, UTC
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadFailure:
+    """One address that could not be had, and why."""
+
+    url: str
+    error: EmpiarReaderError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Outcome of a download.
+
+    Attributes
+    ----------
+    directory : Path
+        Where the files are.
+    files : tuple of DownloadedFile
+        The files asked for that are there, in the order asked, also those that were there before.
+    failures : tuple of DownloadFailure
+        The addresses that could not be had, in the order asked.
+    """
+
+    directory: Path
+    files: tuple[DownloadedFile, ...] = ()
+    failures: tuple[DownloadFailure, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Where each of the files is."""
+        return tuple(self.directory / file.path for file in self.files)
+
+    def raise_for_failures(self) -> None:
+        """Raise the first failure, if there is any."""
+        if self.failures:
+            raise self.failures[0].error
+
+    @classmethod
+    def load(cls, directory: str | os.PathLike[str]) -> Manifest:
+        """Return what a folder's manifest says about the files that are in it, by their names.
+
+        Raises
+        ------
+        DamagedDataError
+            If the manifest is not one.
+        """
+        folder = Path(directory)
+        known = read_records(folder).values()
+        present = [file for file in known if _has_size(folder / file.path, file.size)]
+        return cls(directory=folder, files=tuple(sorted(present, key=lambda file: file.path)))
+
+
+def read_records(directory: Path) -> dict[str, DownloadedFile]:
+    """Return the last line of a folder's manifest about each path; ``{}`` where there is no manifest."""
+    path = directory / MANIFEST_NAME
+    if not path.exists():
+        return {}
+    lines = path.read_text(encoding="utf-8").split("\n")
+    if lines[-1]:
+        lines.pop()  # the machine stopped while it was written; the file it speaks of has no name yet
+    records = (_parse_line(line, path) for line in lines if line)
+    return {record.path: record for record in records}
+
+
+def append_record(directory: Path, record: DownloadedFile) -> None:
+    """Add a line to a folder's manifest, in one write."""
+    line = json.dumps(asdict(record)) + "\n"
+    path = directory / MANIFEST_NAME
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        if not _ends_line(path):
+            line = "\n" + line
+        os.write(descriptor, line.encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def as_json_lines(files: Iterable[DownloadedFile]) -> str:
+    """Return files as JSON, one on a line."""
+    return "\n".join(json.dumps(asdict(file)) for file in files)
+
+
+def _ends_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _parse_line(line: str, path: Path) -> DownloadedFile:
+    try:
+        values: dict[str, Any] = json.loads(line)
+        known = {field.name for field in fields(DownloadedFile)}
+        return DownloadedFile(**{name: value for name, value in values.items() if name in known})
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DamagedDataError(f"{path} is no manifest of downloads: {line[:80]!r}; move it away") from error
+
+
+def _has_size(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size

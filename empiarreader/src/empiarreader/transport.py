@@ -1,0 +1,338 @@
+"""One question to a server and its answer: connections that stay open, time-outs, statuses and retries.
+
+Connections are kept by the process that opened them: a forked worker begins with none, and nothing of this
+module is ever pickled. At most :data:`CONNECTIONS_PER_HOST` are open to one host at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Self, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+from empiarreader import settings
+from empiarreader.counters import counter
+from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError, ServiceError
+from empiarreader.patience import (
+    ATTEMPTS,
+    LONGEST_PAUSE_SECONDS,
+    AnswerTimes,
+    parse_retry_after,
+    pause,
+    pause_before_retry,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from urllib3 import BaseHTTPResponse, PoolManager
+
+T = TypeVar("T")
+
+CONNECTIONS_PER_HOST = 16
+CHUNK_BYTES = 64 * 1024
+_LONGEST_CONNECT_SECONDS = 10.0
+_LONGEST_QUEUE_SECONDS = 600.0
+_REDIRECTS = 5
+_WORTH_ASKING_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+logger = logging.getLogger(__name__)
+
+
+class Answer:
+    """An answer whose headers are here and whose body is still to come; a context manager.
+
+    Leaving the context before the end of the body closes the connection, so that nothing more of it is sent.
+    """
+
+    def __init__(
+        self, response: BaseHTTPResponse, url: str, times: AnswerTimes, waited_seconds: float
+    ) -> None:
+        self._response = response
+        self._times = times
+        self._longest_silence = waited_seconds
+        self._ended = False
+        self.url = url
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._ended:
+            self._response.close()
+        self._response.release_conn()
+
+    @property
+    def length(self) -> int | None:
+        """Length of the body as the server states it, in bytes."""
+        text = self.headers.get("Content-Length", "")
+        return int(text) if text.isdigit() and len(text) < 20 else None
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the body, undecoded, in pieces of at most 64 KiB.
+
+        Raises
+        ------
+        ServiceError
+            If the server falls silent, hangs up, or sends less than it promised.
+        """
+        from urllib3.exceptions import HTTPError
+
+        while True:
+            began = time.monotonic()
+            try:
+                chunk = self._response.read(CHUNK_BYTES, decode_content=False)
+            except (HTTPError, OSError) as error:
+                raise _lost_connection(self.url, error) from error
+            self._longest_silence = max(self._longest_silence, time.monotonic() - began)
+            if not chunk:
+                self._ended = True
+                self._times.add(self._longest_silence)
+                return
+            counter.add(bytes_received=len(chunk))
+            yield chunk
+
+    def body(self, *, limit_bytes: int) -> bytes:
+        """Return the whole body; more than ``limit_bytes`` of it is refused."""
+        collected = bytearray()
+        for chunk in self.chunks():
+            collected += chunk
+            if len(collected) > limit_bytes:
+                raise ServiceError(f"{self.url} sends more than {limit_bytes} bytes, which cannot be right")
+        return bytes(collected)
+
+
+def open_answer(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    attempt: int = 0,
+    statuses: tuple[int, ...] = (200,),
+) -> Answer:
+    """Ask once and return the answer as soon as its headers are there.
+
+    Parameters
+    ----------
+    method, url, headers, body
+        The question. ``Accept-Encoding: identity`` and the library's name are added to it.
+    attempt
+        Which attempt this is; later ones are given more time.
+    statuses
+        The statuses that count as answers; others become errors.
+
+    Raises
+    ------
+    ArchiveFileNotFoundError
+        For 404 and 410.
+    ServiceError
+        For everything else; ``retryable`` says whether asking again can help.
+    """
+    for _ in range(_REDIRECTS):
+        answer = _open_once(method, url, headers or {}, body, attempt)
+        if answer.status in statuses:
+            return answer
+        with answer:
+            if answer.status not in {301, 302, 303, 307, 308}:
+                raise _status_error(answer)
+            url = _redirected(url, answer.headers.get("Location", ""))
+    raise ServiceError(f"{url} leads from one address to the next without end")
+
+
+def with_retries(
+    ask: Callable[[int], T], *, cancelled: threading.Event | None = None, attempts: int = ATTEMPTS
+) -> T:
+    """Return what ``ask(attempt)`` returns, calling it again while its failure is worth another attempt."""
+    for attempt in range(attempts):
+        try:
+            return ask(attempt)
+        except ServiceError as error:
+            seconds = pause_before_retry(attempt, error.retry_after_seconds)
+            if not error.retryable or attempt == attempts - 1:
+                raise
+            if seconds > LONGEST_PAUSE_SECONDS:
+                error.add_note(f"It asks to be left alone for {seconds:.0f} s; try again after that.")
+                raise
+            if cancelled is not None and cancelled.is_set():
+                raise
+            logger.info("asking again in %.1f s: %s", seconds, error)
+            counter.add(retries=1)
+            pause(seconds, cancelled)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def fetch(
+    url: str, *, limit_bytes: int, method: str = "GET", body: bytes | None = None
+) -> tuple[Mapping[str, str], bytes]:
+    """Return headers and body of a small answer, asking again where that can help."""
+
+    def ask(attempt: int) -> tuple[Mapping[str, str], bytes]:
+        with open_answer(method, url, body=body, attempt=attempt) as answer:
+            return answer.headers, answer.body(limit_bytes=limit_bytes)
+
+    return with_retries(ask)
+
+
+def user_agent() -> str:
+    """Return how the library introduces itself to servers."""
+    from empiarreader import __version__
+
+    home = "https://github.com/ccpem/empiarreader"
+    return f"empiarreader/{__version__} (+{home}; contact: {home}/issues)"
+
+
+def _open_once(method: str, url: str, headers: Mapping[str, str], body: bytes | None, attempt: int) -> Answer:
+    from urllib3 import Timeout
+    from urllib3.exceptions import HTTPError
+
+    host = urlsplit(url).netloc
+    times = _state.times(host)
+    longest = settings.timeout_seconds()
+    timeout = Timeout(
+        connect=min(_LONGEST_CONNECT_SECONDS, longest), read=times.stall_limit(attempt, longest=longest)
+    )
+    counter.add(requests=1)
+    began = time.monotonic()
+    try:
+        response = _state.manager(url).request(
+            method,
+            url,
+            body=body,
+            headers={"User-Agent": user_agent(), "Accept-Encoding": "identity", **headers},
+            timeout=timeout,
+            pool_timeout=_LONGEST_QUEUE_SECONDS,
+            preload_content=False,
+            redirect=False,
+            retries=False,
+        )
+    except (HTTPError, OSError) as error:
+        raise _lost_connection(url, error) from error
+    except ValueError as error:
+        raise InvalidRequestError(f"{url!r} is not an address that can be asked: {error}") from error
+    return Answer(response, url, times, time.monotonic() - began)
+
+
+def _lost_connection(url: str, error: Exception) -> ServiceError:
+    from urllib3 import exceptions
+
+    host = urlsplit(url).netloc
+    if isinstance(error, exceptions.ConnectTimeoutError):
+        return ServiceError(f"{host} does not answer; is there a network? ({url})", retryable=True)
+    if isinstance(error, (exceptions.ReadTimeoutError, TimeoutError)):
+        counter.add(stalls=1)
+        return ServiceError(f"{host} stopped answering in the middle of {url}", retryable=True)
+    if isinstance(error, exceptions.NameResolutionError):
+        return ServiceError(
+            f"the name {host} cannot be resolved; is there a network? ({url})", retryable=True
+        )
+    if isinstance(error, exceptions.NewConnectionError):
+        return ServiceError(f"cannot connect to {host}; is there a network? ({url})", retryable=True)
+    if isinstance(error, (exceptions.SSLError, exceptions.ProxyError, exceptions.LocationValueError)):
+        return ServiceError(f"no secure connection to {host}: {error} ({url})")
+    return ServiceError(f"{host} broke off while answering {url}: {error}", retryable=True)
+
+
+def _status_error(answer: Answer) -> ServiceError | ArchiveFileNotFoundError:
+    status, url = answer.status, answer.url
+    if status in {404, 410}:
+        return ArchiveFileNotFoundError(f"there is nothing at {url} (status {status})")
+    seconds = parse_retry_after(answer.headers.get("Retry-After"))
+    return ServiceError(
+        f"{urlsplit(url).netloc} answered with status {status} instead of {url}",
+        status=status,
+        retryable=status in _WORTH_ASKING_AGAIN,
+        retry_after_seconds=seconds,
+    )
+
+
+def _redirected(url: str, location: str) -> str:
+    """Return where a server sends us; only to its own host, and never from a file to a directory's page."""
+    target = urljoin(url, location)
+    here, there = urlsplit(url), urlsplit(target)
+    if not location or there.scheme not in {"http", "https"} or there.hostname != here.hostname:
+        raise ServiceError(f"{url} leads to another host ({target!r}), which is not followed")
+    if here.scheme == "https" and there.scheme == "http":
+        raise ServiceError(f"{url} leads to an address without encryption, which is not followed")
+    if there.path == here.path + "/":
+        raise ArchiveFileNotFoundError(f"{url} is a directory, not a file")
+    return target
+
+
+class _ProcessState:
+    """Open connections and what is known of each host's answer times, in this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._managers: dict[str, PoolManager] = {}
+        self._times: dict[str, AnswerTimes] = {}
+
+    def times(self, host: str) -> AnswerTimes:
+        with self._lock:
+            return self._times.setdefault(host, AnswerTimes())
+
+    def manager(self, url: str) -> PoolManager:
+        proxy = _proxy_for(url)
+        with self._lock:
+            if proxy not in self._managers:
+                self._managers[proxy] = _new_manager(proxy)
+            return self._managers[proxy]
+
+
+def _new_manager(proxy: str) -> PoolManager:
+    from urllib3 import PoolManager, ProxyManager
+
+    certificates = _certificates()
+    if proxy:
+        return ProxyManager(
+            proxy, maxsize=CONNECTIONS_PER_HOST, block=True, ca_certs=certificates, cert_reqs="CERT_REQUIRED"
+        )
+    return PoolManager(
+        maxsize=CONNECTIONS_PER_HOST, block=True, ca_certs=certificates, cert_reqs="CERT_REQUIRED"
+    )
+
+
+def _certificates() -> str:
+    """Return the file of trusted authorities: what curl, requests and OpenSSL read, else certifi's."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        if path := os.environ.get(name):
+            return path
+    import certifi
+
+    return certifi.where()
+
+
+def _proxy_for(url: str) -> str:
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(url)
+    if proxy_bypass(parts.netloc):
+        return ""
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all") or ""
+
+
+def on_fork(begin_again: Callable[[], None]) -> None:
+    """Have ``begin_again`` called in a forked child: threads and connections stay with the parent."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=begin_again)
+
+
+_state = _ProcessState()
+
+
+def _begin_again_after_fork() -> None:
+    global _state
+    _state = _ProcessState()
+    counter.after_fork()
+
+
+on_fork(_begin_again_after_fork)
