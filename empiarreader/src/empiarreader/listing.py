@@ -46,11 +46,11 @@ def parse_listing(page: str) -> tuple[ListedItem, ...]:
     """
     found: dict[str, ListedItem] = {}
     links = list(_LINK.finditer(page))
-    for link, following in zip(links, [*links[1:], None], strict=True):
+    ends = [link.start() for link in links[1:]] + [len(page)]
+    for link, end in zip(links, ends, strict=False):
         name = _name(link[1] if link[1] is not None else link[2])
         if name is None:
             continue
-        end = following.start() if following else len(page)
         date, size = _details(page[link.end() : min(end, link.end() + 4096)])
         bare = name.rstrip("/")
         is_directory = name != bare
