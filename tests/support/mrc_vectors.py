@@ -117,7 +117,7 @@ def sample_array(mode: int, shape: tuple[int, ...] = (3, 4, 5)) -> Array:
     elif mode == 12:
         values = ((steps - count / 2) / 8).astype(np.float16)
     elif mode == 3:
-        values = (steps * 500 - 9000 - 1j * steps * 3).astype(np.complex64)
+        values = (steps * 500 % 60000 - 30000 - 1j * (steps % 9000)).astype(np.complex64)
     elif mode == 4:
         values = (steps / 3 - 2j * steps).astype(np.complex64)
     elif mode == 101:
