@@ -1,3 +1,193 @@
-"""caked."""
+"""Cryo-EM images, volumes and particles, on disk or streamed, as PyTorch datasets and loaders.
+
+Names are imported when they are first used, so that ``import caked`` and the command line do not wait for
+torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from caked import (
+        base,
+        dataloader,
+        dataset,
+        errors,
+        labels,
+        loader,
+        randomness,
+        sources,
+        split,
+        transforms,
+    )
+    from caked.dataset import Dataset, TupleDataset
+    from caked.errors import (
+        CakedError,
+        ClassesNotFoundError,
+        DamagedFileError,
+        InvalidOptionError,
+        NonFiniteImageError,
+        RecipeError,
+        RefusedFileError,
+        ShapeError,
+        SourceNotFoundError,
+        SplitError,
+        UnreachableSourceError,
+    )
+    from caked.labels import (
+        FunctionLabels,
+        GroupLabels,
+        Labels,
+        MappingLabels,
+        MetaLabels,
+        ParentLabels,
+        PrefixLabels,
+        RegexLabels,
+        SequenceLabels,
+        as_label_rule,
+        label_samples,
+    )
+    from caked.loader import Loader
+    from caked.protocol import ReadableSource
+    from caked.randomness import Draws
+    from caked.recipe import Recipe
+    from caked.sources import (
+        ArraySource,
+        ConcatSource,
+        FileSource,
+        ProtocolSource,
+        Sections,
+        Source,
+        StackSource,
+        as_source,
+        stream,
+    )
+    from caked.split import Split, SplitRule, split_samples
 
 __version__ = "2.0.0.dev0"
+
+_HOMES = {
+    "ArraySource": "sources",
+    "CakedError": "errors",
+    "ClassesNotFoundError": "errors",
+    "ConcatSource": "sources",
+    "DamagedFileError": "errors",
+    "Dataset": "dataset",
+    "Draws": "randomness",
+    "FileSource": "sources",
+    "FunctionLabels": "labels",
+    "GroupLabels": "labels",
+    "InvalidOptionError": "errors",
+    "Labels": "labels",
+    "Loader": "loader",
+    "MappingLabels": "labels",
+    "MetaLabels": "labels",
+    "NonFiniteImageError": "errors",
+    "ParentLabels": "labels",
+    "PrefixLabels": "labels",
+    "ProtocolSource": "sources",
+    "ReadableSource": "protocol",
+    "Recipe": "recipe",
+    "RecipeError": "errors",
+    "RefusedFileError": "errors",
+    "RegexLabels": "labels",
+    "Sections": "sources",
+    "SequenceLabels": "labels",
+    "ShapeError": "errors",
+    "Source": "sources",
+    "SourceNotFoundError": "errors",
+    "Split": "split",
+    "SplitError": "errors",
+    "SplitRule": "split",
+    "StackSource": "sources",
+    "TupleDataset": "dataset",
+    "UnreachableSourceError": "errors",
+    "as_label_rule": "labels",
+    "as_source": "sources",
+    "label_samples": "labels",
+    "split_samples": "split",
+    "stream": "sources",
+}
+_MODULES = (
+    "base",
+    "dataloader",
+    "dataset",
+    "errors",
+    "labels",
+    "loader",
+    "randomness",
+    "sources",
+    "split",
+    "transforms",
+)
+
+__all__ = [
+    "ArraySource",
+    "CakedError",
+    "ClassesNotFoundError",
+    "ConcatSource",
+    "DamagedFileError",
+    "Dataset",
+    "Draws",
+    "FileSource",
+    "FunctionLabels",
+    "GroupLabels",
+    "InvalidOptionError",
+    "Labels",
+    "Loader",
+    "MappingLabels",
+    "MetaLabels",
+    "NonFiniteImageError",
+    "ParentLabels",
+    "PrefixLabels",
+    "ProtocolSource",
+    "ReadableSource",
+    "Recipe",
+    "RecipeError",
+    "RefusedFileError",
+    "RegexLabels",
+    "Sections",
+    "SequenceLabels",
+    "ShapeError",
+    "Source",
+    "SourceNotFoundError",
+    "Split",
+    "SplitError",
+    "SplitRule",
+    "StackSource",
+    "TupleDataset",
+    "UnreachableSourceError",
+    "__version__",
+    "as_label_rule",
+    "as_source",
+    "base",
+    "dataloader",
+    "dataset",
+    "errors",
+    "label_samples",
+    "labels",
+    "loader",
+    "randomness",
+    "sources",
+    "split",
+    "split_samples",
+    "stream",
+    "transforms",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name in _MODULES:
+        return importlib.import_module(f"caked.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'caked' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"caked.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,206 @@
+"""Where the pixels of a file lie: format, type, shape, offset. Found once, then read by position."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import numpy as np
+
+from caked.errors import (
+    CakedError,
+    DamagedFileError,
+    RefusedFileError,
+    SourceNotFoundError,
+    UnreachableSourceError,
+)
+from caked.io.mrc import HEADER_BYTES, parse_mrc_header
+
+__all__ = [
+    "MRC_SUFFIXES",
+    "NPY_SUFFIXES",
+    "READABLE_SUFFIXES",
+    "Layout",
+    "open_decompressed",
+    "read_layout",
+    "reported",
+]
+
+COMPRESSED_SUFFIXES = (".gz", ".bz2")
+_MRC_PLAIN = (".mrc", ".mrcs", ".map", ".ccp4", ".rec", ".st", ".ali")
+MRC_SUFFIXES = _MRC_PLAIN + tuple(a + b for a in _MRC_PLAIN for b in COMPRESSED_SUFFIXES)
+NPY_SUFFIXES = (".npy",)
+READABLE_SUFFIXES = MRC_SUFFIXES + NPY_SUFFIXES
+
+_NPY_MAGIC = b"\x93NUMPY"
+_NPY_LONGEST_HEADER = 12 + 10_000  # numpy itself refuses longer ones
+_COMPRESSED: dict[bytes, Literal["gzip", "bz2"]] = {b"\x1f\x8b": "gzip", b"BZ": "bz2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How to get at the pixels of one file.
+
+    Attributes
+    ----------
+    format
+        ``"mrc"`` or ``"npy"``, by content and not by name.
+    shape, dtype
+        Of the array as read, in array order and native byte order.
+    stored
+        Type of the numbers in the file, byte order included.
+    packing
+        ``"plain"``: one number a value; ``"pairs"``: two make a complex value; ``"nibbles"``: two values
+        a byte, rows padded to whole bytes; ``"fortran"``: one number a value, first axis fastest.
+    offset, size_bytes
+        Where the pixels begin (after decompression, if any) and how many bytes they take.
+    voxel_size
+        ``(dz, dy, dx)`` in Å, 0.0 where not stated.
+    compression
+        ``None``, ``"gzip"`` or ``"bz2"``, by content.
+    """
+
+    format: Literal["mrc", "npy"]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    stored: np.dtype[Any]
+    packing: Literal["plain", "pairs", "nibbles", "fortran"]
+    offset: int
+    size_bytes: int
+    voxel_size: tuple[float, float, float]
+    compression: Literal["gzip", "bz2"] | None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the bytes of the file are the bytes of the array."""
+        return self.packing == "plain" and self.compression is None
+
+
+def read_layout(path: str | os.PathLike[str]) -> Layout:
+    """Read a file's header, and check the size it promises against the file's.
+
+    A compressed file's size shows only when its pixels are read, so there the check waits until then.
+
+    Raises
+    ------
+    SourceNotFoundError
+        If there is no such file.
+    UnreachableSourceError
+        If the file system refuses.
+    DamagedFileError
+        If the header makes no sense or promises more than the file holds.
+    RefusedFileError
+        If it is a numpy file of Python objects or records.
+    """
+    name = os.fspath(path)
+    with reported(name), Path(name).open("rb") as file:
+        compression = _COMPRESSED.get(file.read(2))
+        file.seek(0)
+        if compression is None:
+            layout = _parse(file.read(HEADER_BYTES), file, name, None)
+            _check_size(layout, os.fstat(file.fileno()).st_size, name)
+            return layout
+    with open_decompressed(name, compression) as stream:
+        return _parse(stream.read(HEADER_BYTES), stream, name, compression)
+
+
+def _parse(start: bytes, rest: IO[bytes], name: str, compression: Literal["gzip", "bz2"] | None) -> Layout:
+    if start.startswith(_NPY_MAGIC):
+        return _parse_npy(start + rest.read(_NPY_LONGEST_HEADER - len(start)), name, compression)
+    header = parse_mrc_header(start, name=name)
+    return Layout(
+        format="mrc",
+        shape=header.shape,
+        dtype=header.dtype,
+        stored=header.stored,
+        packing="pairs" if header.mode == 3 else "nibbles" if header.mode == 101 else "plain",
+        offset=header.offset,
+        size_bytes=header.size_bytes,
+        voxel_size=header.voxel_size,
+        compression=compression,
+    )
+
+
+def _parse_npy(start: bytes, name: str, compression: Literal["gzip", "bz2"] | None) -> Layout:
+    stream = BytesIO(start)
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+        else:
+            shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
+    except (ValueError, TypeError, SyntaxError) as error:
+        raise DamagedFileError(
+            f"Its numpy header makes no sense ({_first_line(error)}): file {name} is corrupted.", path=name
+        ) from error
+    if dtype.hasobject or dtype.names is not None or dtype.kind not in "biufc":
+        raise RefusedFileError(
+            f"File {name} holds {dtype}, and only numbers are read: objects would have to be unpickled, "
+            "which runs whatever code they name. Save it again as a plain numeric array.",
+            path=name,
+        )
+    if any(edge < 0 for edge in shape):
+        raise DamagedFileError(f"Its shape is {shape}: file {name} is corrupted.", path=name)
+    return Layout(
+        format="npy",
+        shape=tuple(int(edge) for edge in shape),
+        dtype=dtype.newbyteorder("="),
+        stored=dtype,
+        packing="fortran" if fortran and len(shape) > 1 else "plain",
+        offset=stream.tell(),
+        size_bytes=int(np.prod(shape, dtype=object)) * dtype.itemsize if shape else dtype.itemsize,
+        voxel_size=(0.0, 0.0, 0.0),
+        compression=compression,
+    )
+
+
+def _check_size(layout: Layout, size: int, name: str) -> None:
+    promised = layout.offset + layout.size_bytes
+    if size < promised:
+        raise DamagedFileError(
+            f"Its header promises {promised} bytes and there are {size}: file {name} is corrupted.", path=name
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:120]
+
+
+@contextmanager
+def open_decompressed(name: str, compression: Literal["gzip", "bz2"]) -> Iterator[IO[bytes]]:
+    """Open a compressed file; what breaks while it is read is reported as damage."""
+    with reported(name):
+        try:
+            opener: Any = gzip.open if compression == "gzip" else bz2.open
+            with opener(name, "rb") as stream:
+                yield stream
+        except (EOFError, OSError, zlib.error) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise DamagedFileError(
+                f"Its compressed data make no sense ({_first_line(error)}): file {name} is corrupted.",
+                path=name,
+            ) from error
+
+
+@contextmanager
+def reported(name: str) -> Iterator[None]:
+    """Turn what the file system says about a file into caked's errors."""
+    try:
+        yield
+    except CakedError:
+        raise
+    except FileNotFoundError as error:
+        raise SourceNotFoundError(f"There is no file {name}.", path=name) from error
+    except OSError as error:
+        raise UnreachableSourceError(
+            f"File {name} could not be read: {error.strerror or error}.", path=name
+        ) from error

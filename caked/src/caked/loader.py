@@ -1,0 +1,252 @@
+"""Batches in a random order that can be told, repeated, shared out and taken up again in the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from caked.dataset import Dataset, IndexBatch, SampleBatch, TupleBatch, TupleDataset
+from caked.errors import InvalidOptionError, SplitError
+from caked.randomness import permutation
+
+__all__ = ["BatchOrder", "Loader", "collate"]
+
+
+class BatchOrder(torch.utils.data.Sampler[list[int]]):
+    """Which samples stand in which batch.
+
+    Parameters
+    ----------
+    length
+        Number of samples.
+    batch_size
+        Samples in a batch, of each rank.
+    shuffle
+        Whether their order is a permutation keyed by (seed, epoch), or their own.
+    drop_last
+        Whether to leave out samples that do not fill a batch (of every rank).
+    fixed_draws
+        Whether batches are asked for as of epoch 0 in every epoch.
+    rank, world_size
+        Which share of the samples, of how many. All ranks have as many batches as one another; where the
+        samples do not go round, the last batch takes some from the beginning of the order again.
+
+    Attributes
+    ----------
+    epoch
+        The pass through the data.
+    position
+        Samples of the order, over all ranks, that are left out because they have been seen.
+    """
+
+    def __init__(
+        self,
+        length: int,
+        *,
+        batch_size: int,
+        shuffle: bool,
+        seed: int,
+        drop_last: bool,
+        fixed_draws: bool,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.length, self.batch_size = length, batch_size
+        self.shuffle, self.seed, self.drop_last, self.fixed_draws = shuffle, seed, drop_last, fixed_draws
+        self.rank, self.world_size = rank, world_size
+        self.epoch = 0
+        self.position = 0
+
+    @property
+    def step(self) -> int:
+        """Samples of one batch over all ranks."""
+        return self.batch_size * self.world_size
+
+    def order(self) -> NDArray[np.int64]:
+        """Return the positions of all samples in this epoch's order."""
+        if self.shuffle:
+            return permutation(self.length, seed=self.seed, epoch=self.epoch)
+        return np.arange(self.length, dtype=np.int64)
+
+    def batches_after(self, position: int) -> int:
+        """Return how many batches are left from a position on."""
+        left = max(0, self.length - position)
+        return left // self.step if self.drop_last else -(-left // self.step)
+
+    def __len__(self) -> int:
+        return self.batches_after(self.position)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        # The order is settled now, not when the first batch is asked for: the state may change in between.
+        return self._batches(self.order()[self.position :], 0 if self.fixed_draws else self.epoch)
+
+    def _batches(self, order: NDArray[np.int64], epoch: int) -> Iterator[list[int]]:
+        for start in range(0, len(order), self.step):
+            block = order[start : start + self.step]
+            if self.drop_last and len(block) < self.step:
+                return
+            short = -len(block) % self.world_size
+            if short:
+                block = np.concatenate([block, np.resize(order, short)])
+            batch = IndexBatch(block[self.rank :: self.world_size].tolist())
+            batch.epoch = epoch
+            yield batch
+
+
+class Loader(torch.utils.data.DataLoader[Any]):
+    """A torch DataLoader whose batches depend on the dataset, the seed and the epoch, and on nothing else.
+
+    Parameters
+    ----------
+    dataset
+        A :class:`caked.Dataset`, or its tuple view.
+    batch_size
+        Samples in a batch (of each rank).
+    shuffle
+        Whether each epoch has an order of its own.
+    seed
+        Of the order; ``None`` for the dataset's.
+    drop_last
+        Whether to leave out samples that do not fill a last batch.
+    num_workers
+        Processes that read ahead; 0 reads in this one. They change no bit of what comes out.
+    fixed_draws
+        Whether random transforms draw the same in every epoch; ``None``: where the order is fixed too, as it
+        is for validation.
+    rank, world_size
+        Which share of every epoch this process takes, of how many.
+    **options
+        ``pin_memory``, ``multiprocessing_context``, ``persistent_workers``, ``prefetch_factor``, ``timeout``,
+        ``worker_init_fn`` of :class:`torch.utils.data.DataLoader`.
+
+    Raises
+    ------
+    SplitError
+        If there would be no batch at all.
+
+    Notes
+    -----
+    Each pass through the loader is an epoch: 0, 1, 2 and so on, unless :meth:`set_epoch` says otherwise. A
+    pass that is broken off is begun again by the next, unless :meth:`load_state_dict` says where to go on.
+
+    Examples
+    --------
+    >>> loader = Loader(Dataset(np.zeros((10, 4, 4))), batch_size=4)
+    >>> [len(batch["index"]) for batch in loader]
+    [4, 4, 2]
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset | TupleDataset,
+        *,
+        batch_size: int,
+        shuffle: bool = False,
+        seed: int | None = None,
+        drop_last: bool = False,
+        num_workers: int = 0,
+        fixed_draws: bool | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        **options: Any,
+    ) -> None:
+        if batch_size < 1 or not 0 <= rank < world_size:
+            raise InvalidOptionError(
+                "A batch has one sample at least, and a rank lies below the world size: not "
+                f"batch_size={batch_size}, rank={rank}, world_size={world_size}."
+            )
+        inner = dataset.dataset if isinstance(dataset, TupleDataset) else dataset
+        seed = inner.seed if seed is None else seed
+        self.batches = BatchOrder(
+            len(dataset),
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            drop_last=drop_last,
+            fixed_draws=not shuffle if fixed_draws is None else fixed_draws,
+            rank=rank,
+            world_size=world_size,
+        )
+        if not len(self.batches):
+            raise SplitError(
+                f"The sets must be larger than {len(dataset)} samples to make a batch of {batch_size} for "
+                f"each of {world_size} processes{', when the last one is dropped' if drop_last else ''}."
+            )
+        self._delivered = 0  # samples of the order, over all ranks, that this epoch has handed out
+        self._resumes = False
+        super().__init__(
+            dataset,
+            batch_sampler=self.batches,
+            num_workers=num_workers,
+            collate_fn=collate,
+            generator=torch.Generator().manual_seed(seed & (2**63 - 1)),  # torch draws a worker seed from it
+            **options,
+        )
+
+    @property
+    def epoch(self) -> int:
+        """The pass through the data that is under way, or was the last."""
+        return self.batches.epoch
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the next pass: its order, and what random transforms draw in it."""
+        self.batches.epoch, self.batches.position = epoch, 0
+        self._delivered, self._resumes = 0, False
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        """Go through the next epoch, or on from where a state that was loaded left off."""
+        start = self._delivered if self._resumes else 0
+        if self._delivered and not self.batches.batches_after(self._delivered):  # that epoch is done
+            self.batches.epoch, start = self.batches.epoch + 1, 0
+        self.batches.position, self._delivered, self._resumes = start, start, False
+        iterator = super().__iter__()
+        self.batches.position = 0
+        return self._counted(iterator)
+
+    def _counted(self, iterator: Iterator[Any]) -> Iterator[Any]:
+        for batch in iterator:
+            self._delivered = min(self._delivered + self.batches.step, self.batches.length)
+            yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where in which epoch the loader is, as plain numbers.
+
+        The position counts samples over all ranks, so that a run can go on with another batch size, number of
+        workers or of ranks.
+        """
+        return {
+            "epoch": self.batches.epoch,
+            "position": self._delivered,
+            "seed": self.batches.seed,
+            "shuffle": self.batches.shuffle,
+            "length": self.batches.length,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from where :meth:`state_dict` was taken.
+
+        Raises
+        ------
+        InvalidOptionError
+            If the state is of other data or another order.
+        """
+        for key in ("seed", "shuffle", "length"):
+            mine = getattr(self.batches, key)
+            if state.get(key) != mine:
+                raise InvalidOptionError(
+                    f"The state is of a loader with {key}={state.get(key)}, and this one has {mine}."
+                )
+        self.batches.epoch = int(state["epoch"])
+        self._delivered, self._resumes = int(state["position"]), True
+        self.batches.position = self._delivered  # so that len() tells what is left
+
+
+def collate(samples: Sequence[Any]) -> Any:
+    """Make a batch of samples; one that is a batch already is taken as it is."""
+    if isinstance(samples, SampleBatch | TupleBatch):
+        return samples.batch
+    return torch.utils.data.default_collate(list(samples))

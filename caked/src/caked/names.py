@@ -1,0 +1,99 @@
+"""Names of many samples in one block of memory, instead of a Python string each.
+
+A list of strings in a dataset is copied into every worker bit by bit, as reference counts are touched: with a
+million names that is hundreds of megabytes a worker. A block of bytes is not touched by reading it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import overload
+
+import numpy as np
+
+__all__ = ["NameTable", "SectionNames"]
+
+
+class NameTable(Sequence[str]):
+    """An unchanging sequence of names.
+
+    Parameters
+    ----------
+    names
+        Any strings; those with bytes that are no text (surrogates, as the file system gives them) survive.
+
+    Examples
+    --------
+    >>> table = NameTable(["a.mrc", "b.mrc"])
+    >>> table[1], len(table), "a.mrc" in table
+    ('b.mrc', 2, True)
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        encoded = [name.encode("utf-8", "surrogateescape") for name in names]
+        self._text = b"".join(encoded)
+        self._ends = np.cumsum([len(name) for name in encoded], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, i: int) -> str: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[str]: ...
+
+    def __getitem__(self, i: int | slice) -> str | Sequence[str]:
+        """Return a name, or a list of them."""
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        place = range(len(self))[i]  # an index from the end, or the error of a sequence
+        start = int(self._ends[place - 1]) if place else 0
+        return self._text[start : int(self._ends[place])].decode("utf-8", "surrogateescape")
+
+
+class SectionNames(Sequence[str]):
+    """Names of the sections of some items: ``item#section``, both counted from 0.
+
+    An item of a single section keeps its own name.
+
+    Parameters
+    ----------
+    items
+        Name of each item.
+    ends
+        Running total of their numbers of sections; item i has ``ends[i] - ends[i - 1]``.
+    single
+        Which items are not stacks at all.
+
+    Examples
+    --------
+    >>> list(SectionNames(["a.mrcs", "b.mrc"], np.array([2, 3]), np.array([False, True])))
+    ['a.mrcs#0', 'a.mrcs#1', 'b.mrc']
+    """
+
+    def __init__(self, items: Sequence[str], ends: np.ndarray, single: np.ndarray) -> None:
+        self._items, self._ends, self._single = items, ends, single
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    @overload
+    def __getitem__(self, i: int) -> str: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[str]: ...
+
+    def __getitem__(self, i: int | slice) -> str | Sequence[str]:
+        """Return a name, or a list of them."""
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        item, section = locate(self._ends, range(len(self))[i])
+        name = self._items[item]
+        return name if self._single[item] else f"{name}#{section}"
+
+
+def locate(ends: np.ndarray, i: int) -> tuple[int, int]:
+    """Return which item sample ``i`` lies in, and its section there."""
+    item = int(np.searchsorted(ends, i, side="right"))
+    return item, i - (int(ends[item - 1]) if item else 0)

@@ -1,0 +1,137 @@
+"""Several sources one after the other, as one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from caked.errors import InvalidOptionError
+from caked.names import NameTable, locate
+from caked.protocol import Array, Region
+from caked.sources.base import Source, register, source_from_dict
+from caked.sources.stream import as_source
+
+__all__ = ["ConcatSource"]
+
+
+@register("concat")
+class ConcatSource(Source):
+    """Sources one after the other.
+
+    Parameters
+    ----------
+    sources
+        Sources, arrays, or anything with the reading protocol.
+    keys
+        A word for each, put before its names and groups as ``key/name`` and kept as ``meta(i)["source"]``,
+        which can be the label: ``caked.MetaLabels("source")``. Without keys, names have to differ by
+        themselves, and groups of one name are one group.
+    """
+
+    def __init__(self, sources: Sequence[Any], *, keys: Sequence[str] | None = None) -> None:
+        if not sources:
+            raise InvalidOptionError("There is nothing to put together: the list of sources is empty.")
+        if keys is not None and (len(keys) != len(sources) or len(set(keys)) < len(keys)):
+            raise InvalidOptionError(
+                f"There are {len(sources)} sources; they take as many keys, all different."
+            )
+        self.sources = [as_source(source) for source in sources]
+        self.keys = None if keys is None else [str(key) for key in keys]
+        self._ends = np.cumsum([len(source) for source in self.sources], dtype=np.int64)
+        names = [self._keyed(k, name) for k, source in enumerate(self.sources) for name in source.names]
+        if len(set(names)) < len(names):
+            twice = next(
+                name
+                for name, next_name in zip(sorted(names), sorted(names)[1:], strict=False)
+                if name == next_name
+            )
+            raise InvalidOptionError(
+                f"Two sources have a sample {twice!r}; give keys=[…] to tell them apart."
+            )
+        self._names = NameTable(names)
+
+    def _keyed(self, k: int, name: str) -> str:
+        return name if self.keys is None else f"{self.keys[k]}/{name}"
+
+    def locate(self, i: int) -> tuple[Source, int]:
+        """Return the source that sample ``i`` is of, and its index there."""
+        k, inner = locate(self._ends, range(len(self))[i])
+        return self.sources[k], inner
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of all, with their key."""
+        return self._names
+
+    def shape(self, i: int) -> tuple[int, ...]:
+        """Ask the source."""
+        source, inner = self.locate(i)
+        return source.shape(inner)
+
+    def dtype(self, i: int) -> np.dtype[Any]:
+        """Ask the source."""
+        source, inner = self.locate(i)
+        return source.dtype(inner)
+
+    def read(self, i: int, region: Region | None = None, out: Array | None = None) -> Array:
+        """Read from the source."""
+        source, inner = self.locate(i)
+        return source.read(inner, region, out)
+
+    def read_batch(self, indices: Sequence[int], out: Array | None = None) -> Array:
+        """Read several samples, those of a source together."""
+        if out is None:
+            out = self.empty_batch(indices)
+        places = sorted((*locate(self._ends, i), k) for k, i in enumerate(indices))
+        for source, group in groupby(places, key=lambda place: place[0]):
+            _, inner, rows = (list(column) for column in zip(*group, strict=True))
+            if rows == list(range(rows[0], rows[0] + len(rows))):
+                self.sources[source].read_batch(inner, out[rows[0] : rows[0] + len(rows)])
+            else:
+                out[rows] = self.sources[source].read_batch(inner)
+        return out
+
+    def meta(self, i: int) -> dict[str, Any]:
+        """Return what the source knows of the sample, and which source it is."""
+        k, inner = locate(self._ends, range(len(self))[i])
+        return {**self.sources[k].meta(inner), "source": str(k) if self.keys is None else self.keys[k]}
+
+    def pixel_size(self, i: int) -> tuple[float, ...]:
+        """Ask the source."""
+        source, inner = self.locate(i)
+        return source.pixel_size(inner)
+
+    def group(self, i: int) -> str | None:
+        """Return the group in its source, with the key."""
+        k, inner = locate(self._ends, range(len(self))[i])
+        group = self.sources[k].group(inner)
+        return None if group is None else self._keyed(k, group)
+
+    def digest(self, *, content: bool | None = None) -> str:
+        """Return a sha256 of the sources' digests."""
+        parts = [source.digest(content=content) for source in self.sources]
+        return hashlib.sha256("\n".join([*parts, *(self.keys or [])]).encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the description of each source, and the keys."""
+        return {
+            "type": self.type_name,
+            "sources": [source.to_dict() for source in self.sources],
+            "keys": self.keys,
+        }
+
+    @classmethod
+    def from_dict(
+        cls, description: Mapping[str, Any], *, base: Path, allow: Sequence[str] = ()
+    ) -> ConcatSource:
+        """Make the sources again."""
+        sources = [source_from_dict(inner, base=base, allow=allow) for inner in description["sources"]]
+        return cls(sources, keys=description["keys"])
+
+    def __repr__(self) -> str:
+        return f"ConcatSource({self.sources!r})"

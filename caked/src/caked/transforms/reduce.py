@@ -1,0 +1,59 @@
+"""Sums over a sample that come out with the same bits in any batch and on any number of threads.
+
+The order in which torch adds up depends on how many samples there are and on how many threads share the
+work, and with it the last bits. Here an image is folded in half again and again by element-wise additions,
+whose result does not depend on either. It is also a pairwise sum: its error grows with the logarithm of the
+number of pixels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from caked.errors import ShapeError
+
+__all__ = ["centre", "column", "extremes", "fold_sum"]
+
+
+def fold_sum(rows: Tensor) -> Tensor:
+    """Sum each row of ``(B, n)``: ``(B,)``.
+
+    Examples
+    --------
+    >>> fold_sum(torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])).tolist()
+    [6.0, 15.0]
+    """
+    while rows.shape[1] > 1:
+        half = rows.shape[1] // 2
+        folded = rows[:, :half] + rows[:, half : 2 * half]
+        if rows.shape[1] % 2:
+            folded[:, 0] += rows[:, -1]
+        rows = folded
+    return rows[:, 0] if rows.shape[1] else rows.sum(dim=1)
+
+
+def extremes(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return least and greatest value of each sample, shaped to go with ``(B, C, *spatial)``."""
+    if image.is_complex():
+        raise ShapeError("Complex images have no least and greatest value; transform their magnitude.")
+    least, greatest = torch.aminmax(image.flatten(1), dim=1)
+    return column(least, image), column(greatest, image)
+
+
+def centre(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each sample minus its mean, and its standard deviation (of the population), over all its axes.
+
+    The mean is taken from the distance to the least value, so that a constant image becomes exactly zero
+    with a deviation of exactly zero, however large its value.
+    """
+    centred = image - extremes(image)[0]
+    rows = centred.flatten(1)  # (B, n), the same memory
+    rows.sub_(fold_sum(rows)[:, None] / rows.shape[1])
+    variance = fold_sum(rows.square()) / rows.shape[1]
+    return rows.reshape(image.shape), column(variance.sqrt(), image)
+
+
+def column(values: Tensor, image: Tensor) -> Tensor:
+    """Shape one value a sample so that it goes with ``(B, C, *spatial)``."""
+    return values.reshape(-1, *(1,) * (image.ndim - 1))
