@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import empiarreader
 import numpy as np
 from numpy.typing import NDArray
+
+import empiarreader
 
 __all__ = ["Patches", "open_entry", "open_patches"]
 
@@ -69,7 +70,8 @@ class Patches:
 
     def dtype(self, i: int) -> np.dtype[Any]:
         """Return the type of its pixels."""
-        return np.dtype(self.images.dtype(self._places[i][0]))
+        dtype: np.dtype[Any] = self.images.dtype(self._places[i][0])
+        return dtype
 
     def read(
         self, i: int, region: tuple[slice, ...] | None = None, out: NDArray[Any] | None = None
