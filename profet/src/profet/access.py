@@ -108,9 +108,9 @@ class Access:
 
     def _fetch(self, key: Key, url: str, check: Check, *, etag_is_md5: bool, gzip: bool) -> Stored | None:
         def decode(answer: Answer) -> tuple[bytes, Stored]:
-            if etag_is_md5:
-                _check_etag(answer.body, answer.headers)
             data, layers = compressed.unpack(answer.body)
+            if etag_is_md5:
+                _check_etag(answer.body, layers, answer.headers)
             version = check(data)
             # One layer of gzip is kept as it was sent; anything else is packed here.
             packed = answer.body if layers == 1 else compressed.pack(data)
@@ -137,10 +137,11 @@ class Access:
             return self._busy[key]
 
 
-def _check_etag(body: bytes, headers: Mapping[str, str]) -> None:
+def _check_etag(body: bytes, layers: int, headers: Mapping[str, str]) -> None:
     etag = headers.get("ETag", "").strip('"').lower()
     is_md5 = len(etag) == 32 and all(digit in "0123456789abcdef" for digit in etag)
-    if is_md5 and compressed.md5_hex(body) != etag:
+    # The store states the checksum of the compressed file, also where a proxy has unpacked it on the way.
+    if is_md5 and layers == 1 and compressed.md5_hex(body) != etag:
         raise DamagedFileError("the body does not have the checksum that the service states")
 
 

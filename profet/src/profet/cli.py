@@ -207,6 +207,7 @@ def _log_to_stderr(level: int) -> None:
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger.addHandler(handler)
     logger.setLevel(level)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it tells of every repeated request
 
 
 class _StderrHandler(logging.Handler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 USER_AGENT = f"profet/{__version__} (+https://github.com/ccpem/profet; mailto:ccpem@stfc.ac.uk)"
 
+_WHO = re.compile(r"^(?:<[^>]*>|\w+\([^)]*\)): ")  # urllib3 begins its messages with the connection
 _NOT_THERE = (204, 404, 410)
 _LONGEST_BODY_BYTES = 1 << 30
 _STEP_BYTES = 1 << 16
@@ -182,6 +184,4 @@ def _reason(error: Any) -> str:
         error = inner
     if isinstance(error, TimeoutError | requests.Timeout) or "timed out" in str(error):
         return f"no answer within {settings.timeout_seconds():g} s"
-    text = str(error).removeprefix("<").rsplit("object at", 1)[-1]
-    text = text.split(">: ", 1)[-1] if ">: " in text else text
-    return text or type(error).__name__
+    return _WHO.sub("", str(error)) or type(error).__name__

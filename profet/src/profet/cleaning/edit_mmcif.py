@@ -9,7 +9,7 @@ from typing import BinaryIO
 from profet.cleaning.chains_mmcif import ATOMS, Facts
 from profet.cleaning.options import CleanOptions, Reason
 from profet.cleaning.report import Tally
-from profet.cleaning.residues import WATERS, is_hydrogen
+from profet.cleaning.residues import COMMON_ELEMENTS, WATERS, is_hydrogen
 from profet.errors import DamagedFileError
 from profet.formats import mmcif
 from profet.formats.mmcif import Table
@@ -66,29 +66,32 @@ class _Editor:
     ) -> None:
         self._write = out.write if out is not None else lambda data: len(data)
         self._options, self._facts, self._cut = options, facts, cut
+        self._atoms: Table | None = None
         self._judge: _Judge | None = None
         self._held: list[bytes] = []  # header of a loop of which no row has stayed yet, and what follows it
         self._pairs: list[bytes] = []  # a category of one row, written as pairs
         self._pairs_id = b""
-        self._ends_line = True
+        self._last_written = b"\n"
         self.tally = Tally()
         self.removed_ids: set[bytes] = set()
         self.has_seen_atoms = False
 
     def take(self, raw: bytes, table: Table | None, values: list[bytes] | None) -> bool:
         """Take one piece; False if it cannot be judged before the atoms have been seen."""
-        if table is not None and table.category == ANISOTROPIC and not self.has_seen_atoms:
-            return False
         if table is None:
             self._pass(raw)
+        elif table.category == ANISOTROPIC and not self.has_seen_atoms:
+            return False
         elif values is None:
             self._edge_of_loop(raw, table)
         elif not table.is_loop:
             self._pair(raw, table, values)
         elif self._stays(table, values):
+            if self._held:
+                self._emit_held()
             self._emit(raw)
-        elif not self._ends_line and raw.endswith(b"\n"):
-            self._emit_raw(b"\n")  # the row that went had shared its line with one that stays
+        elif raw.endswith(b"\n") and not self._last_written.endswith(b"\n"):
+            self._emit(b"\n")  # the row that went had shared its line with one that stays
         return True
 
     def flush(self) -> None:
@@ -97,19 +100,21 @@ class _Editor:
         self._drop_header()
 
     def _stays(self, table: Table, values: list[bytes]) -> bool:
+        if table is self._atoms and self._judge is not None:
+            return self._judge.stays(values)
         if table.category == ANISOTROPIC:
             column = table.column("id")
             return column is None or values[column] not in self.removed_ids
-        if self._judge is None:
-            self._judge = _Judge(table, self._options, self._facts, self._cut)
-        return self._judge.stays(values, self.tally, self.removed_ids)
+        self._atoms = table
+        self._judge = _Judge(table, self._options, self._facts, self._cut, self.tally, self.removed_ids)
+        return self._judge.stays(values)
 
     def _pass(self, raw: bytes) -> None:
         self._end_pairs()
         if self._held:
             self._held.append(raw)
         else:
-            self._emit_raw(raw)
+            self._emit(raw)
 
     def _edge_of_loop(self, raw: bytes, table: Table) -> None:
         self._end_pairs()
@@ -120,22 +125,18 @@ class _Editor:
             self._drop_header()
 
     def _emit(self, raw: bytes) -> None:
-        if self._held:
-            for held in self._held:
-                self._emit_raw(held)
-            self._held = []
         self._write(raw)
-        self._ends_line = raw.endswith(b"\n")
+        self._last_written = raw
 
-    def _emit_raw(self, raw: bytes) -> None:
-        self._write(raw)
-        self._ends_line = raw.endswith(b"\n")
+    def _emit_held(self) -> None:
+        held, self._held = self._held, []
+        for raw in held:
+            self._emit(raw)
 
     def _drop_header(self) -> None:
         """A loop without rows is no CIF, so its header goes with its last row."""
-        for held in self._held[1:]:
-            self._emit_raw(held)
-        self._held = []
+        self._held = self._held[1:]
+        self._emit_held()
 
     def _pair(self, raw: bytes, table: Table, values: list[bytes]) -> None:
         if table.category == ATOMS:
@@ -150,14 +151,20 @@ class _Editor:
         pairs, self._pairs = self._pairs, []
         if self._pairs_id not in self.removed_ids:
             for raw in pairs:
-                self._emit_raw(raw)
+                self._emit(raw)
 
 
 class _Judge:
     """Decides row by row which atoms stay."""
 
     def __init__(
-        self, table: Table, options: CleanOptions, facts: Facts, cut: Collection[tuple[bytes, bytes]]
+        self,
+        table: Table,
+        options: CleanOptions,
+        facts: Facts,
+        cut: Collection[tuple[bytes, bytes]],
+        tally: Tally,
+        removed_ids: set[bytes],
     ) -> None:
         def column(*items: str) -> int:
             for item in items:
@@ -177,13 +184,14 @@ class _Judge:
         self._entity = table.column("label_entity_id")
         self._group = table.column("group_PDB")
         self._options, self._facts, self._cut = options, facts, cut
+        self._tally, self._removed_ids = tally, removed_ids
         # A place in the sequence tells residues apart that differ by insertion code only.
         place = self._asym if self._place is None else self._place
         self._residue_of = itemgetter(self._asym, self._author_number, self._component, place)
         self._last: tuple[bytes, ...] | None = None
         self._last_reason: Reason | None = None
 
-    def stays(self, values: list[bytes], tally: Tally, removed_ids: set[bytes]) -> bool:
+    def stays(self, values: list[bytes]) -> bool:
         residue = self._residue_of(values)
         if residue != self._last:
             self._last, self._last_reason = residue, self._reason_for_residue(values)
@@ -191,10 +199,10 @@ class _Judge:
         if reason is None and self._options.hydrogens and self._is_hydrogen(values):
             reason = "hydrogens"
         if reason is None:
-            tally.keep(residue)
+            self._tally.keep(residue)
             return True
-        tally.remove(reason, mmcif.text(values[self._author_chain]), residue)
-        removed_ids.add(values[self._id])
+        self._tally.remove(reason, mmcif.text(values[self._author_chain]), residue)
+        self._removed_ids.add(values[self._id])
         return False
 
     def _reason_for_residue(self, values: list[bytes]) -> Reason | None:
@@ -220,5 +228,7 @@ class _Judge:
         return self._group is None or values[self._group] != b"HETATM"
 
     def _is_hydrogen(self, values: list[bytes]) -> bool:
-        element = values[self._element].upper() if self._element is not None else b""
-        return is_hydrogen(element, b" " + values[self._name], values[self._component])
+        element = values[self._element] if self._element is not None else b""
+        if element in COMMON_ELEMENTS:  # nearly every atom
+            return False
+        return is_hydrogen(element.upper(), b" " + values[self._name], values[self._component])

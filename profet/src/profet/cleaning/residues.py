@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 WATERS = frozenset({b"HOH", b"DOD", b"WAT"})
+COMMON_ELEMENTS = frozenset({b"C", b"N", b"O", b"S", b"P"})
 
 _HYDROGENS = frozenset({b"H", b"D"})
 _UNSTATED = frozenset({b"", b".", b"?"})

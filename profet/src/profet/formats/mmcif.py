@@ -132,14 +132,14 @@ class _Scanner:
         self._pair: str | None = None  # name that waits for its value
         self._values: list[bytes] = []  # of the row that is being read
         self.table: Table | None = None  # wanted loop whose rows are being read
-
-    @property
-    def is_between_pieces(self) -> bool:
-        """Whether the next line begins a new piece."""
-        return not self._kept and self._text is None and self._header is None
+        self.is_between_pieces = True  # whether the next line begins a new piece
 
     def read(self, line: bytes) -> Iterator[Piece]:
         """Take one line."""
+        yield from self._read(line)
+        self.is_between_pieces = not self._kept and self._text is None and self._header is None
+
+    def _read(self, line: bytes) -> Iterator[Piece]:
         self._line, self._cut = line, 0
         position = 0
         if self._text is not None:

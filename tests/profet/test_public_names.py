@@ -1,0 +1,41 @@
+"""What `import profet` gives, and what it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import profet
+import profet.command_line
+import profet.profet
+
+
+def test_all_lists_names_that_exist_once_each_in_order() -> None:
+    assert all(hasattr(profet, name) for name in profet.__all__)
+    assert len(set(profet.__all__)) == len(profet.__all__)
+
+
+def test_the_published_modules_are_there_after_a_plain_import() -> None:
+    assert profet.cache.PDBFileCache
+    assert profet.pdb.PDB_DB
+    assert profet.alphafold.Alphafold_DB
+    assert profet.cleaver.Cleaver
+    assert profet.enums.FileType
+    assert profet.command_line.main
+    assert profet.profet.Fetcher is profet.Fetcher
+    assert profet.__version__ != "unknown"
+
+
+def test_importing_loads_nothing_heavy_asks_nobody_and_makes_no_folder(tmp_path: Path) -> None:
+    code = (
+        "import sys, profet; profet.Fetcher(); "
+        "heavy = {'numpy', 'Bio', 'requests', 'urllib3', 'click', 'socket', 'ssl'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    environment = {"HOME": str(tmp_path), "PATH": ""}
+
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
