@@ -1,4 +1,4 @@
-"""The main job, as a program and as a notebook: small where its course matters, whole where its score does."""
+"""The main job, as program and notebook: small where only its course matters, whole where its score does."""
 
 from __future__ import annotations
 
