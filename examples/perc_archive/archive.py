@@ -129,6 +129,11 @@ class Archive:
         return self._process.pid
 
     @property
+    def folder(self) -> Path:
+        """Folder of the content added by hand; it is gone when the archive is closed."""
+        return self._own.path
+
+    @property
     def ftp_url(self) -> str:
         """``ftp://127.0.0.1:PORT``."""
         if self._ftp_port is None:

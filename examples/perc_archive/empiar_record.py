@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,8 +29,6 @@ def complete_record(
     """
     given: dict[str, Any] = dict(record)
     imagesets = given.pop("imagesets", None)
-    if imagesets is None:
-        imagesets = _imagesets_of(files)
     person = {"author": {"name": "Perc P", "author_orcid": None}}
     full: dict[str, Any] = {
         "title": f"Synthetic entry {entry_id}",
@@ -58,7 +56,13 @@ def complete_record(
         "workflows": [],
         **given,
     }
-    full["imagesets"] = [_complete_imageset(imageset, files) for imageset in imagesets]
+    if imagesets is not None:
+        full["imagesets"] = [_complete_imageset(imageset, _below(imageset, files)) for imageset in imagesets]
+    else:
+        full["imagesets"] = [
+            _complete_imageset({"name": f"Images in {folder}", "directory": folder}, inside)
+            for folder, inside in _folders(files).items()
+        ]
     return full
 
 
@@ -82,20 +86,24 @@ def _format_of(name: str) -> str | None:
     return _FORMATS.get(suffixes[-1]) if suffixes else None
 
 
-def _imagesets_of(files: Iterable[str]) -> list[dict[str, object]]:
-    """One imageset for ``data`` itself and for each folder just below, where images lie in or under it."""
-    folders = dict.fromkeys(
-        "/".join(PurePosixPath(name).parts[:-1][:2]) for name in files if _format_of(name) is not None
-    )
-    return [{"name": f"Images in {folder}", "directory": folder} for folder in folders]
+def _folders(files: Mapping[str, bytes | Path]) -> dict[str, dict[str, bytes | Path]]:
+    """Images of ``data`` itself, and of all that lies under each folder just below it."""
+    found: dict[str, dict[str, bytes | Path]] = {}
+    for name, body in files.items():
+        if _format_of(name) is not None:
+            found.setdefault("/".join(PurePosixPath(name).parts[:-1][:2]), {})[name] = body
+    return found
 
 
-def _complete_imageset(given: Mapping[str, Any], files: Mapping[str, bytes | Path]) -> dict[str, Any]:
-    directory = str(given.get("directory", "data")).strip("/")
-    inside = [name for name in files if name.startswith(f"{directory}/")]
+def _below(imageset: Mapping[str, Any], files: Mapping[str, bytes | Path]) -> dict[str, bytes | Path]:
+    folder = str(imageset.get("directory", "data")).strip("/") + "/"
+    return {name: body for name, body in files.items() if name.startswith(folder)}
+
+
+def _complete_imageset(given: Mapping[str, Any], inside: Mapping[str, bytes | Path]) -> dict[str, Any]:
     images = [name for name in inside if _format_of(name) is not None]
     data_format = Counter(_format_of(name) for name in images).most_common(1)[0][0] if images else "MRC"
-    first = files[min(images)] if images else b""
+    first = inside[min(images)] if images else b""
     frames = 1
     about = _mrc_facts(first) if data_format in ("MRC", "MRCS") else {}
     if about:

@@ -7,6 +7,7 @@ FancyIndexing).
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import time
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 STYLES = ("table", "table-truncated", "pre", "ul")
 _NAME_WIDTH = 23
 _UNESCAPED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789$-_.+!*'(),:;@&=/~")
+_PLAIN = re.compile(r"[A-Za-z0-9$\-_.+!*'(),;@&=/~]*")  # most names by far, colons aside
 _QUOTED = [chr(byte) if byte in _UNESCAPED else f"%{byte:02x}" for byte in range(256)]
 
 
@@ -35,6 +37,8 @@ def escape_path(path: str) -> str:
     >>> escape_path("a b#1+c.mrc"), escape_path("time:1.mdoc")
     ('a%20b%231+c.mrc', './time:1.mdoc')
     """
+    if _PLAIN.fullmatch(path):
+        return path
     quoted = "".join([_QUOTED[byte] for byte in os.fsencode(path)])
     return f"./{quoted}" if ":" in quoted.partition("/")[0] else quoted
 
@@ -64,6 +68,7 @@ def format_size(size_bytes: int) -> str:
     return "****"
 
 
+@functools.lru_cache(maxsize=1 << 16)  # large directories are listed again and again
 def natural_key(name: str) -> tuple[tuple[int, int, bytes], ...]:
     """Sort key of VersionSort (``apr_strnatcmp``): digits as numbers, no white space, signed bytes.
 
@@ -149,7 +154,12 @@ def _icon(file: ListedFile) -> str:
 
 
 def _date(file: ListedFile) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(file.modified))
+    return _minute(int(file.modified))
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _minute(moment: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
 
 
 def _shown_size(file: ListedFile) -> str:

@@ -18,6 +18,7 @@ import ssl
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from perc_archive.tree import Tree
 
 logger = logging.getLogger("perc_archive")
 _PARENT_CHECK_SECONDS = 0.5
+_LINGER_SECONDS = 1.0
 
 
 class Server:
@@ -50,7 +52,11 @@ class Server:
 
     def _accept(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
         while True:
-            connection, _ = listener.accept()
+            try:
+                connection, _ = listener.accept()
+            except OSError:  # out of descriptors: what is open must end first
+                time.sleep(0.01)
+                continue
             threading.Thread(target=self._serve, args=(connection, context), daemon=True).start()
 
     def _serve(self, connection: socket.socket, context: ssl.SSLContext | None) -> None:
@@ -79,13 +85,8 @@ class Server:
                     return
         except BadRequestError as error:
             page = html_page(error.status, f"{error.status} {phrase(error.status)}", str(error))
-            _reply(
-                connection,
-                error.status,
-                page.body,
-                kind="text/html; charset=iso-8859-1",
-                more="Connection: close\r\n",
-            )
+            _reply(connection, error.status, page.body, kind="text/html", more="Connection: close\r\n")
+            _linger(connection)
 
 
 def _reply(
@@ -93,6 +94,14 @@ def _reply(
 ) -> None:
     head = f"HTTP/1.1 {status} {phrase(status)}\r\nContent-Type: {kind}\r\n{more}"
     connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+
+def _linger(connection: socket.socket) -> None:
+    """Take in what the client still sends: closing with data unread would take the answer from it."""
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(_LINGER_SECONDS)
+    while connection.recv(65536):
+        pass
 
 
 def _layers(folder: Path, settings: dict[str, Any]) -> list[Path]:
@@ -159,14 +168,18 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     settings = json.loads(sys.stdin.buffer.readline())
     folder = Path(tempfile.mkdtemp(prefix="perc_archive_"))
+    failed = False
     try:
         report = start(folder, settings)
         sys.stdout.write(json.dumps(report) + "\n")
         sys.stdout.flush()
         _wait_for_the_end()
+    except OSError as error:
+        sys.stderr.write(f"perc_archive: cannot serve: {error}\n")
+        failed = True
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    os._exit(0)  # daemon threads may sit in system calls; nothing of theirs is worth waiting for
+    os._exit(failed)  # daemon threads may sit in system calls; nothing of theirs is worth waiting for
 
 
 if __name__ == "__main__":

@@ -35,13 +35,16 @@ _ROUTES: tuple[tuple[str, str, Service], ...] = (
 
 
 def answer(request: Request, site: Site) -> Response:
-    """Ask the service that a request is for. A static file at that very address goes before it."""
+    """Ask the service that a request is for, and where it knows nothing, look for a static file."""
     if request.method not in ("GET", "HEAD", "POST"):
         return html_page(405, "405 Method Not Allowed", "The requested method is not allowed for this URL.")
-    if request.method != "POST" and request.host != "ftp.ebi.ac.uk":
-        found = static.answer(request, site)
-        if found is not None:
-            return found
+    response = _of_service(request, site)
+    if response.status >= 400 and request.method != "POST":
+        return static.answer(request, site) or response
+    return response
+
+
+def _of_service(request: Request, site: Site) -> Response:
     for host, prefix, service in _ROUTES:
         if request.host == host and request.path.startswith(prefix):
             response = service(request, site)

@@ -48,12 +48,9 @@ def _entries(request: Request, site: Site, wanted: str) -> Response:
     if spans is None:
         return _not_found()
     if request.method != "POST":
-        record = (
-            site.tree.record("empiar", str(spans[0][0]))
-            if "-" not in wanted[7:] and len(spans) == 1
-            else None
-        )
-        return _not_found() if record is None else json_response(request, {f"EMPIAR-{spans[0][0]}": record})
+        first, last = spans[0]
+        record = site.tree.record("empiar", str(first)) if len(spans) == 1 and first == last else None
+        return _not_found() if record is None else json_response(request, {f"EMPIAR-{first}": record})
     known = sorted(int(key) for key in site.tree.keys("empiar") if key.isdigit())
     asked = [number for number in known if any(first <= number <= last for first, last in spans)]
     return json_response(

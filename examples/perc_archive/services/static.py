@@ -45,5 +45,7 @@ def file_response(
 
 def answer(request: Request, site: Site) -> Response | None:
     """The file at exactly the address asked for, or None."""
+    if request.path.endswith("/"):
+        return None
     file = site.tree.file(request.host, request.path)
     return None if file is None else file_response(request, site, file)
