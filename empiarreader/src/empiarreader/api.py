@@ -40,11 +40,23 @@ def fetch_entry_record(entry: int | str) -> dict[str, Any]:
             raise ServiceError(f"{url} answered with something that is no JSON", retryable=True) from error
 
     try:
-        answer = with_retries(ask)
+        return select_record(with_retries(ask), entry_id)
     except ArchiveFileNotFoundError as error:
         raise _not_found(entry_id) from error
+
+
+def select_record(answer: Any, entry_id: int) -> dict[str, Any]:
+    """Return the record of an entry from the API's answer, ``{"EMPIAR-10943": {...}}``.
+
+    Raises
+    ------
+    EntryNotFoundError
+        If the answer holds no record.
+    ServiceError
+        If it is no answer of that kind.
+    """
     if not isinstance(answer, dict):
-        raise ServiceError(f"{url} answered with JSON that is no record: {str(answer)[:80]!r}")
+        raise ServiceError(f"EMPIAR's API answered with JSON that is no record: {str(answer)[:80]!r}")
     record = answer.get(f"EMPIAR-{entry_id}")
     if record is None and len(answer) == 1:
         record = next(iter(answer.values()))  # an entry that moved answers under another number

@@ -194,8 +194,7 @@ def _open_once(method: str, url: str, headers: Mapping[str, str], body: bytes | 
     from urllib3 import Timeout
     from urllib3.exceptions import HTTPError
 
-    host = urlsplit(url).netloc
-    times = _state.times(host)
+    times = _state.times(_host(url))
     longest = settings.timeout_seconds()
     timeout = Timeout(
         connect=min(_LONGEST_CONNECT_SECONDS, longest), read=times.stall_limit(attempt, longest=longest)
@@ -216,9 +215,18 @@ def _open_once(method: str, url: str, headers: Mapping[str, str], body: bytes | 
         )
     except (HTTPError, OSError) as error:
         raise _lost_connection(url, error) from error
-    except ValueError as error:
-        raise InvalidRequestError(f"{url!r} is not an address that can be asked: {error}") from error
     return Answer(response, url, times, time.monotonic() - began)
+
+
+def _host(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable or any(character.isspace() for character in url):
+        raise InvalidRequestError(f"{url!r} is no address that can be asked; it begins with https://HOST/")
+    return parts.netloc
 
 
 def _lost_connection(url: str, error: Exception) -> ServiceError:

@@ -1,0 +1,72 @@
+"""How long a server is waited for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from empiarreader.patience import ATTEMPTS, AnswerTimes, parse_retry_after, pause_before_retry
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def _times(*seconds: float) -> AnswerTimes:
+    times = AnswerTimes()
+    for value in seconds:
+        times.add(value)
+    return times
+
+
+def test_without_experience_the_longest_silence_is_allowed() -> None:
+    assert _times().stall_limit(0, longest=30) == 30
+    assert _times(0.1, 0.1, 0.1).stall_limit(0, longest=30) == 30
+
+
+def test_the_limit_follows_what_answers_have_taken() -> None:
+    assert _times(*[0.5] * 20).stall_limit(0, longest=30) == 2.0
+    assert _times(*[0.001] * 20).stall_limit(0, longest=30) == 1.0
+    assert _times(*[0.5] * 19, 20.0).stall_limit(0, longest=30) == 2.0  # one slow answer is no rule
+    assert _times(*[5.0] * 20).stall_limit(0, longest=12) == 12
+
+
+def test_later_attempts_get_more_time_and_the_last_one_all_of_it() -> None:
+    times = _times(*[0.5] * 20)
+
+    assert [times.stall_limit(k, longest=30) for k in range(ATTEMPTS)] == [2, 4, 8, 16, 30]
+
+
+def test_old_experience_is_forgotten() -> None:
+    assert _times(*[9.0] * 50, *[0.5] * 32).stall_limit(0, longest=30) == 2.0
+
+
+@given(seconds=st.lists(st.floats(0, 1000)), attempt=st.integers(0, 10), longest=st.floats(0.1, 3600))
+def test_the_limit_never_exceeds_the_setting(seconds: list[float], attempt: int, longest: float) -> None:
+    assert 0 < _times(*seconds).stall_limit(attempt, longest=longest) <= longest
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("0", 0), (" 7 ", 7), ("soon", None), ("", None), (None, None)]
+)
+def test_retry_after_is_read_as_seconds(text: str, seconds: float | None) -> None:
+    assert parse_retry_after(text) == seconds
+
+
+def test_retry_after_is_read_as_a_date() -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    earlier = format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True)
+
+    assert parse_retry_after(later) == pytest.approx(90, abs=3)
+    assert parse_retry_after(earlier) == 0
+
+
+@given(st.text())
+def test_any_text_in_retry_after_is_seconds_or_nothing(text: str) -> None:
+    seconds = parse_retry_after(text)
+
+    assert seconds is None or seconds >= 0
+
+
+def test_pauses_grow_unless_the_server_says_how_long() -> None:
+    assert [0.075 * 2**k <= pause_before_retry(k, None) <= 0.125 * 2**k for k in range(4)] == [True] * 4
+    assert pause_before_retry(0, 7.0) == 7.0
