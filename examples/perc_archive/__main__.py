@@ -29,6 +29,7 @@ examples:
 """
 _OWN_FAILURE = 125  # as env, timeout and docker do: not the command failed but what should have run it
 _NOT_FOUND = 127
+_USAGE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _as_hosts(options, command)
         with _archive(options) as archive:
             return _run(command, _pointed(archive)) if command else _serve(archive)
-    except (ArchiveError, NotADirectoryError, OSError) as error:
+    except (NotADirectoryError, ValueError) as error:
+        print(f"perc_archive: {error}", file=sys.stderr)
+        return _USAGE
+    except (ArchiveError, OSError) as error:
         print(f"perc_archive: {error}", file=sys.stderr)
         return _OWN_FAILURE
 
@@ -129,7 +133,7 @@ def _pointed(archive: Archive) -> dict[str, str]:
 def _as_hosts(options: argparse.Namespace, command: list[str]) -> int:
     if not command:
         print("perc_archive: --as-hosts runs a command: add -- COMMAND", file=sys.stderr)
-        return 2
+        return _USAGE
     from perc_archive import authority, hosts
     from perc_archive.settings import HOSTS
 

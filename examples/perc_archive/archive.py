@@ -7,6 +7,7 @@ import http.client
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -99,6 +100,8 @@ class Archive:
         self._process = _launch()
         self._finalizer = weakref.finalize(self, _stop, self._process)
         report = _handshake(self._process, settings)
+        self._finalizer.detach()
+        self._finalizer = weakref.finalize(self, _stop, self._process, Path(report["folder"]).parent)
         self._token: str = report["token"]
         self._port: int = report["port"]
         self._ftp_port: int | None = report["ftp_port"]
@@ -228,12 +231,12 @@ class Archive:
         Parameters
         ----------
         kind
-            ``stall`` (sends `after_bytes` of the body, then nothing), ``drop`` (closes after `after_bytes`),
-            ``status`` (answers `status`, with `retry_after` if given), ``ignore_range`` (200 and the whole
-            body for a range request), ``html`` (200 with an HTML page), ``wrong_length`` (Content-Length
-            larger than the body), ``gzip`` (gzip-encoded though identity was asked; a name ending in .gz is
-            only labelled so), ``omit`` (the matched file is left out of its listing), ``refuse`` (closes
-            without an answer).
+            ``stall`` (sends the header and `after_bytes` of the body, then nothing), ``drop`` (closes after
+            `after_bytes`), ``status`` (answers `status`, with `retry_after` if given), ``ignore_range``
+            (200 and the whole body for a range request), ``html`` (200 with an HTML page), ``wrong_length``
+            (Content-Length larger than the body), ``gzip`` (gzip-encoded though identity was asked; a name
+            ending in .gz is only labelled so), ``omit`` (the matched file is left out of its listing),
+            ``refuse`` (closes without an answer).
         match
             Pattern (`fnmatch`) on ``host/path``, the path decoded.
         times
@@ -331,7 +334,8 @@ def _handshake(process: subprocess.Popen[bytes], settings: Mapping[str, object])
     return report
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes], folder: Path | None = None) -> None:
+    """End a server, and do the tidying in its place where it had to be killed."""
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             with contextlib.suppress(OSError):
@@ -341,3 +345,5 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)

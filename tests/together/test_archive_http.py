@@ -279,6 +279,7 @@ def test_twenty_connections_at_once_all_get_their_bytes(archive: Archive) -> Non
     assert sum(line.body_bytes_sent for line in archive.requests()) == 20 * 300_000
 
 
+@pytest.mark.full
 def test_curl_resumes_a_file(archive: Archive, tmp_path: Path) -> None:
     archive.add_file(HOST, "a b.bin", BODY)
     part = tmp_path / "a.bin"
@@ -288,6 +289,7 @@ def test_curl_resumes_a_file(archive: Archive, tmp_path: Path) -> None:
     assert archive.requests()[0].range == "bytes=1000-"
 
 
+@pytest.mark.full
 def test_wget_mirrors_a_tree(archive: Archive, tmp_path: Path) -> None:
     archive.add_file(HOST, "pub/a b/x#1.bin", BODY)
     archive.add_file(HOST, "pub/plain.bin", b"1")

@@ -39,13 +39,13 @@ def test_importing_it_needs_nothing_but_the_standard_library() -> None:
     assert done.stdout.decode().strip() == "[]"
 
 
-def test_it_serves_within_two_seconds_of_being_asked_to() -> None:
+def test_it_serves_within_three_seconds_of_being_asked_to() -> None:
     begun = time.monotonic()
     with Archive() as archive:
         archive.add_file("ftp.ebi.ac.uk", "a.txt", b"a")
         with urllib.request.urlopen(archive.url("ftp.ebi.ac.uk", "a.txt"), timeout=10) as answer:
             assert answer.read() == b"a"
-    assert time.monotonic() - begun < 2.0  # 0.2 s on an idle machine
+    assert time.monotonic() - begun < 3.0  # 0.2 s on an idle machine
 
 
 def test_it_listens_on_the_loopback_interface_only() -> None:
