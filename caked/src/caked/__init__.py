@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from caked.recipe import Recipe
     from caked.sources import (
         ArraySource,
+        CachedSource,
         ConcatSource,
         FileSource,
         ProtocolSource,
@@ -70,6 +71,7 @@ __version__ = "2.0.0.dev0"
 
 _HOMES = {
     "ArraySource": "sources",
+    "CachedSource": "sources",
     "CakedError": "errors",
     "ClassesNotFoundError": "errors",
     "ConcatSource": "sources",
@@ -125,6 +127,7 @@ _MODULES = (
 
 __all__ = [
     "ArraySource",
+    "CachedSource",
     "CakedError",
     "ClassesNotFoundError",
     "ConcatSource",

@@ -10,38 +10,25 @@ import copy
 import logging
 import math
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Sampler, Subset
 
-from caked.base import AbstractDataLoader, AbstractDataset
-from caked.errors import ClassesNotFoundError, InvalidOptionError, SourceNotFoundError, SplitError
-from caked.io.layout import Layout, read_layout
-from caked.io.listing import has_suffix
-from caked.io.read import read_array
-from caked.io.write import write_mrc, write_npy
+from caked.base import AbstractDataLoader
+from caked.diskdataset import SEED, DiskDataset, files_in, suffixes_of
+from caked.errors import ClassesNotFoundError, InvalidOptionError, SplitError
 from caked.labels import prefix_of
-from caked.protocol import Array
-from caked.randomness import Draws, permutation
-from caked.transforms import Compose
-from caked.words import AUGMENTATIONS, PUBLISHED_ORDER, TRANSFORM_OPTIONS, parse_words, transform_of
+from caked.randomness import permutation
+from caked.words import TRANSFORM_OPTIONS, parse_words
 
 __all__ = ["TRANSFORM_OPTIONS", "DiskDataLoader", "DiskDataset"]
 
 logger = logging.getLogger("caked")
 
-SEED = 42
-SUFFIXES = {
-    "mrc": (".mrc", ".mrcs", ".mrc.gz", ".mrcs.gz", ".mrc.bz2", ".mrcs.bz2"),
-    "npy": (".npy",),
-}
 _AnyPath = str | os.PathLike[str]
 
 
@@ -116,7 +103,7 @@ class DiskDataLoader(AbstractDataLoader):
         ClassesNotFoundError
             If no file has a class that was asked for.
         """
-        names = _files_in(Path(datapath), _suffixes(datatype))
+        names = files_in(Path(datapath), suffixes_of(datatype))
         present = sorted({prefix_of(name) for name in names})
         asked = [] if self.classes is self._found else sorted(set(self.classes))
         self._check_classes(asked, present)
@@ -140,8 +127,8 @@ class DiskDataLoader(AbstractDataLoader):
         missing = tuple(name for name in asked if name not in present)
         if missing:
             raise ClassesNotFoundError(
-                f"Not all classes in the list are present in the directory. Missing classes: {list(missing)}. "
-                f"There are {present}.",
+                "Not all classes in the list are present in the directory. "
+                f"Missing classes: {list(missing)}. There are {present}.",
                 missing=missing,
             )
         ignored = [name for name in present if asked and name not in asked]
@@ -215,174 +202,8 @@ class DiskDataLoader(AbstractDataLoader):
         )
 
 
-class DiskDataset(AbstractDataset):
-    """Files as samples ``(tensor, class)``, the tensor float32 of shape ``(1, *spatial)``.
-
-    Parameters
-    ----------
-    paths
-        Files; or a folder, for its files of that type in the order of their names.
-    datatype
-        ``"mrc"`` or ``"npy"``.
-    rescale
-        Number of pixels to bring every axis to; 0 to leave them.
-    shiftmin
-        Whether to map values onto 0 to 1.
-    gaussianblur
-        Whether to blur along every axis, with a standard deviation of 1 pixel.
-    normalise
-        Whether to give each sample mean 0 and standard deviation 1.
-    input_transform
-        A function of the tensor, applied last.
-
-    Attributes
-    ----------
-    order
-        The order in which what is switched on applies: rescale, shiftmin, gaussianblur, normalise, unless
-        :class:`DiskDataLoader` was told another.
-    """
-
-    def __init__(
-        self,
-        paths: Any,
-        datatype: str = "npy",
-        rescale: int = 0,
-        shiftmin: bool = False,
-        gaussianblur: bool = False,
-        normalise: bool = False,
-        input_transform: Any = None,
-    ) -> None:
-        self.datatype = datatype
-        self.paths: list[Any] = _paths_of(paths, datatype)
-        self.rescale = rescale
-        self.shiftmin = shiftmin
-        self.gaussianblur = gaussianblur
-        self.normalise = normalise
-        self.transform = input_transform
-        self.order: tuple[str, ...] = PUBLISHED_ORDER
-        self.augmentation: Compose | None = None
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, item: int) -> Any:
-        """Return the processed tensor and the class of a file."""
-        filename = self.paths[item]
-        data = self.read(filename)
-        _tell_non_finite(data, filename)
-        x = self.augmented(self.transformation(data), item)
-        return x, prefix_of(Path(filename).name)
-
-    def __getitems__(self, items: Sequence[int]) -> list[Any]:
-        """Return several samples; torch asks a batch in this way."""
-        return [self[item] for item in items]
-
-    def dim(self) -> int:
-        """Return the number of axes of the first file, by its header."""
-        return len(read_layout(self.paths[0]).shape)
-
-    def read(self, filename: _AnyPath) -> Array:
-        """Read a file as an array; a three-dimensional one is one volume.
-
-        Raises
-        ------
-        SourceNotFoundError
-            If there is no such file.
-        DamagedFileError
-            If it is damaged; the message ends with "corrupted.".
-        RefusedFileError
-            If it is a numpy file of Python objects.
-        InvalidOptionError
-            If the datatype is neither ``"mrc"`` nor ``"npy"``.
-        """
-        _suffixes(self.datatype)
-        return read_array(filename, self._layout(filename))
-
-    def _layout(self, filename: _AnyPath) -> Layout:
-        return read_layout(filename)
-
-    def transformation(self, x: Any) -> Tensor:
-        """Make a float32 tensor ``(1, *spatial)`` of an array and apply what is switched on, then the input transform."""
-        array = np.asarray(x)
-        kind = np.complex64 if array.dtype.kind == "c" else np.float32
-        image = torch.from_numpy(np.array(array, dtype=kind))[None]
-        result: Tensor = self.steps()(image[None])[0]
-        return cast("Tensor", self.transform(result)) if self.transform else result
-
-    def steps(self) -> Compose:
-        """Return the transforms that are switched on, in order."""
-        active = {
-            "rescale": bool(self.rescale),
-            "shiftmin": self.shiftmin,
-            "gaussianblur": self.gaussianblur,
-            "normalise": self.normalise,
-        }
-        words = [word for word in self.order if active[word.partition("=")[0]]]
-        return Compose([transform_of(word, self.rescale) for word in words])
-
-    def augment(self, augment: bool = True, aug_type: str = "rot90") -> None:
-        """Switch augmentation on or off: random changes that differ in every epoch, and not between two runs.
-
-        Parameters
-        ----------
-        augment
-            Whether to augment from now on.
-        aug_type
-            ``"rot90"`` (rotation by a multiple of 90 degrees in the plane of y and x), ``"flip"`` (along
-            every axis with a probability of one half) or ``"rot90+flip"``.
-
-        Notes
-        -----
-        Validation loaders of :class:`DiskDataLoader` do not augment. A dataset that overrides ``__getitem__``
-        calls :meth:`augmented` itself.
-        """
-        if aug_type not in AUGMENTATIONS:
-            raise InvalidOptionError(
-                f"An augmentation is one of {', '.join(AUGMENTATIONS)}, not {aug_type!r}."
-            )
-        self.augmentation = AUGMENTATIONS[aug_type] if augment else None
-
-    def augmented(self, x: Tensor, item: int) -> Tensor:
-        """Return a tensor ``(1, *spatial)`` as augmented for this item in this epoch, or as it is."""
-        if self.augmentation is None:
-            return x
-        draws = Draws(seed=SEED, epoch=self.epoch, samples=[item % len(self)])
-        return self.augmentation(x[None], draws)[0]
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch to augment for; the training loader of :class:`DiskDataLoader` does so by itself."""
-        self.epoch = epoch
-
-    def save(self, directory: _AnyPath) -> list[Path]:
-        """Write every sample as it is processed, without augmentation, under its own name.
-
-        MRC files keep their voxel size, or the one that rescaling has made of it. A file appears whole or
-        not at all.
-
-        Returns
-        -------
-        list of pathlib.Path
-            The files, in the order of the dataset.
-        """
-        return [self._save_one(Path(path), Path(directory)) for path in self.paths]
-
-    def _save_one(self, path: Path, directory: Path) -> Path:
-        layout = self._layout(path)
-        batch = self.transformation(self.read(path))[0].numpy()
-        name = path.name.removesuffix(".gz").removesuffix(".bz2")
-        if directory.resolve() == path.parent.resolve():
-            raise InvalidOptionError(f"Processed files would take the place of those in {directory}.")
-        if self.datatype == "npy":
-            return write_npy(directory / name, batch)
-        before = layout.shape if len(layout.shape) == batch.ndim else batch.shape
-        sizes = layout.voxel_size[-batch.ndim :]
-        voxel = tuple(size * n / m for size, n, m in zip(sizes, before, batch.shape, strict=True))
-        return write_mrc(directory / name, batch, voxel_size=voxel)
-
-
 class _Order(Sampler[int]):
-    """A random order, another one for each pass and the same on every run; it tells the dataset which pass it is."""
+    """A random order: another for each pass, the same on every run. The dataset hears which pass it is."""
 
     def __init__(self, subset: Subset[Any], batch_size: int, *, drop_last: bool) -> None:
         self.subset, self.batch_size, self.drop_last = subset, batch_size, drop_last
@@ -394,9 +215,9 @@ class _Order(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         if self.drop_last and len(self) < self.batch_size:
             raise SplitError(
-                f"The sets must be larger than {self.batch_size - 1} samples to fill a batch of {self.batch_size}, and "
-                f"this one has {len(self)}: not one batch is left when the last is dropped. Take smaller batches, "
-                "or for validation no_val_drop=True."
+                f"The sets must be larger than {self.batch_size - 1} samples to fill a batch of "
+                f"{self.batch_size}, and this one has {len(self)}: not one batch is left when the last is "
+                "dropped. Take smaller batches, or for validation no_val_drop=True."
             )
         epoch, self.passes = self.passes, self.passes + 1
         if isinstance(self.subset.dataset, DiskDataset):
@@ -435,31 +256,3 @@ def _validation_count(length: int, split_size: float) -> int:
             f"Train and validation sets must be larger than 1 sample, train: {length - count}, val: {count}."
         )
     return count
-
-
-def _suffixes(datatype: str) -> tuple[str, ...]:
-    if datatype not in SUFFIXES:
-        raise InvalidOptionError(f"A datatype is 'mrc' or 'npy', not {datatype!r}; only those are supported.")
-    return SUFFIXES[datatype]
-
-
-def _files_in(folder: Path, suffixes: Sequence[str]) -> list[str]:
-    if not folder.is_dir():
-        raise SourceNotFoundError(f"There is no folder {folder}.", path=str(folder))
-    entries = (entry.name for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith("."))
-    names = sorted(name for name in entries if has_suffix(name, suffixes))
-    if not names:
-        raise SourceNotFoundError(f"Folder {folder} holds no {suffixes[0]} file.", path=str(folder))
-    return names
-
-
-def _paths_of(paths: Any, datatype: str) -> list[Any]:
-    if not isinstance(paths, str | os.PathLike):
-        return list(paths)
-    place = Path(paths)
-    return [place / name for name in _files_in(place, _suffixes(datatype))] if place.is_dir() else [place]
-
-
-def _tell_non_finite(data: Array, filename: _AnyPath) -> None:
-    if data.dtype.kind in "fc" and not np.isfinite(data).all():
-        warnings.warn(f"Image {filename} holds NaN or infinity.", stacklevel=3)

@@ -20,6 +20,7 @@ from caked.sources.base import Source
 from caked.sources.stream import as_source
 from caked.split import Split
 from caked.transforms.base import Batch, Transform
+from caked.transforms.chunks import join_batches, transform_in_chunks
 from caked.transforms.compose import as_transform
 
 __all__ = ["Dataset", "IndexBatch", "SampleBatch", "TupleBatch", "TupleDataset"]
@@ -181,11 +182,12 @@ class Dataset(torch.utils.data.Dataset[Sample]):
         rows = np.array([range(len(self))[k] for k in positions], dtype=np.int64)
         indices = self.indices[rows]
         draws = Draws(seed=self.seed, epoch=self.epoch if epoch is None else epoch, samples=indices)
+        alike = self._by_shape(indices)
         parts = [
-            self.transform(self._read(indices[places]), draws.select(places))
-            for places in self._by_shape(indices)
+            transform_in_chunks(self.transform, self._read(indices[places]), draws.select(places))
+            for places in alike
         ]
-        return _joined(parts, [self.source.names[i] for i in indices.tolist()])
+        return _joined(parts, alike)
 
     def _by_shape(self, indices: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Return the places in the batch of samples that have one shape, for each shape."""
@@ -216,7 +218,10 @@ class Dataset(torch.utils.data.Dataset[Sample]):
         }
 
     def _check_finite(self, image: Tensor, chosen: Sequence[int]) -> None:
-        if self.non_finite == "keep" or bool(torch.isfinite(image).all()):
+        # A sum is finite only if all of it is, and is quicker than looking at every value.
+        if self.non_finite == "keep" or bool(torch.isfinite(image.sum())):
+            return
+        if bool(torch.isfinite(image).all()):
             return
         finite = torch.isfinite(image).flatten(1).all(dim=1).tolist()
         name = self.source.names[chosen[finite.index(False)]]
@@ -319,7 +324,7 @@ class TupleDataset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         return TupleBatch([batch["image"], batch["label"]])
 
 
-def _joined(parts: list[Batch], names: Sequence[str]) -> Batch:
+def _joined(parts: list[Batch], places: list[NDArray[np.int64]]) -> Batch:
     """Put parts of different shapes together again, in the order of the batch."""
     if len(parts) == 1:
         return parts[0]
@@ -329,13 +334,10 @@ def _joined(parts: list[Batch], names: Sequence[str]) -> Batch:
         raise ShapeError(
             f"A batch takes one shape, and here {told}. Bring them to one size, as FourierCrop does."
         )
-    place_of = {name: place for place, name in enumerate(names)}
-    joined: Batch = {}
-    order = np.argsort([place_of[name] for part in parts for name in part["name"]], kind="stable")
-    for key, first in parts[0].items():
-        if isinstance(first, Tensor):
-            joined[key] = torch.cat([part[key] for part in parts])[torch.from_numpy(order)]
-        else:
-            values = [value for part in parts for value in part[key]]
-            joined[key] = [values[k] for k in order]
+    order = np.argsort(np.concatenate(places))
+    joined = join_batches(parts)
+    for key, values in joined.items():
+        joined[key] = (
+            values[torch.from_numpy(order)] if isinstance(values, Tensor) else [values[k] for k in order]
+        )
     return joined

@@ -38,8 +38,8 @@ class Rescale(FourierCrop):
         shape = tuple(image.shape[2:])
         if len(set(shape)) > 1:
             warnings.warn(
-                f"rescale={self.size} brings images of shape {shape} to {self.sizes_for(image)}: their aspect "
-                "changes, and with it the pixel size along each axis.",
+                f"rescale={self.size} brings images of shape {shape} to {self.sizes_for(image)}: their "
+                "aspect changes, and with it the pixel size along each axis.",
                 stacklevel=2,
             )
         return super().image(image)

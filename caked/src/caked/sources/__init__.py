@@ -2,6 +2,7 @@
 
 from caked.sources.arrays import ArraySource
 from caked.sources.base import Source, register, source_from_dict
+from caked.sources.cached import CachedSource
 from caked.sources.concat import ConcatSource
 from caked.sources.files import FileSource
 from caked.sources.sections import Sections
@@ -10,6 +11,7 @@ from caked.sources.stream import ProtocolSource, as_source, stream
 
 __all__ = [
     "ArraySource",
+    "CachedSource",
     "ConcatSource",
     "FileSource",
     "ProtocolSource",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from caked.errors import InvalidOptionError
+from caked.io.read import deliver
 from caked.protocol import Array, Region
 from caked.sources.base import Source, register, source_from_dict
 from caked.sources.stream import as_source
@@ -83,10 +84,7 @@ class CachedSource(Source):
             sample = self.source.read(i)
             self._keep(i, sample)
         part = sample if region is None else sample[region]
-        if out is None:
-            return part.copy()
-        out[...] = part
-        return out
+        return deliver(part if out is not None else part.copy(), out, dtype=sample.dtype)
 
     def read_batch(self, indices: Sequence[int], out: Array | None = None) -> Array:
         """Read several samples: those that are not kept together, in one call to the source."""

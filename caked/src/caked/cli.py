@@ -1,0 +1,137 @@
+"""The command line. It never waits for torch: what it does is done with headers."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from caked import __version__
+from caked.errors import CakedError, DamagedFileError, SourceNotFoundError
+
+__all__ = ["main"]
+
+EXIT_SOME_FAILED, EXIT_USAGE, EXIT_NOT_FOUND, EXIT_NETWORK, EXIT_DAMAGED = 1, 2, 3, 4, 5
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="caked")
+@click.option("-v", "--verbose", is_flag=True, help="Tell on stderr what is noticed on the way.")
+@click.option("-q", "--quiet", is_flag=True, help="Tell nothing but results and errors.")
+def main(verbose: bool, quiet: bool) -> None:
+    r"""Cryo-EM images and volumes for PyTorch.
+
+    \b
+    caked inspect particles/ --json
+    """
+    level = logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+
+
+@main.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a file, a line each.")
+@click.option("--pattern", default="*", show_default=True, help="Which files of a folder, as a glob.")
+def inspect(paths: tuple[Path, ...], as_json: bool, pattern: str) -> None:
+    r"""Tell what files hold, by their headers.
+
+    \b
+    caked inspect maps/ particles.mrcs
+    caked inspect data --pattern '**/*.mrc' --json
+
+    Prints shape (in array order), type, voxel size in Å, and the class that the name begins with. The exit
+    status is 0 when every file could be read, 1 when some could not, 3 when none was found and 5 when all
+    are damaged.
+    """
+    facts, failures = [], []
+    for path in paths:
+        for found in _inspected(path, pattern):
+            if isinstance(found, CakedError):
+                failures.append(found)
+                click.echo(f"caked: {printable(str(found))}", err=True)
+                continue
+            facts.append(found)
+            click.echo(json.dumps(found) if as_json else _line(found))
+    if facts and not as_json:
+        click.echo(_summary(facts))
+    if failures:
+        sys.exit(_exit_code(failures, some_worked=bool(facts)))
+
+
+def _inspected(path: Path, pattern: str) -> Iterator[dict[str, Any] | CakedError]:
+    from caked.io.layout import READABLE_SUFFIXES
+    from caked.io.listing import list_files
+
+    if not path.exists():
+        yield SourceNotFoundError(f"There is no file or folder {path}.", path=str(path))
+        return
+    try:
+        folder, names = list_files(path, pattern=pattern, extensions=READABLE_SUFFIXES)
+    except CakedError as error:
+        yield error
+        return
+    for name in names:
+        try:
+            yield _facts(folder / name)
+        except CakedError as error:
+            yield error
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    from caked.io.layout import read_layout
+    from caked.labels import prefix_of
+
+    layout = read_layout(path)
+    known = layout.format == "mrc" and all(layout.voxel_size)
+    return {
+        "path": str(path),
+        "format": layout.format,
+        "shape": list(layout.shape),
+        "dtype": str(layout.dtype),
+        "voxel_size_angstrom": [round(edge, 6) for edge in layout.voxel_size] if known else None,
+        "size_bytes": path.stat().st_size,
+        "compression": layout.compression,
+        "class": prefix_of(path.name),
+    }
+
+
+def _line(facts: dict[str, Any]) -> str:
+    shape = " x ".join(str(edge) for edge in facts["shape"])
+    voxel = facts["voxel_size_angstrom"]
+    size = "voxel size not stated" if voxel is None else f"{' x '.join(f'{edge:g}' for edge in voxel)} Å"
+    return f"{printable(facts['path'])}  {shape}  {facts['dtype']}  {size}  class {printable(facts['class'])}"
+
+
+def _summary(facts: Sequence[dict[str, Any]]) -> str:
+    classes = Counter(fact["class"] for fact in facts)
+    shapes = {tuple(fact["shape"]) for fact in facts}
+    told = ", ".join(f"{printable(name)} {count}" for name, count in sorted(classes.items()))
+    of_shapes = "one shape" if len(shapes) == 1 else f"{len(shapes)} shapes"
+    return f"{len(facts)} files of {of_shapes}; {len(classes)} classes by prefix: {told}"
+
+
+def _exit_code(failures: Sequence[CakedError], *, some_worked: bool) -> int:
+    if some_worked:
+        return EXIT_SOME_FAILED
+    if all(isinstance(failure, SourceNotFoundError) for failure in failures):
+        return EXIT_NOT_FOUND
+    if all(isinstance(failure, DamagedFileError) for failure in failures):
+        return EXIT_DAMAGED
+    return EXIT_SOME_FAILED
+
+
+def printable(text: str) -> str:
+    r"""Return text with control characters escaped, for file names may hold anything.
+
+    Examples
+    --------
+    >>> printable("a\x1b[31m.mrc")
+    'a\\x1b[31m.mrc'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
