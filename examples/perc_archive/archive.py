@@ -56,6 +56,9 @@ class Archive:
         Whether to serve FTP too. It needs pyftpdlib; without that package only `ftp_url` is missing.
     port
         Port of the HTTP server; 0 takes a free one.
+    certificate
+        PEM file with a key and its certificates: serve on the ports 80, 443 and 21 as well, as
+        ``--as-hosts`` needs within its namespaces. None: do not.
 
     Raises
     ------

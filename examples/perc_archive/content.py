@@ -113,7 +113,7 @@ class ContentFolder:
 
     def add_uniprot(self, accession: str, record: Mapping[str, object]) -> None:
         """UniProtKB entry: (part of) its JSON. A ``sequence`` given as text is wrapped as UniProt has it."""
-        self.add_record("uniprot", accession, complete_record(accession, record))
+        self.add_record("uniprot", accession.upper(), complete_record(accession.upper(), record))
 
     def add_alphafold(
         self,
@@ -125,6 +125,7 @@ class ContentFolder:
         sequence: str | None = None,
     ) -> None:
         """AlphaFold DB: the API's array of models, the canonical one not first, and the files of that one."""
+        accession = accession.upper()
         models = prediction.models(accession, version=version, sequence=sequence or "")
         self.add_record("alphafold", accession, models)
         for extension, body in (("cif", cif), ("pdb", pdb)):

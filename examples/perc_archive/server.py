@@ -79,6 +79,8 @@ class Server:
                     _reply(connection, status, text)
                     continue
                 secure = isinstance(connection, ssl.SSLSocket)
+                if not headers.get("Host"):  # HTTP/1.0 needs none; links then lead to where the client came
+                    headers["Host"] = "{}:{}".format(*connection.getsockname())
                 request = route(method, target, headers, body, version=version, secure=secure)
                 exchange.answer(request)
                 if not request.keep_alive:

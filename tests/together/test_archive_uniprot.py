@@ -66,8 +66,22 @@ def test_fasta_has_uniprots_header_and_sixty_letters_a_line(stocked: Archive) ->
 
 def test_a_range_of_the_sequence_can_be_asked_for(stocked: Archive) -> None:
     head, *lines = get(stocked, "P05067[18-30].fasta").text.splitlines()
-    assert head.startswith(">sp|P05067|18-30|A4_HUMAN ")
+    assert head == get(stocked, "P05067.fasta").text.splitlines()[0]
     assert "".join(lines) == SEQUENCE[17:30]
+
+
+def test_a_fragment_without_a_named_gene_says_so_as_uniprot_does(archive: Archive) -> None:
+    record = {
+        "entryType": "UniProtKB unreviewed (TrEMBL)",
+        "proteinDescription": {"submissionNames": [{"fullName": {"value": "Kinase"}}], "flag": "Fragment"},
+        "genes": [{"orfNames": [{"value": "F1"}]}],
+        "sequence": "MK",
+    }
+    archive.add_uniprot("a0a023fdy8", record)
+    head = get(archive, "A0A023FDY8.fasta").text.splitlines()[0]
+    assert head == (
+        ">tr|A0A023FDY8|A0A023FDY8_SYNTH Kinase (Fragment) OS=synthetic construct OX=32630 GN=F1 PE=1 SV=1"
+    )
 
 
 def test_xml_keeps_features_where_programs_look_for_them(stocked: Archive) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -31,12 +31,13 @@ def fasta(
     """FASTA of an entry, of an isoform (its accession, name and sequence), or of a range of either."""
     letters: str = record["sequence"]["value"]
     accession, title, tail = record["primaryAccession"], protein_name(record), _tail(record)
+    if record.get("proteinDescription", {}).get("flag", "Precursor") != "Precursor":
+        title += " (Fragment)"
     if isoform is not None:
         accession, name, letters = isoform
         title, tail = f"Isoform {name} of {title}", tail.partition(" PE=")[0]
-    if span is not None:
+    if span is not None:  # the header stays that of the whole
         letters = letters[span[0] - 1 : span[1]]
-        accession = f"{accession}|{span[0]}-{span[1]}"
     base = "sp" if "Swiss-Prot" in record["entryType"] else "tr"
     lines = [letters[at : at + 60] for at in range(0, len(letters), 60)]
     return "\n".join([f">{base}|{accession}|{record['uniProtkbId']} {title}{tail}", *lines]) + "\n"
@@ -45,11 +46,19 @@ def fasta(
 def _tail(record: Mapping[str, Any]) -> str:
     organism = record.get("organism", {})
     text = f" OS={organism.get('scientificName', '')} OX={organism.get('taxonId', '')}"
-    genes = record.get("genes", [])
-    if genes and "geneName" in genes[0]:
-        text += f" GN={genes[0]['geneName']['value']}"
+    gene = _gene(record.get("genes", []))
+    if gene:
+        text += f" GN={gene}"
     evidence = str(record.get("proteinExistence", "1")).partition(":")[0]
     return f"{text} PE={evidence} SV={record.get('entryAudit', {}).get('sequenceVersion', 1)}"
+
+
+def _gene(genes: Sequence[Mapping[str, Any]]) -> str | None:
+    """Name of the gene, or else of its locus, or else of its open reading frame."""
+    named = [gene["geneName"]["value"] for gene in genes if "geneName" in gene]
+    for other in ("orderedLocusNames", "orfNames"):
+        named += [gene[other][0]["value"] for gene in genes if gene.get(other)]
+    return named[0] if named else None
 
 
 def xml(record: Mapping[str, Any]) -> str:
