@@ -6,7 +6,7 @@ torch.
 
 from __future__ import annotations
 
-import importlib
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -184,10 +184,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for."""
     if name in _MODULES:
-        return importlib.import_module(f"caked.{name}")
+        return import_module(f"caked.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'caked' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"caked.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"caked.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

@@ -43,7 +43,8 @@ class ProtocolSource(Source):
         What a sample belongs to: a rule as for labels, or ``None`` to ask the source's own ``group(i)``, if
         any.
     pixel_size_angstrom
-        Along each axis, if the source does not know.
+        Along each axis; ``None`` to ask the source: its ``pixel_size(i)``, ``header(i).voxel_size`` or
+        ``meta(i)["pixel_size_angstrom"]``, in array order.
     """
 
     def __init__(
@@ -109,12 +110,21 @@ class ProtocolSource(Source):
 
     def pixel_size(self, i: int) -> tuple[float, ...]:
         """Return the pixel size that was given, else what the source knows, else zeros."""
-        ask = getattr(self.source, "pixel_size", None)
-        known = self._pixel_size or (ask(i) if callable(ask) else self.meta(i).get("pixel_size_angstrom"))
         ndim = len(self.shape(i))
+        known = self._pixel_size or self._known_pixel_size(i)
         if isinstance(known, Sequence) and len(known) >= ndim:
-            return tuple(float(edge) for edge in known[-ndim:])
+            return tuple(float(edge) for edge in known[len(known) - ndim :])
         return (0.0,) * ndim
+
+    def _known_pixel_size(self, i: int) -> Any:
+        """Look where sources keep it: a method, what they know of the sample, or the header of its file."""
+        for name in ("pixel_size", "header"):
+            ask = getattr(self.source, name, None)
+            found = ask(i) if callable(ask) else None
+            found = getattr(found, "voxel_size", found)
+            if isinstance(found, Sequence):
+                return found
+        return self.meta(i).get("pixel_size_angstrom")
 
     def group(self, i: int) -> str | None:
         """Return the group after the rule that was given, else the source's own."""
