@@ -98,6 +98,7 @@ class Archive:
             "ftp": ftp and importlib.util.find_spec("pyftpdlib") is not None,
             "port": port,
             "certificate": None if certificate is None else os.fspath(certificate),
+            "parent": os.getpid(),
             "ftp_port": 0 if certificate is None else 21,
         }
         self._process = _launch()

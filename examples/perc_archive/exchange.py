@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import gzip
 import logging
-import os
-import select
 import socket
-import ssl
-import time
 from dataclasses import dataclass, field
 from email.utils import formatdate
 
 from perc_archive import services
 from perc_archive.faults import Fault
 from perc_archive.journal import Entry, Journal
-from perc_archive.protocol import Headers, Request, decode_path, html_page, phrase
+from perc_archive.protocol import Headers, Request, Response, decode_path, html_page, phrase
 from perc_archive.ranges import Answer, FileSlice, settle
+from perc_archive.sending import GoneError, Sender, hang
 from perc_archive.settings import HOSTS
 from perc_archive.shaping import Pace, Shape
 from perc_archive.site import Site
 
 logger = logging.getLogger("perc_archive")
-_STALL_SECONDS = 600.0
-_MORE = getattr(socket, "MSG_MORE", 0)
-_HAS_SENDFILE = hasattr(os, "sendfile")
+_MISSING_BYTES = 1000  # by which a wrong length is too large
 
 
 @dataclass(kw_only=True)
@@ -65,21 +60,16 @@ def route(method: str, target: str, headers: Headers, body: bytes, *, version: s
     )
 
 
-class Gone(Exception):
-    """The client went away, or a fault wants the connection closed."""
-
-
 class Exchange:
     """Answers requests of one connection."""
 
     def __init__(self, connection: socket.socket, state: State) -> None:
         self._connection = connection
         self._state = state
-        self._secure = isinstance(connection, ssl.SSLSocket)
         self._answered = 0
 
     def answer(self, request: Request) -> None:
-        """Answer one request and write it down. Raises `Gone` when the connection is of no further use."""
+        """Answer one request and write it down. Raises `GoneError` when the connection is of no more use."""
         state = self._state
         # One round trip for the request, and one for opening the connection.
         pace = Pace(state.shape, round_trips=1 if self._answered else 2)
@@ -88,7 +78,7 @@ class Exchange:
         try:
             fault = state.site.faults.choose(request.place, has_range="Range" in request.headers)
             if fault is not None and fault.kind == "refuse":
-                raise Gone
+                raise GoneError
             answer = self._settle(request, fault)
             entry.status = answer.status
             self._send(request, answer, fault, pace, entry)
@@ -96,113 +86,46 @@ class Exchange:
             state.journal.end(entry)
 
     def _settle(self, request: Request, fault: Fault | None) -> Answer:
-        if fault is not None and fault.kind == "status":
-            page = html_page(
-                fault.status, f"{fault.status} {phrase(fault.status)}", "No server is available."
-            )
-            if fault.retry_after is not None:
-                page.headers.append(("Retry-After", fault.retry_after))
-            return settle(request, page)
-        if fault is not None and fault.kind == "html":
+        kind = fault.kind if fault is not None else ""
+        if fault is not None and kind == "status":
+            return settle(request, _failure(fault))
+        if kind == "html":
             return settle(request, html_page(200, "Service notice", "Please try again in a few minutes."))
         try:
             response = services.answer(request, self._state.site)
         except Exception:
             logger.exception("answering %s %s failed", request.method, request.place)
             response = html_page(500, "500 Internal Server Error", "The archive has an error of its own.")
-        if fault is not None and (
-            fault.kind == "ignore_range" or (fault.kind == "gzip" and not _is_gz(request))
-        ):
+        if kind == "ignore_range" or (kind == "gzip" and not _is_gz(request)):
             response.ranges = False
         answer = settle(request, response)
-        if fault is not None and fault.kind == "gzip":
+        if kind == "gzip":
             _encode(request, answer)
         return answer
 
     def _send(self, request: Request, answer: Answer, fault: Fault | None, pace: Pace, entry: Entry) -> None:
         kind = fault.kind if fault is not None else ""
         length = answer.length
-        stated = length + 1000 if kind == "wrong_length" else length
-        closes = not request.keep_alive or kind in ("wrong_length", "drop", "stall")
+        # The header does not give a fault away: it says what a well-behaved answer would say.
+        stated = length + _MISSING_BYTES * (kind == "wrong_length")
+        head = _head(answer, stated, closes=not request.keep_alive)
         has_body = request.method != "HEAD" and answer.status not in (204, 304)
-        head = _head(answer, stated, closes=closes)
-        limit = min(length, fault.after_bytes) if fault is not None and kind in ("stall", "drop") else length
+        limit = length if has_body else 0
+        if fault is not None and kind in ("stall", "drop"):
+            limit = min(limit, fault.after_bytes)
         pace.wait(0)
-        if not has_body:
-            self._connection.sendall(head)
-        else:
-            self._send_body(head, answer, limit, pace, entry)
+        Sender(self._connection, pace, entry).send(head, answer.segments, limit)
         if kind == "stall":
-            self._hang(entry)
-        if closes:
-            raise Gone
+            hang(self._connection, entry, self._state.journal)
+        if not request.keep_alive or kind in ("wrong_length", "drop", "stall"):
+            raise GoneError
 
-    def _send_body(self, head: bytes, answer: Answer, limit: int, pace: Pace, entry: Entry) -> None:
-        pending = head
-        left = limit
-        for segment in answer.segments:
-            if isinstance(segment, bytes):
-                part = segment[:left]
-                for at in range(0, len(part), pace.chunk):
-                    chunk = part[at : at + pace.chunk]
-                    pace.wait(len(chunk))
-                    self._connection.sendall(pending + chunk)
-                    pending = b""
-                    entry.sent += len(chunk)
-                left -= len(part)
-            else:
-                pending = self._flush(pending)
-                left -= self._send_slice(segment, min(left, segment.length), pace, entry)
-        self._flush(pending)
 
-    def _flush(self, pending: bytes) -> bytes:
-        if pending and self._secure:
-            self._connection.sendall(pending)
-        elif pending:
-            view = memoryview(pending)
-            while view:
-                view = view[self._connection.send(view, _MORE) :]
-        return b""
-
-    def _send_slice(self, piece: FileSlice, count: int, pace: Pace, entry: Entry) -> int:
-        sent = 0
-        descriptor = os.open(piece.path, os.O_RDONLY)
-        try:
-            while sent < count:
-                wanted = min(pace.chunk, count - sent)
-                pace.wait(wanted)
-                done = self._send_chunk(descriptor, piece.offset + sent, wanted, entry)
-                if done == 0:
-                    raise Gone  # the file became shorter under our hands
-                sent += done
-        finally:
-            os.close(descriptor)
-        return sent
-
-    def _send_chunk(self, descriptor: int, offset: int, wanted: int, entry: Entry) -> int:
-        done = 0
-        if self._secure or not _HAS_SENDFILE:
-            data = os.pread(descriptor, wanted, offset)
-            self._connection.sendall(data)
-            entry.sent += len(data)
-            return len(data)
-        while done < wanted:
-            count = os.sendfile(self._connection.fileno(), descriptor, offset + done, wanted - done)
-            if count == 0:
-                break
-            done += count
-            entry.sent += count
-        return done
-
-    def _hang(self, entry: Entry) -> None:
-        """Send nothing more until the client leaves, the log is cleared, or ten minutes are over."""
-        journal = self._state.journal
-        journal.stall(entry)
-        deadline = time.monotonic() + _STALL_SECONDS
-        while time.monotonic() < deadline and entry.generation == journal.generation:
-            readable, _, _ = select.select([self._connection], [], [], 0.05)
-            if readable:
-                return  # closed, or something that will not be answered
+def _failure(fault: Fault) -> Response:
+    page = html_page(fault.status, f"{fault.status} {phrase(fault.status)}", "No server is available.")
+    if fault.retry_after is not None:
+        page.headers.append(("Retry-After", fault.retry_after))
+    return page
 
 
 def _head(answer: Answer, stated: int, *, closes: bool) -> bytes:

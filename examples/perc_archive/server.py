@@ -24,9 +24,10 @@ from typing import Any
 
 from perc_archive import realdata
 from perc_archive.control import PREFIX, TOKEN_FIELD, Control
-from perc_archive.exchange import Exchange, Gone, State, route
+from perc_archive.exchange import Exchange, State, route
 from perc_archive.faults import FaultBook
 from perc_archive.protocol import BadRequestError, RequestReader, html_page, phrase
+from perc_archive.sending import GoneError
 from perc_archive.shaping import Shape
 from perc_archive.site import Site
 from perc_archive.tree import Tree
@@ -60,7 +61,7 @@ class Server:
             threading.Thread(target=self._serve, args=(connection, context), daemon=True).start()
 
     def _serve(self, connection: socket.socket, context: ssl.SSLContext | None) -> None:
-        with connection, contextlib.suppress(Gone, OSError):
+        with connection, contextlib.suppress(GoneError, OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if context is None:
                 self._converse(connection)
@@ -149,8 +150,8 @@ def start(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     return report
 
 
-def _wait_for_the_end() -> None:
-    """Block until standard input is closed, or the parent is another process than it was."""
+def _wait_for_the_end(parent: int) -> None:
+    """Block until standard input is closed, or the process that started this one is gone."""
     ended = threading.Event()
 
     def read() -> None:
@@ -158,7 +159,6 @@ def _wait_for_the_end() -> None:
             pass
         ended.set()
 
-    parent = os.getppid()
     threading.Thread(target=read, daemon=True).start()
     # A forked child of the parent may keep the pipe open after the parent was killed.
     while not ended.wait(_PARENT_CHECK_SECONDS) and os.getppid() == parent:
@@ -175,7 +175,7 @@ def main() -> None:
         report = start(folder, settings)
         sys.stdout.write(json.dumps(report) + "\n")
         sys.stdout.flush()
-        _wait_for_the_end()
+        _wait_for_the_end(settings["parent"])
     except OSError as error:
         sys.stderr.write(f"perc_archive: cannot serve: {error}\n")
         failed = True

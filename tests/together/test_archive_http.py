@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -299,3 +300,16 @@ def test_wget_mirrors_a_tree(archive: Archive, tmp_path: Path) -> None:
         str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
     }
     assert files == {"a b/x#1.bin": BODY, "plain.bin": b"1"}
+
+
+def test_an_empty_file_comes_at_once(archive: Archive) -> None:
+    """No header is held back for bytes that never come."""
+    archive.add_file(HOST, "empty", b"")
+    connection = http.client.HTTPConnection(archive.base_url.removeprefix("http://"), timeout=10)
+    begun = time.perf_counter()
+    for _ in range(20):
+        connection.request("GET", f"/{HOST}/empty")
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (200, b"")
+    connection.close()
+    assert time.perf_counter() - begun < 2.0  # 20 times 0.2 s, if the system waited for more
