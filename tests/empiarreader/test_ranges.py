@@ -100,11 +100,11 @@ def test_connections_are_kept_open(archive: Archive) -> None:
     url = _serve(archive, SMALL)
     for start in range(5):
         _read(url, start, 10)
-    archive.shape(latency_seconds=0.2)
+    archive.shape(latency_seconds=0.5)
     began = perf_counter()
     _read(url, 0, 10)
 
-    assert perf_counter() - began < 0.39  # a new connection pays the round trip twice
+    assert perf_counter() - began < 0.95  # a new connection pays the round trip twice
 
 
 @given(total=st.integers(1, 10**12))

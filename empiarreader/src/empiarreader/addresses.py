@@ -7,6 +7,7 @@ A path is what a person reads: decoded, relative to the entry, with single slash
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 from urllib.parse import quote, unquote
 
 from empiarreader.errors import InvalidRequestError
@@ -93,3 +94,11 @@ def entry_address(base: str, entry_id: int, path: str = "", *, directory: bool =
     """
     address = f"{base}/{entry_id}" + (f"/{encode_path(path)}" if path else "")
     return address + "/" if directory else address
+
+
+def check_target(target: str) -> str:
+    """Return a target that certainly stays in its folder; the last gate before a disk is touched."""
+    path = PurePosixPath(target)
+    if path.is_absolute() or not path.parts or {"..", "."} & set(target.split("/")) or "\0" in target:
+        raise InvalidRequestError(f"{target!r} does not stay in the folder that files are saved in")
+    return target

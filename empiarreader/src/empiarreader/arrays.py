@@ -23,7 +23,7 @@ def partition_array(source: MrcPartitions, i: int, *, lazy: bool) -> xarray.Data
     """Return one partition of a source with its dimensions, pixel numbers and attributes."""
     header = source.header(i)
     data: Any = _lazy_array(_LazyPartition(source, i), source, i) if lazy else source.read(i)
-    return xarray.DataArray(
+    array = xarray.DataArray(
         data,
         dims=_DIMENSIONS[len(header.shape)],
         coords=_pixel_numbers(header.shape),
@@ -33,6 +33,7 @@ def partition_array(source: MrcPartitions, i: int, *, lazy: bool) -> xarray.Data
             "axis_order": header.axis_order,
         },
     )
+    return array.rename(None)  # not the name of the dask graph
 
 
 def stacked_dataset(source: MrcPartitions) -> xarray.Dataset:

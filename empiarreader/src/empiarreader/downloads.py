@@ -9,9 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from empiarreader.addresses import check_target
 from empiarreader.errors import EmpiarReaderError, InvalidRequestError, LocalFileError
 from empiarreader.manifest import DownloadedFile, DownloadFailure, Manifest, read_records
-from empiarreader.placement import Placement, check_target, parse_address, place_all, with_unique_target
+from empiarreader.placement import Placement, parse_address, place_all, with_unique_target
 from empiarreader.transfer import fetch_file, is_unchanged
 from empiarreader.tree import ArchiveFile
 

@@ -7,15 +7,19 @@ moment leaves a manifest that is true, and the next one goes on from it.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from empiarreader.errors import DamagedDataError, EmpiarReaderError
+from empiarreader.addresses import check_target
+from empiarreader.errors import DamagedDataError, EmpiarReaderError, InvalidRequestError
 
 MANIFEST_NAME = "empiarreader-manifest.jsonl"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +87,22 @@ class Manifest:
 
 
 def read_records(directory: Path) -> dict[str, DownloadedFile]:
-    """Return the last line of a folder's manifest about each path; ``{}`` where there is no manifest."""
+    """Return the last line of a folder's manifest about each path; ``{}`` where there is no manifest.
+
+    A line that was cut because the machine stopped is left out: the file it speaks of had no name yet.
+
+    Raises
+    ------
+    DamagedDataError
+        If the file is something else.
+    """
     path = directory / MANIFEST_NAME
     if not path.exists():
         return {}
-    lines = path.read_text(encoding="utf-8").split("\n")
-    if lines[-1]:
-        lines.pop()  # the machine stopped while it was written; the file it speaks of has no name yet
-    records = (_parse_line(line, path) for line in lines if line)
+    lines = [line for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if line]
+    records = [record for line in lines if (record := _parse_line(line, path)) is not None]
+    if len(lines) > 1 and not records:
+        raise DamagedDataError(f"{path} is no manifest of downloads: {lines[0][:80]!r}; move it away")
     return {record.path: record for record in records}
 
 
@@ -121,13 +133,20 @@ def _ends_line(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
-def _parse_line(line: str, path: Path) -> DownloadedFile:
+def _parse_line(line: str, path: Path) -> DownloadedFile | None:
+    """Return the record in a line, None where the line was cut."""
     try:
         values: dict[str, Any] = json.loads(line)
+    except ValueError:
+        logger.warning("a line of %s is cut short and left out", path)
+        return None
+    try:
         known = {field.name for field in fields(DownloadedFile)}
-        return DownloadedFile(**{name: value for name, value in values.items() if name in known})
-    except (ValueError, TypeError, AttributeError) as error:
+        record = DownloadedFile(**{name: value for name, value in values.items() if name in known})
+        check_target(record.path)
+    except (TypeError, AttributeError, InvalidRequestError) as error:
         raise DamagedDataError(f"{path} is no manifest of downloads: {line[:80]!r}; move it away") from error
+    return record
 
 
 def _has_size(path: Path, size: int) -> bool:

@@ -10,12 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from empiarreader import settings
 from empiarreader.addresses import decode_path, entry_address
-from empiarreader.errors import InvalidRequestError, RefusedAddressError
+from empiarreader.errors import RefusedAddressError
 from empiarreader.manifest import MANIFEST_NAME
 
 _LONGEST_NAME_BYTES = 255
@@ -137,11 +136,3 @@ def _check_segments(text: str, within: str, segments: list[str]) -> None:
         raise RefusedAddressError(f"{text[:200]!r} is refused: {segments[0]!r} is no entry of the archive")
     if any(len(segment.encode(errors="surrogateescape")) > _LONGEST_NAME_BYTES for segment in segments):
         raise RefusedAddressError(f"{text[:200]!r} is refused: a name in it is too long for a disk")
-
-
-def check_target(target: str) -> str:
-    """Return a target that certainly stays in its folder; the last gate before a disk is touched."""
-    path = PurePosixPath(target)
-    if path.is_absolute() or not path.parts or {"..", "."} & set(target.split("/")) or "\0" in target:
-        raise InvalidRequestError(f"{target!r} does not stay in the folder that files are saved in")
-    return target
