@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from perc_archive import Archive
+from profet.ids import PdbId, UniProtId, parse_id
 
 from profet import Fetcher, InvalidIdError
-from profet.ids import PdbId, UniProtId, parse_id
 
 
 @pytest.mark.parametrize(
@@ -66,12 +66,11 @@ def test_anything_else_is_refused_with_one_clear_sentence(typed: str) -> None:
 @given(st.text(max_size=300))
 def test_no_text_makes_recognition_fail_otherwise(typed: str) -> None:
     try:
-        identity = parse_id(typed)
+        said = parse_id(typed).text
     except InvalidIdError as error:
-        assert str(error).isprintable()
-    else:
-        assert identity.text.isascii()
-        assert identity.text.replace("_", "").replace("-", "").isalnum()
+        said = str(error)
+
+    assert said.isprintable()
 
 
 @pytest.mark.parametrize("typed", ["nonsense", "4v1w/../../x", "P05067.json"])

@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import profet
 import profet.command_line
 import profet.profet
+
+import profet
 
 
 def test_all_lists_names_that_exist_once_each_in_order() -> None:
@@ -17,12 +18,15 @@ def test_all_lists_names_that_exist_once_each_in_order() -> None:
 
 
 def test_the_published_modules_are_there_after_a_plain_import() -> None:
-    assert profet.cache.PDBFileCache
-    assert profet.pdb.PDB_DB
-    assert profet.alphafold.Alphafold_DB
-    assert profet.cleaver.Cleaver
-    assert profet.enums.FileType
-    assert profet.command_line.main
+    published = (
+        profet.cache.PDBFileCache,
+        profet.pdb.PDB_DB,
+        profet.alphafold.Alphafold_DB,
+        profet.cleaver.Cleaver,
+        profet.enums.FileType,
+        profet.command_line.main,
+    )
+    assert all(map(callable, published))
     assert profet.profet.Fetcher is profet.Fetcher
     assert profet.__version__ != "unknown"
 

@@ -42,10 +42,10 @@ class Residue:
 
 @dataclass(frozen=True, kw_only=True)
 class Polymer:
-    """A chain: its whole sequence, the residues with coordinates, and what the file says of UniProt."""
+    """A chain: its whole sequence in letters or names, residues with coordinates, what it is in UniProt."""
 
     name: str
-    sequence: str
+    sequence: Sequence[str]
     residues: Sequence[Residue]
     accession: str | None = None
     reference: tuple[int, int, int, int] | None = None  # first and last in the file's count, and in UniProt
@@ -79,11 +79,13 @@ def to_mmcif(sample: Sample, *, name: str = "TEST") -> bytes:
         for index, kind in enumerate(kinds, 1)
     ]
     lines = [f"data_{name}", "#", "loop_", "_entity.id", "_entity.type", *entities, "#"]
-    lines += ["loop_", "_entity_poly_seq.entity_id", "_entity_poly_seq.num", "_entity_poly_seq.mon_id"]
+    if sample.polymers:
+        lines += ["loop_", "_entity_poly_seq.entity_id", "_entity_poly_seq.num", "_entity_poly_seq.mon_id"]
     for entity, polymer in enumerate(sample.polymers, 1):
         lines += [f"{entity} {n} {NAMES.get(letter, letter)}" for n, letter in enumerate(polymer.sequence, 1)]
     lines += ["#", *_references(sample), "_struct.title 'HOH and H in a title, and ATOM'", "#"]
-    lines += ["loop_", *(f"_atom_site.{item}" for item in _ITEMS.split()), *_atom_rows(sample, kinds), "#", ""]
+    lines += ["loop_", *(f"_atom_site.{item}" for item in _ITEMS.split())]
+    lines += [*_atom_rows(sample, kinds), "#", ""]
     return "\n".join(lines).encode()
 
 
@@ -98,16 +100,24 @@ def _references(sample: Sample) -> list[str]:
     stated = [(n, polymer) for n, polymer in enumerate(sample.polymers, 1) if polymer.reference]
     if not stated:
         return []
-    heading = ("id", "db_name", "entity_id", "pdbx_db_accession")
-    lines = ["loop_", *(f"_struct_ref.{item}" for item in heading)]
+    heading = "id db_name db_code entity_id pdbx_db_accession pdbx_db_isoform"
+    lines = ["loop_", *(f"_struct_ref.{item}" for item in heading.split())]
     for n, polymer in stated:
-        lines.append(f"{n} {'UNP' if polymer.accession else 'PDB'} {n} {polymer.accession or 'TEST'}")
-    items = "ref_id pdbx_strand_id seq_align_beg seq_align_end db_align_beg db_align_end pdbx_db_accession"
+        accession = polymer.accession or "TEST"
+        lines.append(f"{n} {'UNP' if polymer.accession else 'PDB'} X_TEST {n} {accession} ?")
+    items = (
+        "align_id ref_id pdbx_PDB_id_code pdbx_strand_id seq_align_beg pdbx_seq_align_beg_ins_code "
+        "seq_align_end pdbx_seq_align_end_ins_code pdbx_db_accession db_align_beg pdbx_db_align_beg_ins_code "
+        "db_align_end pdbx_db_align_end_ins_code pdbx_auth_seq_align_beg pdbx_auth_seq_align_end"
+    )
     lines += ["#", "loop_", *(f"_struct_ref_seq.{item}" for item in items.split())]
     for n, polymer in stated:
         assert polymer.reference is not None
-        ends = " ".join(map(str, polymer.reference))
-        lines.append(f"{n} {polymer.name} {ends} {polymer.accession or 'TEST'}")
+        first, last, database_first, database_last = polymer.reference
+        lines.append(
+            f"{n} {n} TEST {polymer.name} {first} ? {last} ? {polymer.accession or 'TEST'} "
+            f"{database_first} ? {database_last} ? {first} {last}"
+        )
     return [*lines, "#"]
 
 
@@ -124,15 +134,13 @@ def _atom_rows(sample: Sample, kinds: list[str]) -> list[str]:
     return rows
 
 
-def _residue_rows(
-    residue: Residue, asym: str, chain: str, entity: int, sifts: str, count: int
-) -> list[str]:
+def _residue_rows(residue: Residue, asym: str, chain: str, entity: int, sifts: str, count: int) -> list[str]:
     group = "HETATM" if residue.is_hetatm else "ATOM"
-    place = "." if residue.place is None else residue.place
     name = NAMES.get(residue.name, residue.name)
+    place = f"{'.' if residue.place is None else residue.place} {residue.insertion or '?'}"
     return [
         f"{group} {count + n} {element or '?'} {_quoted(atom)} . {name} {asym} {entity} {place} "
-        f"{residue.insertion or '?'} {count + n}.000 0.000 {n}.500 1.00 10.00 {residue.number} {chain} 1 {sifts}"
+        f"{count + n}.000 0.000 {n}.500 1.00 10.00 {residue.number} {chain} 1 {sifts}"
         for n, (atom, element) in enumerate(residue.atoms, 1)
     ]
 

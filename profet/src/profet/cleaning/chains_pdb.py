@@ -137,7 +137,8 @@ class _Reader:
         ordered = [by_key[key] for key in dict.fromkeys(residue[4:] for residue in residues)]
         letters = "".join(letter_of(residue[:3].strip().decode("ascii", "replace")) for residue in ordered)
         numbers = [_number(residue) for residue in ordered]
-        found = place_runs(letters, numbers, sequence)
+        insertions = [residue[9:10].strip().decode("ascii", "replace") for residue in ordered]
+        found = place_runs(letters, list(zip(numbers, insertions, strict=True)), sequence)
         places: Sequence[int | None] = found if found is not None else [None] * len(ordered)
         return Chain(
             name=name.decode("ascii", "replace").strip(),
@@ -147,10 +148,12 @@ class _Reader:
                 Residue(
                     key=residue[4:],
                     letter=letter,
-                    number=None if residue[9:10].strip() else number,
+                    number=None if insertion else number,
                     place=place,
                 )
-                for residue, letter, number, place in zip(ordered, letters, numbers, places, strict=True)
+                for residue, letter, number, insertion, place in zip(
+                    ordered, letters, numbers, insertions, places, strict=True
+                )
             ],
         )
 

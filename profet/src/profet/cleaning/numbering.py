@@ -23,7 +23,7 @@ SIFTS, REFERENCE, ALIGNMENT = "SIFTS", "reference", "alignment"
 
 _LEAST_IDENTITY_STATED = 0.8  # the file says which protein it is; mutants and strains differ a little
 _LEAST_IDENTITY_UNSTATED = 0.95
-_LEAST_RESIDUES_UNSTATED = 20
+_ENOUGH_RESIDUES = 20  # equal ones; of a shorter chain or protein, half of it
 _MOST_CELLS = 100_000_000  # of an alignment, a byte each
 
 
@@ -140,20 +140,18 @@ def _number_stated(chain: Chain, entry: UniProtEntry, origin: str) -> NumberedCh
     by_range = _by_reference(chain, entry)
     if by_range is not None:
         return _numbered(chain, entry, REFERENCE, by_range)
-    numbers, identity = _by_alignment(chain, entry)
-    if identity < _LEAST_IDENTITY_STATED:
+    aligned = _by_alignment(chain, entry, _LEAST_IDENTITY_STATED)
+    if aligned is None:
         raise RefusedError(
             f"chain {chain.name} of {origin} says it is {entry.accession}, but its sequence does not fit "
-            f"UniProt's ({identity:.0%} of the letters are equal), so its residues cannot be numbered"
+            "UniProt's, so its residues cannot be numbered"
         )
-    return _numbered(chain, entry, ALIGNMENT, numbers)
+    return _numbered(chain, entry, ALIGNMENT, aligned)
 
 
 def _align_unstated(chain: Chain, entry: UniProtEntry) -> NumberedChain | None:
-    numbers, identity = _by_alignment(chain, entry)
-    if identity < _LEAST_IDENTITY_UNSTATED or len(numbers) < _LEAST_RESIDUES_UNSTATED:
-        return None
-    return _numbered(chain, entry, ALIGNMENT, numbers)
+    aligned = _by_alignment(chain, entry, _LEAST_IDENTITY_UNSTATED)
+    return None if aligned is None else _numbered(chain, entry, ALIGNMENT, aligned)
 
 
 def _numbered(chain: Chain, entry: UniProtEntry, method: str, numbers: dict[Hashable, int]) -> NumberedChain:
@@ -182,8 +180,8 @@ def _agrees(letter: str, sequence: str, number: int) -> bool:
     return 1 <= number <= len(sequence) and letter in ("X", sequence[number - 1])
 
 
-def _by_alignment(chain: Chain, entry: UniProtEntry) -> tuple[dict[Hashable, int], float]:
-    """Numbers by alignment, and the share of aligned letters that are equal."""
+def _by_alignment(chain: Chain, entry: UniProtEntry, least_identity: float) -> dict[Hashable, int] | None:
+    """Numbers by alignment; None if too few letters are equal for it to mean anything."""
     if not entry.sequence:
         raise RefusedError(f"UniProt gives no sequence of {entry.accession} to number residues by")
     residues = chain.residues
@@ -199,13 +197,15 @@ def _by_alignment(chain: Chain, entry: UniProtEntry) -> tuple[dict[Hashable, int
         for place, number in enumerate(numbers)
         if number is not None and sequence[place] != "X"
     ]
-    identity = sum(one == other for one, other in pairs) / len(pairs) if pairs else 0.0
-    found = {
+    equal = sum(one == other for one, other in pairs)
+    enough = min(_ENOUGH_RESIDUES, len(sequence) / 2, len(entry.sequence) / 2)
+    if not pairs or equal < enough or equal / len(pairs) < least_identity:
+        return None
+    return {
         residue.key: number
         for residue, place in zip(residues, places, strict=True)
         if place < len(numbers) and (number := numbers[place]) is not None
     }
-    return found, identity
 
 
 @lru_cache(maxsize=64)
@@ -224,8 +224,9 @@ def align(sequence: str, reference: str) -> tuple[int | None, ...]:
 
     Notes
     -----
-    Free ends, and a gap costs as much as five matches: a tag in front of a mature protein must not be spread
-    over the signal peptide for the sake of a few equal letters.
+    Local, and a gap costs as much as five matches: a tag in front of a mature protein must not be spread over
+    the signal peptide for the sake of a few equal letters. (Of a tag whose last letter happens to be the one
+    that the protein has there, no alignment can tell.)
 
     Examples
     --------
@@ -242,13 +243,13 @@ def align(sequence: str, reference: str) -> tuple[int | None, ...]:
     from Bio.Align import PairwiseAligner
 
     aligner: Any = PairwiseAligner(  # type: ignore[no-untyped-call]
-        mode="global", match_score=2.0, mismatch_score=-3.0, wildcard="X"
+        mode="local", match_score=2.0, mismatch_score=-3.0, wildcard="X"
     )
-    aligner.open_internal_gap_score = -10.0
-    aligner.extend_internal_gap_score = -0.01
-    aligner.end_gap_score = 0.0
+    aligner.open_gap_score = -10.0
+    aligner.extend_gap_score = -0.01
     numbers: list[int | None] = [None] * len(sequence)
-    blocks: Any = aligner.align(sequence, reference)[0].aligned
+    found: Any = aligner.align(sequence, reference)
+    blocks = found[0].aligned if found.score > 0 else ((), ())
     for (first, last), (reference_first, _) in zip(*blocks, strict=True):
         for step in range(last - first):
             numbers[first + step] = int(reference_first) + step + 1

@@ -147,7 +147,9 @@ class _Scanner:
                 self._text.append(line)
                 self._kept.append(line)
                 return
-            yield from self._value(b"".join(self._text)[1:].rstrip(b"\r\n"), 1)
+            # The end of the last line belongs to the closing semicolon.
+            value = b"".join(self._text)[1:].removesuffix(b"\n").removesuffix(b"\r")
+            yield from self._value(value, 1)
             self._text, position = None, 1
         elif line.startswith(b";"):
             yield from self._end_header()
