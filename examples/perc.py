@@ -105,11 +105,11 @@ def show_real_images(real: Path, story: Story) -> None:
         transform=[caked.transforms.FourierCrop(size=80), caked.transforms.Standardise()],
     )
     panels = [(f"{entry.accession}, {i}", sample["image"][0].numpy()) for i, sample in enumerate(particles)]
-    maps = caked.FileSource(real / "caked" / "mrcfile", pattern="*.map*")
+    maps = caked.FileSource(real / "caked" / "mrcfile", pattern="EMD-*.map")
     for i, name in enumerate(maps.names):
         volume = maps.read(i)
         sizes = ", ".join(f"{size:.2f}" for size in maps.pixel_size(i))
-        story.tell(f"{name}: {' × '.join(map(str, volume.shape))} voxels of {sizes} Å (z, y, x)")
+        story.tell(f"{name}: {' × '.join(map(str, volume.shape))} voxels of {sizes} Å along its axes")
         panels.append((name, volume[volume.shape[0] // 2]))
     path = draw_panels(panels, path=story.output / "real_images.png")
     story.show(f"{len(particles)} particles of {entry.accession} and {len(maps)} EMDB maps", path)

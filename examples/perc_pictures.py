@@ -79,7 +79,7 @@ def draw_micrograph(micrograph: Image, *, pixel_size_angstrom: float, title: str
 def draw_batch(before: Image, after: Image, labels: Sequence[str], *, path: Path) -> Path:
     """First images ``(n, y, x)`` of a batch as read, and the same after the transforms, with their labels."""
     count = min(8, len(labels))
-    figure, axes = plt.subplots(2, count, figsize=(1.6 * count, 3.9))
+    figure, axes = plt.subplots(2, count, figsize=(1.6 * count, 3.6), layout="compressed")
     for column in range(count):
         _gray(axes[0, column], before[column], title=labels[column])
         _gray(axes[1, column], after[column])
