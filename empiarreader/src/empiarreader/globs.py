@@ -44,7 +44,7 @@ class Glob:
     def _positions(self, path: str) -> set[int]:
         """Return how far into the pattern one can be after all names of a path."""
         positions = self._skip_stars({0})
-        for name in path.split("/") if path else ():
+        for name in filter(None, path.split("/")):
             after = set()
             for position in positions:
                 if position == len(self._parts):

@@ -84,9 +84,9 @@ def _candidates(found: Directory, tree: EntryTree, *, keep_all: bool) -> list[_M
         candidates.append(_Match(url=tree.address(path, directory=True), path=f"{path}/", kind="directory"))
     if keep_all:
         for href in found.apparatus:
-            candidates.append(
-                _Match(url=urljoin(found.url, href), path=join_path(found.path, href), kind="page")
-            )
+            name = ".." if href.startswith("/") else href
+            url = urljoin(found.url, href)
+            candidates.append(_Match(url=url, path=join_path(found.path, name), kind="page"))
     return candidates
 
 

@@ -1,0 +1,341 @@
+"""The command line: the published commands line by line, the new ones, and how each kind of error ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from empiarreader.cli import main
+from empiarreader.manifest import MANIFEST_NAME
+from perc_archive import Archive
+
+from empiarreader import __version__
+
+HOST = "ftp.ebi.ac.uk"
+MOVIES = "data/CL44-1/Images-Disc1/GridSquare_6089277/Data"
+
+
+@pytest.fixture
+def entry(archive: Archive) -> str:
+    files = {f"{MOVIES}/m{k}_fractions.tiff.bz2": b"BZh" * k for k in range(1, 4)}
+    archive.add_entry(
+        10934,
+        {
+            **files,
+            f"{MOVIES}/gain.tiff.bz2": b"BZh gain",
+            f"{MOVIES}/sub/x.xml": b"<x/>",
+            "data/read me.txt": b"hi",
+        },
+        {
+            "title": "Movies\x1b[2J of a test",
+            "cross_references": ["EMD-12602"],
+            "imagesets": [
+                {"name": "Movies", "directory": "data/CL44-1", "data_format": "TIFF", "pixel_width": 0.5}
+            ],
+        },
+    )
+    return archive.url(HOST, "empiar/world_availability/10934")
+
+
+def _run(*arguments: str, input: str | None = None) -> Result:
+    return CliRunner().invoke(main, arguments, input=input)
+
+
+def test_the_published_search_prints_numbered_matches_and_subdirectories(entry: str) -> None:
+    done = _run("search", "--entry", "10934", "--select", "*", "--verbose")
+
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [
+        f"Matching path #0: {entry}/10934.xml",
+        f"Matching path #1: {entry}/data/",
+        f"Subdirectories are: {entry}",
+        f"Subdirectories are: {entry}/data",
+    ]
+    assert done.stderr == ""
+
+
+def test_without_verbose_it_prints_plain_sorted_addresses(entry: str) -> None:
+    done = _run(
+        "search", "--entry", "EMPIAR-10934", "--dir", f"/{MOVIES}/", "--select", "*fractions.tiff.bz2"
+    )
+
+    assert done.stdout.splitlines() == [f"{entry}/{MOVIES}/m{k}_fractions.tiff.bz2" for k in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("flag", ["--regexp", "--regex"])
+def test_the_published_regular_expression_matches_whole_addresses(entry: str, flag: str) -> None:
+    done = _run("search", "--entry", "10934", "--dir", MOVIES, "--select", ".*m[12].*bz2", flag)
+
+    assert done.stdout.splitlines() == [f"{entry}/{MOVIES}/m{k}_fractions.tiff.bz2" for k in (1, 2)]
+
+
+def test_two_stars_search_below(entry: str) -> None:
+    done = _run("search", "--entry", "10934", "--select", "**/*.xml")
+
+    assert done.stdout.splitlines() == [f"{entry}/10934.xml", f"{entry}/{MOVIES}/sub/x.xml"]
+
+
+def test_keep_all_keeps_the_links_that_lead_to_no_file(entry: str) -> None:
+    without = _run("search", "--entry", "10934", "--dir", "data", "--select", "*").stdout.splitlines()
+    done = _run(
+        "search", "--entry", "10934", "--dir", "data", "--select", "*", "--keep_all"
+    ).stdout.splitlines()
+
+    assert without == [f"{entry}/data/CL44-1/", f"{entry}/data/read%20me.txt"]
+    assert set(done) - set(without) == {
+        f"{entry}/data/?C=N;O=D",
+        f"{entry}/data/?C=M;O=A",
+        f"{entry}/data/?C=S;O=A",
+        f"{entry}/data/?C=D;O=A",
+        f"{entry}/",
+    }
+
+
+def test_a_saved_search_holds_the_files_sorted(entry: str, tmp_path: Path) -> None:
+    saved = tmp_path / "saved_search.txt"
+    _run("search", "--entry", "10934", "--dir", MOVIES, "--select", "*", "--save_search", str(saved))
+
+    assert saved.read_text().splitlines() == [
+        f"{entry}/{MOVIES}/gain.tiff.bz2",
+        *(f"{entry}/{MOVIES}/m{k}_fractions.tiff.bz2" for k in (1, 2, 3)),
+    ]
+    assert list(tmp_path.iterdir()) == [saved]
+
+
+def test_search_prints_json_on_request(entry: str) -> None:
+    lines = _run("search", "--entry", "10934", "--dir", "data", "--select", "*", "--json").stdout.splitlines()
+
+    assert [json.loads(line)["kind"] for line in lines] == ["directory", "file"]
+    assert json.loads(lines[1])["path"] == "data/read me.txt"
+
+
+def test_the_published_download_saves_what_was_searched(entry: str, tmp_path: Path) -> None:
+    saved, folder = tmp_path / "saved_search.txt", tmp_path / "new_dir"
+    _run(
+        "search",
+        "--entry",
+        "10934",
+        "--dir",
+        MOVIES,
+        "--select",
+        "*gain.tiff.bz2",
+        "--save_search",
+        str(saved),
+    )
+    done = _run("download", "--download", str(saved), "--save_dir", str(folder), "--verbose")
+
+    assert done.exit_code == 0
+    assert f"Created save_dir: {folder}" in done.stdout.splitlines()
+    assert f"Finished 1 of 1: {entry}/{MOVIES}/gain.tiff.bz2" in done.stdout.splitlines()
+    assert (folder / "gain.tiff.bz2").read_bytes() == b"BZh gain"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(["gain.tiff.bz2", MANIFEST_NAME])
+
+
+def test_without_verbose_a_download_says_one_line_to_stderr(entry: str, tmp_path: Path) -> None:
+    done = _run(
+        "download", "--download", "-", "--save_dir", str(tmp_path), input=f"{entry}/10934.xml\n\n# note\n"
+    )
+
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr.startswith("1 files, ")
+    quiet = _run(
+        "download", "--download", "-", "--save_dir", str(tmp_path), "-q", input=f"{entry}/10934.xml\n"
+    )
+    assert quiet.output == ""
+
+
+def test_a_download_in_json_gives_a_record_a_file(entry: str, tmp_path: Path) -> None:
+    lines = f"{entry}/10934.xml\n{entry}/data/read%20me.txt\n"
+    done = _run("download", "--download", "-", "--save_dir", str(tmp_path), "--json", input=lines)
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert [record["path"] for record in records] == ["10934.xml", "read me.txt"]
+    assert all(len(record["sha256"]) == 64 for record in records)
+
+
+def test_failures_are_listed_at_the_end_and_some_failed_is_failed(entry: str, tmp_path: Path) -> None:
+    hostile = [
+        "x.bin; touch PWNED #",
+        "-O/etc/passwd",
+        "https://evil.example/a",
+        f"{entry}/data/%2e%2e%2fx",
+        "\x1b[2J",
+    ]
+    lines = "\n".join([f"{entry}/data/none.mrc", f"{entry}/10934.xml", *hostile])
+    done = _run("download", "--download", "-", "--save_dir", str(tmp_path), input=lines)
+
+    assert done.exit_code == 1
+    report = done.stderr.splitlines()
+    assert report[1] == "6 of 7 failed:"
+    assert len(report) == 2 + 6
+    assert "\x1b" not in done.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["10934.xml", MANIFEST_NAME])
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        (["{entry}/data/none.mrc"], 3),
+        (["https://evil.example/a"], 2),
+        (["{entry}/data/none.mrc", "https://evil.example/a"], 1),
+    ],
+)
+def test_when_nothing_was_saved_the_exit_code_says_why(
+    entry: str, tmp_path: Path, lines: list[str], code: int
+) -> None:
+    listed = "\n".join(lines).format(entry=entry)
+
+    assert _run("download", "--download", "-", "--save_dir", str(tmp_path), input=listed).exit_code == code
+
+
+def test_an_archive_that_is_down_ends_with_the_network_s_code(
+    entry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = tmp_path / "list.txt"
+    saved.write_text("https://ftp.ebi.ac.uk/empiar/world_availability/10934/10934.xml\n")
+    monkeypatch.setenv("EMPIARREADER_ARCHIVE_URL", "http://127.0.0.1:9/empiar")
+
+    for command in (
+        ("search", "--entry", "10934", "--select", "*"),
+        ("download", "--download", str(saved), "--save_dir", str(tmp_path / "new")),
+        ("ls", "10934"),
+    ):
+        done = _run(*command)
+        assert done.exit_code == 4
+        assert "is there a network?" in done.stderr
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("search", "--entry", "99999", "--select", "*"), 3, "no entry 99999"),
+        (("search", "--entry", "x", "--select", "*"), 2, "not an EMPIAR entry"),
+        (("search", "--entry", "10934", "--select", "(", "--regexp"), 2, "no regular expression"),
+        (("search", "--entry", "10934", "--select", ""), 2, "pattern is empty"),
+        (("search", "--entry", "10934", "--select", "*.zip"), 3, "nothing in"),
+        (
+            ("search", "--entry", "10934", "--dir", "data/none", "--select", "*"),
+            3,
+            "no directory 'data/none'",
+        ),
+        (("search", "--entry", "10934", "--dir", "../10935", "--select", "*"), 2, "outside the entry"),
+        (("search", "--entry", "10934"), 2, "--select"),
+        (("search", "--entry", "10934", "--select", "data", "--save_search", "x.txt"), 3, "only directories"),
+        (("download", "--download", "none.txt", "--save_dir", "x"), 2, "none.txt"),
+        (("info", "99999"), 3, "no entry 99999"),
+        (("ls", "10934", "nowhere"), 3, "no directory 'nowhere'"),
+        (("find", "10934", "**/*.zip"), 3, "no file"),
+        (("find", "10934", "(", "--regexp"), 2, "no regular expression"),
+    ],
+)
+def test_wrong_input_gets_one_sentence_and_its_exit_code(
+    entry: str, arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    done = _run(*arguments)
+
+    assert done.exit_code == code
+    assert sentence in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_an_empty_list_is_said_so(entry: str, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("\n\n")
+    done = _run("download", "--download", str(tmp_path / "list.txt"), "--save_dir", str(tmp_path / "new"))
+
+    assert done.exit_code == 2
+    assert "holds no addresses" in done.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_list_that_is_no_text_is_refused_line_by_line(entry: str, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(bytes(range(256)))
+    done = _run("download", "--download", str(tmp_path / "list.txt"), "--save_dir", str(tmp_path / "new"))
+
+    assert done.exit_code == 2
+    assert "is refused" in done.stderr
+
+
+def test_a_search_that_cannot_be_saved_is_said_so(entry: str, tmp_path: Path) -> None:
+    done = _run(
+        "search", "--entry", "10934", "--select", "*", "--save_search", str(tmp_path / "no" / "x.txt")
+    )
+
+    assert done.exit_code == 1
+    assert "cannot write" in done.stderr
+
+
+def test_info_shows_what_an_entry_says_and_no_control_characters(entry: str) -> None:
+    done = _run("info", "10934")
+
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[0] == "EMPIAR-10934: Movies\\x1b[2J of a test"
+    assert "references: EMDB EMD-12602" in done.stdout
+    assert "    directory: data/CL44-1" in done.stdout
+    assert "    pixel: 0.5 Å" in done.stdout
+    assert json.loads(_run("info", "10934", "--json").stdout)["title"] == "Movies\x1b[2J of a test"
+
+
+def test_ls_lists_a_directory_or_all_below_it(entry: str) -> None:
+    assert _run("ls", "10934", "data").stdout.splitlines() == ["data/CL44-1/", "data/read me.txt"]
+    below = _run("ls", "-R", "10934", "data/CL44-1").stdout.splitlines()
+    assert below[0] == "data/CL44-1/Images-Disc1/"
+    assert below[-1] == f"{MOVIES}/sub/x.xml"
+    record = json.loads(_run("ls", "10934", "data", "--json").stdout.splitlines()[1])
+    assert record["approximate_size_bytes"] == 2
+
+
+def test_find_prints_paths_or_records_up_to_a_limit(entry: str) -> None:
+    assert _run("find", "10934", "data/**/*gain*").stdout.splitlines() == [f"{MOVIES}/gain.tiff.bz2"]
+    assert len(_run("find", "10934", "**/*.bz2", "--limit", "2").stdout.splitlines()) == 2
+    record = json.loads(_run("find", "10934", "read*", "--dir", "data", "--json").stdout)
+    assert record["url"] == f"{entry}/data/read%20me.txt"
+
+
+def test_help_opens_with_an_example_everywhere() -> None:
+    for command in ((), ("search",), ("download",), ("info",), ("ls",), ("find",)):
+        done = _run(*command, "--help")
+        first = [line.strip() for line in done.stdout.splitlines() if line.strip()][1]
+
+        assert done.exit_code == 0
+        assert first.startswith("$ empiarreader ")
+
+
+def test_the_version_is_told() -> None:
+    assert _run("--version").stdout.strip() == f"empiarreader, version {__version__}"
+
+
+def test_the_installed_program_runs_and_loads_nothing_heavy_for_help() -> None:
+    script = (
+        "import sys; from click.testing import CliRunner; from empiarreader.cli import main; "
+        "CliRunner().invoke(main, ['--help']); "
+        "print(sorted({'numpy', 'xarray', 'dask', 'pandas', 'urllib3', 'tifffile'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    program = Path(sys.executable).with_name("empiarreader")
+
+    assert done.stdout.strip() == "[]"
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    assert said.strip().endswith(__version__)
+
+
+def test_an_interrupt_ends_with_130(entry: str, tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys\n"
+        "import empiarreader.search_command as module\n"
+        "module.Selection = lambda *a, **k: os.kill(os.getpid(), signal.SIGINT)\n"
+        "from empiarreader.cli import main\n"
+        "main(['search', '--entry', '10934', '--select', '*'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, env=dict(os.environ)
+    )
+
+    assert done.returncode == 130
+    assert done.stderr.strip() == "empiarreader: interrupted"
