@@ -120,7 +120,7 @@ class Draws:
         counter[..., 1] = self.epoch & 0xFFFFFFFF
         counter[..., 2] = (identity & _LOW)[:, None]
         counter[..., 3] = (identity >> _HALF)[:, None]
-        return philox(counter.reshape(-1, 4), self._key()).reshape(len(self), -1)[:, :count]
+        return philox(counter.reshape(-1, 4), self._key()).reshape(len(self), 4 * blocks)[:, :count]
 
     def uniform(self, low: float = 0.0, high: float = 1.0, *, count: int = 1) -> NDArray[np.float64]:
         """Return numbers that are uniform in ``[low, high)``, on a grid of 2**-53: ``(samples, count)``."""

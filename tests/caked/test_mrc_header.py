@@ -1,0 +1,161 @@
+"""The MRC parser, held to byte vectors, to real files and to what is damaged."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import logging
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+from caked.errors import DamagedFileError, SourceNotFoundError, UnreachableSourceError
+from caked.io import mrc as mrc_module
+from caked.io.layout import MRC_SUFFIXES, read_layout
+from caked.io.listing import has_suffix
+from caked.io.mrc import parse_mrc_header
+from caked.io.read import read_array
+from hypothesis import given
+from hypothesis import strategies as st
+from mrc_vectors import MrcVector, damaged_mrc, mrc_bytes, mrc_header, mrc_vectors, sample_array
+
+
+@pytest.mark.parametrize("vector", mrc_vectors(), ids=lambda vector: vector.name)
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress], ids=["plain", "gzip", "bzip2"])
+def test_every_vector_comes_out_with_its_values_type_and_voxel_size(
+    vector: MrcVector, compress: type[bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / "file.mrc"
+    path.write_bytes(compress(vector.content))
+    layout = read_layout(path)
+    array = read_array(path, layout)
+
+    assert (layout.shape, layout.dtype) == (vector.expected.shape, vector.expected.dtype)
+    assert layout.voxel_size == pytest.approx(vector.voxel_size)
+    assert array.dtype == vector.expected.dtype
+    assert array.dtype.isnative
+    np.testing.assert_array_equal(array, vector.expected)
+
+
+@pytest.mark.parametrize("vector", mrc_vectors(), ids=lambda vector: vector.name)
+def test_a_region_of_a_vector_is_that_part_of_it(vector: MrcVector, tmp_path: Path) -> None:
+    path = tmp_path / "file.mrc"
+    path.write_bytes(vector.content)
+    region = tuple(slice(n // 3, n // 3 + 2) for n in vector.expected.shape)
+    layout = read_layout(path)
+
+    np.testing.assert_array_equal(read_array(path, layout, region), vector.expected[region])
+    np.testing.assert_array_equal(read_array(path, layout, region[:1]), vector.expected[region[:1]])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), damaged_mrc(), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_a_damaged_file_is_refused_by_its_header(name: str, content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.mrc"
+    path.write_bytes(content)
+
+    with pytest.raises(DamagedFileError, match=r"damaged\.mrc is corrupted\.$") as caught:
+        read_layout(path)
+    assert caught.value.path == str(path)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_a_compressed_header_that_promises_too_much_is_refused_without_setting_memory_aside(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "bomb.mrc.gz"
+    path.write_bytes(gzip.compress(mrc_header((100_000, 100_000, 100_000), mode=2) + bytes(1000)))
+
+    with pytest.raises(DamagedFileError, match=r"corrupted\.$"):
+        read_array(path, read_layout(path))
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
+def test_a_compressed_file_that_breaks_off_is_reported_as_damaged(
+    compress: type[bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / "cut.mrc.gz"
+    whole = compress(mrc_bytes(np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)))
+    path.write_bytes(whole[: len(whole) // 2])
+
+    with pytest.raises(DamagedFileError, match=r"corrupted\.$"):
+        read_array(path, read_layout(path))
+
+
+def test_a_file_that_shrinks_after_its_header_was_read_is_reported_as_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "shrinks.mrc"
+    content = mrc_bytes(sample_array(2, (4, 8, 8)))
+    path.write_bytes(content)
+    layout = read_layout(path)
+    path.write_bytes(content[:-100])
+
+    for region in (None, (slice(3, 4),)):
+        with pytest.raises(DamagedFileError, match="ends before its pixels"):
+            read_array(path, layout, region)
+
+
+def test_a_missing_file_and_a_folder_are_told_apart_from_damage(tmp_path: Path) -> None:
+    with pytest.raises(SourceNotFoundError, match=r"no file .*gone\.mrc"):
+        read_layout(tmp_path / "gone.mrc")
+    with pytest.raises(UnreachableSourceError, match="could not be read"):
+        read_layout(tmp_path)
+
+
+def test_a_missing_map_id_is_told_once_and_not_for_every_file(caplog: pytest.LogCaptureFixture) -> None:
+    mrc_module._once.clear()
+    content = mrc_header((1, 2, 2), mode=2, map_id=b"\0\0\0\0")
+    with caplog.at_level(logging.WARNING, logger="caked"):
+        for number in range(3):
+            parse_mrc_header(content, name=f"{number}.mrc")
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "File 0.mrc has no 'MAP ' in its header; reading it all the same. (said once)"
+    ]
+
+
+def test_the_voxel_size_goes_along_the_axes_of_the_array_where_the_map_permutes_them() -> None:
+    content = mrc_header((2, 3, 4), mode=2, cell=(40.0, 20.0, 10.0), intervals=(10, 10, 10), axes=(3, 1, 2))
+    # Columns run along z (4 Å), rows along x (1 Å), sections along y (2 Å).
+    assert parse_mrc_header(content, name="m").voxel_size == (2.0, 1.0, 4.0)
+
+
+@given(st.binary(min_size=0, max_size=1100))
+def test_any_bytes_are_parsed_or_refused_with_one_error(content: bytes) -> None:
+    try:
+        header = parse_mrc_header(content, name="any")
+    except DamagedFileError:
+        return
+    assert all(edge > 0 for edge in header.sections)
+    assert header.offset >= 1024
+
+
+@pytest.mark.real_data
+@pytest.mark.filterwarnings("ignore:Map ID string not found|Unrecognised machine stamp:RuntimeWarning")
+def test_every_real_file_has_the_values_and_the_voxel_size_that_mrcfile_reads(real_data: Path) -> None:
+    paths = [p for p in sorted((real_data / "caked").rglob("*")) if has_suffix(p.name, MRC_SUFFIXES)]
+    assert len(paths) >= 13
+    for path in paths:
+        with mrcfile.open(path, permissive=True) as file:
+            expected, voxel = np.array(file.data), file.voxel_size
+            axes = [int(file.header[name]) for name in ("mapc", "mapr", "maps")]
+        layout = read_layout(path)
+        array = read_array(path, layout)
+        along = [float(voxel["xyz"[axis - 1]]) for axis in reversed(axes if 0 not in axes else [1, 2, 3])]
+
+        assert array.dtype == expected.dtype, path
+        np.testing.assert_array_equal(array, expected, err_msg=str(path))
+        assert layout.voxel_size == pytest.approx(along, rel=1e-6), path
+
+
+def test_the_formats_own_library_agrees_on_what_it_can_write(tmp_path: Path) -> None:
+    for mode, dtype in ((0, "i1"), (1, "i2"), (2, "f4"), (4, "c8"), (6, "u2"), (12, "f2")):
+        path = tmp_path / f"{mode}.mrc"
+        values = sample_array(mode, (3, 6, 5))
+        with mrcfile.new(path, values.astype(dtype)) as file:
+            file.voxel_size = (1.5, 2.0, 3.0)
+        layout = read_layout(path)
+
+        assert layout.voxel_size == pytest.approx((3.0, 2.0, 1.5))
+        np.testing.assert_array_equal(read_array(path, layout), values)
