@@ -126,8 +126,8 @@ def show_laziness(url: str, story: Story) -> None:
     section = stack[len(stack) // 2].values
     moved = empiarreader.traffic() - before - header
     story.tell(
-        f"one of {len(stack)} {'rows' if stack.ndim == 2 else 'sections'}: {header.bytes_received:,} bytes of "
-        f"header, then {moved.bytes_received:,} bytes for {section.nbytes:,} bytes of pixels"
+        f"one of {len(stack)} {'rows' if stack.ndim == 2 else 'sections'}: {header.bytes_received:,} bytes "
+        f"of header, then {moved.bytes_received:,} bytes for {section.nbytes:,} bytes of pixels"
     )
 
 
@@ -198,8 +198,7 @@ def learn(recipe: caked.Recipe, *, epochs: int, seed: int, story: Story) -> floa
     from perc_pictures import draw_confusion, draw_training
 
     story.tell("Batches, made by caked", heading=True)
-    loaders = recipe.build()
-    parts = {part: loader.dataset for part, loader in loaders.items()}
+    loaders, parts = recipe.build(), recipe.datasets()
     classes = parts["train"].classes
     for part, dataset in parts.items():
         groups = len({recipe.source.group(int(i)) for i in dataset.indices})

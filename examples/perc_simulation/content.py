@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from perc_archive.content import ContentFolder
+from perc_archive import Archive, ContentFolder
 
 from .dataset import (
     SimulationOptions,
@@ -34,6 +34,9 @@ __all__ = [
     "make_content",
     "plain_structure",
 ]
+
+Content = ContentFolder | Archive
+"""Where content is added: a folder, or an archive that runs."""
 
 TUTORIAL_SQUARE = "data/MotionCorr/job003/Tiff/EER/Images-Disc1/GridSquare_11149061/Data"
 MOVIE_SQUARE = "data/CL44-1_20201106_111915/Images-Disc1/GridSquare_6089277/Data"
@@ -83,7 +86,7 @@ def make_content(cache: Path | None = None, *, progress: Callable[[str], None] |
     return folder
 
 
-def add_structures(content: ContentFolder) -> None:
+def add_structures(content: Content) -> None:
     """Structures in the PDB, predicted models in AlphaFold DB, and entries in UniProt, of all molecules."""
     for molecule in MOLECULES:
         content.add_uniprot(molecule.accession, molecule.uniprot_record())
@@ -116,7 +119,7 @@ def plain_structure(label: str, folder: Path) -> Path:
 
 
 def add_particle_entries(
-    content: ContentFolder,
+    content: Content,
     entries: Mapping[int, Mapping[str, Path]],
     *,
     options: SimulationOptions | None = None,
@@ -127,7 +130,7 @@ def add_particle_entries(
         content.add_entry(entry, files, entry_record(entry, options=options, stacks=stacks))
 
 
-def add_tutorial_entries(content: ContentFolder) -> None:
+def add_tutorial_entries(content: Content) -> None:
     """Add small stand-ins for EMPIAR-10943 (12 micrographs) and EMPIAR-10934 (movies as compressed TIFF).
 
     Their folders, names and metadata are those of the real entries, as the published tutorials use them; the
