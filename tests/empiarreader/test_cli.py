@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 from click.testing import CliRunner, Result
@@ -325,17 +326,25 @@ def test_the_installed_program_runs_and_loads_nothing_heavy_for_help() -> None:
     assert said.strip().endswith(__version__)
 
 
-def test_an_interrupt_ends_with_130(entry: str, tmp_path: Path) -> None:
-    script = (
-        "import os, signal, sys\n"
-        "import empiarreader.search_command as module\n"
-        "module.Selection = lambda *a, **k: os.kill(os.getpid(), signal.SIGINT)\n"
-        "from empiarreader.cli import main\n"
-        "main(['search', '--entry', '10934', '--select', '*'])\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, env=dict(os.environ)
-    )
+@pytest.mark.parametrize("command", ["search", "download"])
+def test_an_interrupt_ends_with_130_at_once_and_leaves_no_file(
+    entry: str, archive: Archive, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "list.txt").write_text(f"{entry}/10934.xml\n")
+    arguments = {
+        "search": ["search", "--entry", "10934", "--select", "*"],
+        "download": ["download", "--download", "list.txt", "--save_dir", "new"],
+    }
+    archive.add_fault("stall", times=None)
+    program = Path(sys.executable).with_name("empiarreader")
+    job = subprocess.Popen([program, *arguments[command]], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while not archive.requests():  # each look waits a moment for requests under way
+        assert job.poll() is None
+    began = perf_counter()
+    job.send_signal(signal.SIGINT)
+    _, said = job.communicate(timeout=60)
 
-    assert done.returncode == 130
-    assert done.stderr.strip() == "empiarreader: interrupted"
+    assert job.returncode == 130
+    assert said.strip() == "empiarreader: interrupted"
+    assert perf_counter() - began < 10  # the silence would be waited out for 30 s
+    assert not (tmp_path / "new" / "10934.xml").exists()

@@ -6,6 +6,9 @@ Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 some fail
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from typing import Any
 
 import click
@@ -40,6 +43,10 @@ class _Group(click.Group):
             ctx.exit(exit_code(error))
         except KeyboardInterrupt:
             click.echo("empiarreader: interrupted", err=True)
+            if threading.active_count() > 1:
+                # Requests under way would be waited for. Nothing needs them: what is on disk is whole.
+                sys.stdout.flush()
+                os._exit(INTERRUPTED)
             ctx.exit(INTERRUPTED)
 
 

@@ -127,19 +127,19 @@ def _run_all(
     def run(job: Placement) -> DownloadedFile:
         return _one(job, folder, records.get(job.target), overwrite, cancelled)
 
-    with ThreadPoolExecutor(workers, thread_name_prefix="empiarreader-download") as pool:
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="empiarreader-download")
+    try:
         futures: dict[Future[DownloadedFile], str] = {pool.submit(run, job): job.url for job in jobs}
-        try:
-            for future in as_completed(futures):
-                url = futures[future]
-                outcomes[url] = _outcome(future)
-                if progress is not None:
-                    progress(len(outcomes), len(jobs), url)
-        except BaseException:
-            # An interrupt: nothing new begins, and what moves stops at its next piece.
-            cancelled.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for future in as_completed(futures):
+            url = futures[future]
+            outcomes[url] = _outcome(future)
+            if progress is not None:
+                progress(len(outcomes), len(jobs), url)
+    finally:
+        # After an interrupt nothing new begins, and what moves stops at its next piece, without being waited
+        # for: a silent server could keep it for long. Without one, all is done here.
+        cancelled.set()
+        pool.shutdown(wait=False, cancel_futures=True)
     return outcomes
 
 

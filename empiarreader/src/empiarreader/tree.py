@@ -93,19 +93,18 @@ class EntryTree:
         """
         first = self.list_directory(path)
         yield first
-        with ThreadPoolExecutor(CONNECTIONS_PER_HOST, thread_name_prefix="empiarreader-list") as workers:
-            pending: set[Future[Directory]] = set()
-            try:
-                pending |= self._submit(workers, first, enter)
-                while pending:
-                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        directory = future.result()
-                        pending |= self._submit(workers, directory, enter)
-                        yield directory
-            finally:
-                for future in pending:
-                    future.cancel()
+        workers = ThreadPoolExecutor(CONNECTIONS_PER_HOST, thread_name_prefix="empiarreader-list")
+        try:
+            pending = self._submit(workers, first, enter)
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    directory = future.result()
+                    pending |= self._submit(workers, directory, enter)
+                    yield directory
+        finally:
+            # Whoever leaves early, by choice or by an interrupt, does not wait for pages under way.
+            workers.shutdown(wait=False, cancel_futures=True)
 
     def files(self, path: str = "", *, enter: Callable[[str], bool] = lambda path: True) -> list[ArchiveFile]:
         """Return the files of a directory and of those below it, sorted by path."""
