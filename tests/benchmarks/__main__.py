@@ -16,8 +16,8 @@ sys.path.insert(0, str(ROOT / "examples"))
 PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
 HEAD = """# Benchmarks
 
-Written by `make bench`. Seconds are those of the machine named below, which shares its processor with others: read
-the ratios. Every reader ran in the same minutes, in turn, on the same data.
+Written by `make bench`. Seconds are those of the machine named below, which shares its processor with others:
+read the ratios. Every reader ran in the same minutes, in turn, on the same data.
 
 """
 

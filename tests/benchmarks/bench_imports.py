@@ -10,7 +10,8 @@ SCRIPT = """
 import resource, sys, time
 start = time.perf_counter()
 __import__(sys.argv[1])
-print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, len(sys.modules))
+seconds = time.perf_counter() - start
+print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, len(sys.modules))
 """
 
 

@@ -71,7 +71,7 @@ def measure(
                 [name, str(len(log)), f"{moved / 1e6:.2f}", f"{ratio:.4f}", f"{min(seconds):.2f}"]
             )
     table.notes = (
-        "50 ms a request and 20 MB/s a connection. Best of five for ours; the published reader moves all of the "
-        "file, so it runs once."
+        "50 ms a request and 20 MB/s a connection. Best of five for ours; the published reader moves all of "
+        "the file, so it runs once."
     )
     return table

@@ -15,7 +15,8 @@ torch.set_num_threads(1)
 paths = sorted(pathlib.Path(sys.argv[1]).iterdir())
 def epoch():
     for start in range(0, len(paths), 32):
-        torch.stack([torch.from_numpy(np.fromfile(p, np.float32, offset=1024)) for p in paths[start:start + 32]])
+        batch = [np.fromfile(path, np.float32, offset=1024) for path in paths[start:start + 32]]
+        torch.stack([torch.from_numpy(image) for image in batch])
 """
 PUBLISHED = """
 import sys, time, torch
