@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import gemmi
 
 
@@ -11,13 +13,17 @@ def atom_rows(body: bytes) -> list[dict[str, str]]:
     return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
 
 
-def check_mmcif(before: bytes, after: bytes, gone: set[str]) -> None:
+def check_mmcif(before: bytes, after: bytes, gone: set[str], cut: Collection[tuple[str, str]] = ()) -> None:
     """Only the rows of the atoms with these ids are missing; every other value is the same."""
     old, new = (gemmi.cif.read_string(body.decode()).sole_block() for body in (before, after))
     for name in old.get_mmcif_category_names():
         table = old.get_mmcif_category(name, raw=True)
+        keep = []
         if name in ("_atom_site.", "_atom_site_anisotrop."):
             keep = [identifier not in gone for identifier in table["id"]]
+        elif name == "_pdbx_sifts_xref_db.":  # names observed residues, so those cut off go from it too
+            keep = [key not in cut for key in zip(table["asym_id"], table["seq_id"], strict=True)]
+        if keep:
             table = {
                 item: [value for value, stays in zip(column, keep, strict=True) if stays]
                 for item, column in table.items()
@@ -41,10 +47,9 @@ def check_pdb(before: bytes, after: bytes, gone: set[str]) -> None:
         assert [line for line in new if line[:6] == record] == [
             line for line in old if line[:6] == record and line[6:11].strip() not in gone
         ]
-    kept = {line[6:11] for line in new if line[:6] in ("ATOM  ", "HETATM")}
     for line in new:
         if line[:6] == "CONECT":
-            assert {line[at : at + 5] for at in range(6, 31, 5)} - {"     "} <= kept
+            assert gone.isdisjoint(line[at : at + 5].strip() for at in range(6, 31, 5))
     gemmi.read_pdb_string(after.decode("latin-1"))
 
 

@@ -1,4 +1,4 @@
-"""Takes rows of atoms out of an mmCIF file; every other byte stays."""
+"""Takes rows of atoms, and those that depend on them, out of an mmCIF file; every other byte stays."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from profet.formats import mmcif
 from profet.formats.mmcif import Table
 
 ANISOTROPIC = "_atom_site_anisotrop"
+OBSERVED = "_pdbx_sifts_xref_db"
+"""PDBe's list of observed residues; gemmi does not read a file in which it names one without atoms."""
 
 Lines = Callable[[], Iterable[bytes]]
 """Reads the file from its beginning."""
@@ -44,7 +46,7 @@ def edit(
         The atoms that stayed and went.
     """
     editor = _Editor(out, options, facts, cut)
-    for piece in mmcif.scan(lines(), (ATOMS, ANISOTROPIC)):
+    for piece in mmcif.scan(lines(), (ATOMS, ANISOTROPIC, OBSERVED)):
         if not editor.take(*piece):
             # Rare: the rows that depend on the atoms come first, so the atoms are looked at in advance.
             judge = _Editor(None, options, facts, cut)
@@ -105,6 +107,9 @@ class _Editor:
         if table.category == ANISOTROPIC:
             column = table.column("id")
             return column is None or values[column] not in self.removed_ids
+        if table.category == OBSERVED:
+            asym, place = table.column("asym_id"), table.column("seq_id")
+            return asym is None or place is None or (values[asym], values[place]) not in self._cut
         self._atoms = table
         self._judge = _Judge(table, self._options, self._facts, self._cut, self.tally, self.removed_ids)
         return self._judge.stays(values)
@@ -139,9 +144,9 @@ class _Editor:
         self._emit_held()
 
     def _pair(self, raw: bytes, table: Table, values: list[bytes]) -> None:
-        if table.category == ATOMS:
-            self.has_seen_atoms = True
-            self._pass(raw)  # a structure of one atom: to take it out would leave nothing
+        if table.category != ANISOTROPIC:
+            self.has_seen_atoms |= table.category == ATOMS
+            self._pass(raw)  # a structure of one atom, or one residue: to take it out would leave nothing
             return
         self._pairs.append(raw)
         if table.items == ["id"]:
