@@ -57,7 +57,7 @@ types: $(VENV)/test.ready ## mypy --strict.
 unit: $(VENV)/test.ready ## The tests and the examples in the docstrings, with coverage.
 	@echo "== tests"
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --durations=10
-	@$(BIN)/python -m pytest --quiet --doctest-modules $(LIBRARIES:%=%/src) examples/perc_simulation examples/perc_archive
+	@$(BIN)/python -m pytest --quiet --doctest-modules $(LIBRARIES:%=%/src) examples/perc_simulation examples/perc_archive examples/perc_learning.py
 
 test-full: $(VENV)/test.ready ## What needs programs beside Python, a fresh clone, or the published originals.
 	@echo "== full tests"

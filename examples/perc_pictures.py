@@ -21,6 +21,7 @@ __all__ = [
     "draw_batch",
     "draw_confusion",
     "draw_micrograph",
+    "draw_overview",
     "draw_panels",
     "draw_training",
     "power_spectrum",
@@ -83,8 +84,8 @@ def draw_batch(before: Image, after: Image, labels: Sequence[str], *, path: Path
     for column in range(count):
         _gray(axes[0, column], before[column], title=labels[column])
         _gray(axes[1, column], after[column])
-    figure.text(0.09, 0.71, "as read", rotation=90, va="center")
-    figure.text(0.09, 0.3, "transformed", rotation=90, va="center")
+    for place, words in zip(axes[:, 0], ("as read", "transformed"), strict=True):
+        place.text(-0.08, 0.5, words, transform=place.transAxes, rotation=90, ha="right", va="center")
     return _save(figure, path)
 
 
@@ -97,6 +98,31 @@ def draw_panels(images: Sequence[tuple[str, Image]], *, path: Path, columns: int
     for place, (title, image) in zip(axes.flat, images, strict=False):
         _gray(place, image, title=title)
     return _save(figure, path)
+
+
+def draw_overview(rows: Sequence[Sequence[Path]], *, path: Path, width: int = 860) -> Path:
+    """Pictures that were drawn before, side by side in rows of one width: the whole story at a glance."""
+    from PIL import Image as Picture
+
+    strips = []
+    for row in rows:
+        pictures = [Picture.open(part).convert("RGB") for part in row]
+        # At one height h the widths add up: width = h * sum of the aspects.
+        height = round(width / sum(picture.width / picture.height for picture in pictures))
+        strip = Picture.new("RGB", (width, height), "white")
+        left = 0
+        for picture in pictures:
+            scaled = picture.resize((round(height * picture.width / picture.height), height))
+            strip.paste(scaled, (left, 0))
+            left += scaled.width
+        strips.append(strip)
+    page = Picture.new("RGB", (width, sum(strip.height for strip in strips)), "white")
+    top = 0
+    for strip in strips:
+        page.paste(strip, (0, top))
+        top += strip.height
+    page.quantize(40, method=Picture.Quantize.MAXCOVERAGE).save(path, optimize=True)
+    return path
 
 
 def draw_training(result: Result, *, baseline: float, path: Path) -> Path:

@@ -50,7 +50,12 @@ class Story:
         self.tell(f"{caption}: {path.name}")
 
     def write(self) -> Path:
-        """Write the page."""
+        """Write the page, and all pictures on one sheet."""
+        from perc_pictures import draw_overview
+
+        drawn = {path.stem: path for _, path in self.pictures}
+        rows = [[drawn["micrograph"]], [drawn["batch"]], [drawn["training"], drawn["confusion"]]]
+        draw_overview(rows, path=self.output / "overview.png")
         shown = [f"\n![{caption}]({path.name})" for caption, path in self.pictures]
         path = self.output / "summary.md"
         path.write_text("\n".join(["# What happened", *self.lines, "\n## Pictures", *shown, ""]))
