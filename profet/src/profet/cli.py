@@ -65,7 +65,7 @@ def printable(text: str) -> str:
 class OldFormGroup(click.Group):
     """A group of subcommands that, without one, does what profet has always done: fetch the ids given."""
 
-    default = "fetch"
+    default = "old-form"
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default subcommand in front where none is named."""
@@ -81,10 +81,26 @@ class OldFormGroup(click.Group):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show the options of the old form with the group's own."""
         params = (*self.commands[self.default].get_params(ctx), *self.get_params(ctx))
-        records = [record for param in params if (record := param.get_help_record(ctx)) is not None]
+        options = (param for param in params if isinstance(param, click.Option))
+        records = [record for option in options if (record := option.get_help_record(ctx)) is not None]
         with formatter.section("Options"):
             formatter.write_dl(list(dict(records).items()))
         self.format_commands(ctx, formatter)
+
+
+class _OldFormContext(click.Context):
+    """Context that goes by the name of the program: nobody has typed the name of a subcommand."""
+
+    @property
+    def command_path(self) -> str:
+        """Name of the program."""
+        return self.find_root().info_name or "profet"
+
+
+class OldForm(click.Command):
+    """What runs where no subcommand is named."""
+
+    context_class = _OldFormContext
 
 
 @click.group(cls=OldFormGroup, help=f"{_EXAMPLE}\nFetch protein structures by UniProt or PDB id.")
@@ -93,7 +109,9 @@ def cli() -> None:
     """Hold the subcommands."""
 
 
-@cli.command(hidden=True, help=f"{_EXAMPLE}\nFetch structures and save them.")
+@cli.command(
+    OldFormGroup.default, cls=OldForm, hidden=True, help=f"{_EXAMPLE}\nFetch structures and save them."
+)
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.option(
     "--filetype",
