@@ -9,7 +9,7 @@ network and makes no folder.
 
 from __future__ import annotations
 
-import logging
+import logging as _logging
 
 __version__ = "2.0.0.dev0"
 
@@ -60,4 +60,4 @@ __all__ = [
     "clean",
 ]
 
-logging.getLogger(__name__).addHandler(logging.NullHandler())
+_logging.getLogger(__name__).addHandler(_logging.NullHandler())
