@@ -147,7 +147,14 @@ def _append(answer: Answer, file: BinaryIO, cancelled: threading.Event) -> None:
     for chunk in answer.chunks():
         if cancelled.is_set():
             raise ServiceError(f"downloading {answer.url} was given up")
-        file.write(chunk)
+        _write_all(file, chunk)
+
+
+def _write_all(file: BinaryIO, chunk: bytes) -> None:
+    """Write a whole piece: a disk that is nearly full takes the beginning of one without complaint."""
+    view = memoryview(chunk)
+    while view:
+        view = view[file.write(view) :]
 
 
 def _ask_version(url: str) -> FileVersion:

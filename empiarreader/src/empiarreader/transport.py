@@ -115,7 +115,6 @@ def open_answer(
     url: str,
     *,
     headers: Mapping[str, str] | None = None,
-    body: bytes | None = None,
     attempt: int = 0,
     statuses: tuple[int, ...] = (200,),
 ) -> Answer:
@@ -123,7 +122,7 @@ def open_answer(
 
     Parameters
     ----------
-    method, url, headers, body
+    method, url, headers
         The question. ``Accept-Encoding: identity`` and the library's name are added to it.
     attempt
         Which attempt this is; later ones are given more time.
@@ -138,7 +137,7 @@ def open_answer(
         For everything else; ``retryable`` says whether asking again can help.
     """
     for _ in range(_REDIRECTS):
-        answer = _open_once(method, url, headers or {}, body, attempt)
+        answer = _open_once(method, url, headers or {}, attempt)
         if answer.status in statuses:
             return answer
         with answer:
@@ -170,18 +169,6 @@ def with_retries(
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def fetch(
-    url: str, *, limit_bytes: int, method: str = "GET", body: bytes | None = None
-) -> tuple[Mapping[str, str], bytes]:
-    """Return headers and body of a small answer, asking again where that can help."""
-
-    def ask(attempt: int) -> tuple[Mapping[str, str], bytes]:
-        with open_answer(method, url, body=body, attempt=attempt) as answer:
-            return answer.headers, answer.body(limit_bytes=limit_bytes)
-
-    return with_retries(ask)
-
-
 def user_agent() -> str:
     """Return how the library introduces itself to servers."""
     from empiarreader import __version__
@@ -190,7 +177,7 @@ def user_agent() -> str:
     return f"empiarreader/{__version__} (+{home}; contact: {home}/issues)"
 
 
-def _open_once(method: str, url: str, headers: Mapping[str, str], body: bytes | None, attempt: int) -> Answer:
+def _open_once(method: str, url: str, headers: Mapping[str, str], attempt: int) -> Answer:
     from urllib3 import Timeout
     from urllib3.exceptions import HTTPError
 
@@ -205,7 +192,6 @@ def _open_once(method: str, url: str, headers: Mapping[str, str], body: bytes | 
         response = _state.manager(url).request(
             method,
             url,
-            body=body,
             headers={"User-Agent": user_agent(), "Accept-Encoding": "identity", **headers},
             timeout=timeout,
             pool_timeout=_LONGEST_QUEUE_SECONDS,
@@ -244,8 +230,13 @@ def _lost_connection(url: str, error: Exception) -> ServiceError:
         )
     if isinstance(error, exceptions.NewConnectionError):
         return ServiceError(f"cannot connect to {host}; is there a network? ({url})", retryable=True)
-    if isinstance(error, (exceptions.SSLError, exceptions.ProxyError, exceptions.LocationValueError)):
-        return ServiceError(f"no secure connection to {host}: {error} ({url})")
+    if isinstance(error, exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return ServiceError(
+            f"{host} cannot show that it is {host}: {error}. Behind a firewall that opens connections, name "
+            "its authority in SSL_CERT_FILE"
+        )
+    if isinstance(error, exceptions.LocationValueError):
+        return ServiceError(f"{url} is no address that can be asked: {error}")
     return ServiceError(f"{host} broke off while answering {url}: {error}", retryable=True)
 
 

@@ -1,0 +1,228 @@
+"""Servers that answer in ways the embedded archive does not: each answer is refused, none becomes pixels."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import resource
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from empiarreader.ranges import FileVersion, fetch_range
+from empiarreader.transport import _lost_connection
+from perc_archive import Archive
+from urllib3.exceptions import SSLError
+
+from empiarreader import ArchiveFileNotFoundError, FileChangedError, ServiceError, download
+
+BODY = bytes(range(256)) * 400
+Headers = dict[str, str]
+Script = Callable[[int, str | None], tuple[int, Headers, bytes]]
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Script], str]]:
+    """Start a server whose answers a function makes from the number of the request and its range."""
+    servers: list[http.server.ThreadingHTTPServer] = []
+
+    def start(script: Script) -> str:
+        count = iter(range(10**6))
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                status, headers, body = script(next(count), self.headers.get("Range"))
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                    if value:
+                        self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+                self.close_connection = headers.get("Content-Length") != str(len(body))
+
+            do_HEAD = do_GET  # noqa: N815
+
+            def log_message(self, format: str, *args: object) -> None:
+                return
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        servers.append(server)
+        base = f"http://127.0.0.1:{server.server_address[1]}/empiar"
+        monkeypatch.setenv("EMPIARREADER_ARCHIVE_URL", base)
+        return f"{base}/10934/a.mrc"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def _read(url: str, start: int = 1000, length: int = 100, known: FileVersion | None = None) -> bytes:
+    buffer = bytearray(length)
+    _, count = fetch_range(url, start, memoryview(buffer), known=known)
+    return bytes(buffer[:count])
+
+
+def _range(first: int, last: int, size: int | str = len(BODY)) -> Headers:
+    return {"Content-Range": f"bytes {first}-{last}/{size}"}
+
+
+ODD: dict[str, tuple[int, Headers, bytes]] = {
+    "another range": (206, _range(0, 99), BODY[:100]),
+    "a longer range": (206, _range(1000, 1199), BODY[1000:1200]),
+    "a shorter range": (206, _range(1000, 1049), BODY[1000:1050]),
+    "no range said": (206, {}, BODY[1000:1100]),
+    "a size unknown": (206, _range(1000, 1099, "*"), BODY[1000:1100]),
+    "nonsense": (206, {"Content-Range": "pixels 1-2"}, BODY[1000:1100]),
+    "several ranges": (
+        206,
+        {"Content-Type": "multipart/byteranges; boundary=x", **_range(1000, 1099)},
+        BODY[:100],
+    ),
+    "compressed": (206, {"Content-Encoding": "br", **_range(1000, 1099)}, BODY[:100]),
+    "too little": (206, _range(1000, 1099), BODY[1000:1050]),
+    "whole without size": (200, {"Content-Length": ""}, BODY),
+}
+
+
+@pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
+def test_an_answer_that_is_not_the_range_is_refused_after_five_times(
+    serve: Callable[[Script], str], answer: tuple[int, Headers, bytes]
+) -> None:
+    asked = []
+
+    def script(number: int, wanted: str | None) -> tuple[int, Headers, bytes]:
+        asked.append(wanted)
+        return answer
+
+    with pytest.raises(ServiceError):
+        _read(serve(script))
+    assert asked == ["bytes=1000-1099"] * 5
+
+
+@pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
+def test_an_odd_answer_once_does_no_harm(
+    serve: Callable[[Script], str], answer: tuple[int, Headers, bytes]
+) -> None:
+    right = (206, _range(1000, 1099), BODY[1000:1100])
+
+    assert _read(serve(lambda number, wanted: right if number else answer)) == BODY[1000:1100]
+
+
+def test_a_whole_file_of_another_version_is_a_change(
+    serve: Callable[[Script], str],
+) -> None:
+    url = serve(lambda number, wanted: (200, {"ETag": '"new"'}, BODY))
+
+    with pytest.raises(FileChangedError):
+        _read(url, known=FileVersion(size=len(BODY), etag='"old"'))
+
+
+def test_more_than_was_promised_is_not_read(serve: Callable[[Script], str]) -> None:
+    url = serve(lambda number, wanted: (206, _range(1000, 1099), BODY[1000:] * 10))
+
+    assert _read(url) == BODY[1000:1100]
+
+
+def test_redirects_are_followed_but_not_in_circles(serve: Callable[[Script], str]) -> None:
+    url = serve(
+        lambda number, wanted: (
+            (302, {"Location": "/empiar/moved.mrc"}, b"")
+            if number == 0
+            else (206, _range(1000, 1099), BODY[1000:1100])
+        )
+    )
+    assert _read(url) == BODY[1000:1100]
+
+    circle = serve(lambda number, wanted: (302, {"Location": "/empiar/again.mrc"}, b""))
+    with pytest.raises(ServiceError, match="without end"):
+        _read(circle)
+    away = serve(lambda number, wanted: (301, {"Location": "http://169.254.169.254/secret"}, b""))
+    with pytest.raises(ServiceError, match="another host"):
+        _read(away)
+    gone = serve(lambda number, wanted: (410, {}, b""))
+    with pytest.raises(ArchiveFileNotFoundError):
+        _read(gone)
+
+
+def test_a_download_without_a_size_cannot_be_checked_and_is_refused(
+    serve: Callable[[Script], str], tmp_path: Path
+) -> None:
+    url = serve(lambda number, wanted: (200, {"Content-Length": ""}, BODY))
+    (failure,) = download([url], tmp_path).failures
+
+    assert "without its size" in str(failure.error)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_rest_of_another_version_is_not_appended(serve: Callable[[Script], str], tmp_path: Path) -> None:
+    cut = 70_000
+
+    def script(number: int, wanted: str | None) -> tuple[int, Headers, bytes]:
+        if number == 0:
+            return 200, {"ETag": '"one"', "Content-Length": str(len(BODY))}, BODY[:cut]
+        if wanted and number < 3:  # a server that ignores If-Range
+            first = int(wanted.removeprefix("bytes=").removesuffix("-"))
+            return 206, {"ETag": '"two"', **_range(first, len(BODY) - 1)}, BODY[::-1][first:]
+        return 200, {"ETag": '"two"'}, BODY[::-1]
+
+    url = serve(script)
+    manifest = download([url], tmp_path)
+
+    assert manifest.failures == ()
+    assert (tmp_path / "a.mrc").read_bytes() == BODY[::-1]
+
+
+def test_without_etag_and_date_nothing_is_continued(serve: Callable[[Script], str], tmp_path: Path) -> None:
+    ranges = []
+
+    def script(number: int, wanted: str | None) -> tuple[int, Headers, bytes]:
+        ranges.append(wanted)
+        return 200, {"Content-Length": str(len(BODY))}, BODY[:5000] if number == 0 else BODY
+
+    assert download([serve(script)], tmp_path).failures == ()
+    assert (tmp_path / "a.mrc").read_bytes() == BODY
+    assert ranges == [None, None]
+
+
+def test_a_disk_that_takes_no_more_is_an_error_and_no_loss(archive: Archive, tmp_path: Path) -> None:
+    archive.add_entry(10934, {"data/a.mrc": BODY})
+    url = archive.url("ftp.ebi.ac.uk", "empiar/world_availability/10934/data/a.mrc")
+    script = (
+        "import resource, signal, sys, empiarreader\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (70001, 70001))\n"
+        "manifest = empiarreader.download([sys.argv[1]], sys.argv[2])\n"
+        "print(type(manifest.failures[0].error).__name__, manifest.failures[0].error)\n"
+    )
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 70001
+    said = subprocess.run(
+        [sys.executable, "-c", script, url, str(tmp_path)],
+        capture_output=True, text=True, check=True, env=dict(os.environ),
+    ).stdout  # fmt: skip
+
+    assert said.startswith("LocalFileError cannot write ")
+    assert not (tmp_path / "a.mrc").exists()
+    (part,) = tmp_path.glob("*.part")
+    assert part.read_bytes() == BODY[:70001]
+    assert download([url], tmp_path).failures == ()
+    assert (tmp_path / "a.mrc").read_bytes() == BODY
+    assert archive.requests("*a.mrc")[-1].range == "bytes=70001-"
+
+
+def test_a_server_that_cannot_show_who_it_is_is_not_asked_again() -> None:
+    unknown = ssl.SSLCertVerificationError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate")
+    broken = ssl.SSLError("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol")
+
+    refused = _lost_connection("https://host/a.mrc", SSLError(unknown))
+    assert "SSL_CERT_FILE" in str(refused)
+    assert not refused.retryable
+    assert _lost_connection("https://host/a.mrc", SSLError(broken)).retryable
