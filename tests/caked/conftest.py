@@ -13,6 +13,7 @@ from mrc_vectors import mrc_bytes
 from numpy.typing import NDArray
 
 Images = NDArray[np.float32]
+PUBLISHED_CLASSES = ["1b23", "1dfo", "1dkg", "1e3p"]
 
 
 @pytest.fixture
@@ -50,3 +51,29 @@ def run_python() -> Callable[[str], str]:
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def volumes(tmp_path: Path) -> Path:
+    """Subtomograms as affinity-vae has them: .mrcs files of one volume each, ISPG 1, voxel size 0."""
+    folder = tmp_path / "volumes"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for k in range(22):
+        volume = generator.normal(size=(16, 16, 16)).astype(np.float32)
+        content = mrc_bytes(volume, ispg=1, cell=(0.0, 0.0, 0.0))
+        (folder / f"{PUBLISHED_CLASSES[k % 4]}_{k}-{7 * k}-{3 * k}.mrcs").write_bytes(content)
+    (folder / "classes.csv").write_text("a,b\n")
+    (folder / "test").mkdir()
+    return folder
+
+
+@pytest.fixture
+def letters(tmp_path: Path) -> Path:
+    folder = tmp_path / "letters"
+    folder.mkdir()
+    generator = np.random.default_rng(1)
+    for letter in "2aex":
+        for k in range(5):
+            np.save(folder / f"{letter}_{k}_img.npy", generator.normal(size=(64, 64)))
+    return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,9 +88,9 @@ def test_a_sample_is_transformed_alike_in_any_batch(transform: Transform) -> Non
 
 @pytest.mark.parametrize("transform", EVERY, ids=lambda transform: type(transform).__name__)
 def test_no_global_generator_is_touched(transform: Transform) -> None:
-    before = (torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate())  # type: ignore[index]
+    before: tuple[Any, ...] = (torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate())  # type: ignore[index]
     transform(IMAGES)
-    after = (torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate())  # type: ignore[index]
+    after: tuple[Any, ...] = (torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate())  # type: ignore[index]
 
     assert torch.equal(before[0], after[0])
     assert before[1:] == after[1:]
@@ -171,7 +172,7 @@ def test_unknown_types_and_options_are_refused() -> None:
 def test_large_samples_go_in_pieces_that_change_nothing() -> None:
     side = int(CHUNK_BYTES**0.5) // 2  # four times as much as a piece holds, for sixteen samples
     images = torch.randn(16, 1, side // 4, side, generator=torch.Generator().manual_seed(1))
-    batch = {"image": images, "name": [str(k) for k in range(16)], "index": torch.arange(16)}
+    batch: dict[str, Any] = {"image": images, "name": [str(k) for k in range(16)], "index": torch.arange(16)}
     transform = Compose([RandomFlip(), Standardise()])
     draws = Draws(samples=np.arange(16))
     found, expected = transform_in_chunks(transform, batch, draws), transform(batch, draws)

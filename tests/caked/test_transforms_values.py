@@ -51,6 +51,12 @@ def test_a_constant_image_makes_no_nan_whatever_its_value(value: float) -> None:
     assert not Standardise()(constant).any()
 
 
+@pytest.mark.parametrize("scale", [1e-38, 1e-20, 1.0, 1e20, 1e37])
+def test_very_small_and_very_large_values_are_standardised_like_others(scale: float) -> None:
+    image = torch.randn(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(Standardise()(image * scale), Standardise()(image), atol=1e-4, rtol=0)
+
+
 @given(IMAGES, st.floats(0, 49), st.floats(51, 100))
 def test_clip_is_numpys_percentile(images: np.ndarray, low: float, high: float) -> None:
     found = Clip(low=low, high=high)(torch.from_numpy(images)).numpy()
@@ -116,10 +122,10 @@ def test_the_folded_sum_is_the_sum(rows: np.ndarray) -> None:
 
 def test_the_mean_is_that_of_numpy() -> None:
     image = np.random.default_rng(2).normal(1e4, 3, size=(2, 1, 50, 60)).astype(np.float32)
-    centred, deviation = centre(torch.from_numpy(image))
+    centred, deviation, unit = centre(torch.from_numpy(image))
 
-    np.testing.assert_allclose(centred.mean(dim=(1, 2, 3)).numpy(), 0, atol=1e-3)
-    assert deviation.flatten().tolist() == pytest.approx(
+    np.testing.assert_allclose(centred.mean(dim=(1, 2, 3)).numpy(), 0, atol=1e-6)
+    assert (deviation * unit).flatten().tolist() == pytest.approx(
         image.std(axis=(1, 2, 3), dtype=np.float64).tolist(), rel=1e-4
     )
 

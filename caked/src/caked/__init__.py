@@ -181,15 +181,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for."""
-    if name in _MODULES:
-        return import_module(f"caked.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'caked' has no attribute {name!r}")
-    value = getattr(import_module(f"caked.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # so that a misspelt name is an error before the program runs
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is first asked for."""
+        if name in _MODULES:
+            return import_module(f"caked.{name}")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'caked' has no attribute {name!r}")
+        value = getattr(import_module(f"caked.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -6,7 +6,7 @@ import copy
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, cast, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from caked.sources.stream import as_source
 from caked.split import Split
 from caked.transforms.base import Batch, Transform
 from caked.transforms.chunks import join_batches, transform_in_chunks
-from caked.transforms.compose import as_transform
+from caked.transforms.compose import as_transform, without_random
 
 __all__ = ["Dataset", "IndexBatch", "SampleBatch", "TupleBatch", "TupleDataset"]
 
@@ -287,8 +287,7 @@ class Dataset(torch.utils.data.Dataset[Sample]):
             Transform of every part but ``"train"``; by default the same steps without those that are random.
         """
         if evaluation_transform is ...:
-            whole = as_transform([self.transform])
-            evaluation_transform = cast("Any", whole).deterministic()
+            evaluation_transform = without_random(self.transform)
         parts = {}
         for part in split.parts:
             chosen = split.indices(part, self.source)

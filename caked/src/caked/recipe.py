@@ -31,7 +31,7 @@ from caked.sources.base import Source, source_from_dict
 from caked.sources.stream import as_source
 from caked.split import Split, SplitRule
 from caked.transforms.base import Transform, transform_from_dict
-from caked.transforms.compose import Compose, as_transform
+from caked.transforms.compose import as_transform, without_random
 
 __all__ = ["Recipe"]
 
@@ -151,7 +151,7 @@ class Recipe:
     def _evaluation(self) -> Transform:
         if self.evaluation_transforms is not None:
             return cast("Transform", self.evaluation_transforms)
-        return Compose([self.transforms]).deterministic()
+        return without_random(self.transforms)
 
     def _check(self, recorded: Mapping[str, Any]) -> None:
         inputs = recorded["inputs"]

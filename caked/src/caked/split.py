@@ -95,7 +95,7 @@ class Split:
             return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8", errors="surrogateescape")))
         except FileNotFoundError as error:
             raise SourceNotFoundError(f"There is no file {path}.", path=str(path)) from error
-        except (ValueError, AttributeError, TypeError) as error:
+        except (ValueError, AttributeError, KeyError, TypeError) as error:
             raise RecipeError(f"{path} is not a split that caked wrote: {error}.") from error
 
     def to_dict(self) -> dict[str, Any]:

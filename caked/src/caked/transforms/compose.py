@@ -13,7 +13,7 @@ from caked.randomness import Draws
 from caked.transforms.base import Batch, Transform, register, transform_from_dict
 from caked.transforms.foreign import Foreign
 
-__all__ = ["Compose", "RandomApply", "as_transform"]
+__all__ = ["Compose", "RandomApply", "as_transform", "without_random"]
 
 
 @register("compose")
@@ -133,6 +133,13 @@ class RandomApply(Transform):
         """Make the transform that :meth:`to_dict` described."""
         inner = transform_from_dict(description["transform"], allow=allow)
         return cls(inner, probability=description["probability"])
+
+
+def without_random(transform: Transform) -> Compose:
+    """Return the steps of a transform that draw nothing."""
+    if isinstance(transform, Compose):
+        return transform.deterministic()
+    return Compose([] if transform.is_random else [transform])
 
 
 def as_transform(value: Any) -> Transform:

@@ -54,7 +54,7 @@ class Standardise(Transform):
 
     def image(self, image: Tensor) -> Tensor:
         """Standardise each sample by its own mean and deviation."""
-        centred, deviation = centre(image)
+        centred, deviation, _ = centre(image)
         return centred.div_(torch.where(deviation > 0, deviation, 1.0))
 
 

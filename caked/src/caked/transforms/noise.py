@@ -60,5 +60,6 @@ class GaussianNoise(RandomTransform):
 
     def transform(self, image: Tensor, parameters: _Noise) -> Tensor:
         """Add the noise, scaled to each sample's signal."""
-        sigma = centre(image)[1] / column(parameters.snr.to(image), image).sqrt()
+        _, deviation, unit = centre(image)
+        sigma = deviation * unit / column(parameters.snr.to(image), image).sqrt()
         return image + parameters.field.to(image).mul_(sigma)

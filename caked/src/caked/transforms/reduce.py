@@ -41,17 +41,24 @@ def extremes(image: Tensor) -> tuple[Tensor, Tensor]:
     return column(least, image), column(greatest, image)
 
 
-def centre(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each sample minus its mean, and its standard deviation (of the population), over all its axes.
+def centre(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Measure each sample in units of its own range: values about their mean, deviation, and the unit.
 
-    The mean is taken from the distance to the least value, so that a constant image becomes exactly zero
-    with a deviation of exactly zero, however large its value.
+    Returns
+    -------
+    tuple of Tensor
+        ``(x - mean) / unit``, the standard deviation (of the population) divided by the unit, and the unit:
+        greatest minus least value, or 1 of a constant sample. So the squares of very large or very small
+        values neither overflow nor vanish, and a constant sample is exactly zero whatever its value.
     """
-    centred = image - extremes(image)[0]
+    least, greatest = extremes(image)
+    span = greatest - least
+    unit = torch.where(span > 0, span, 1.0)
+    centred = (image - least).div_(unit)
     rows = centred.flatten(1)  # (B, n), the same memory
     rows.sub_(fold_sum(rows)[:, None] / rows.shape[1])
     variance = fold_sum(rows.square()) / rows.shape[1]
-    return rows.reshape(image.shape), column(variance.sqrt(), image)
+    return rows.reshape(image.shape), column(variance.sqrt(), image), unit
 
 
 def column(values: Tensor, image: Tensor) -> Tensor:
