@@ -294,3 +294,30 @@ def _check_master(before: bytes, after: bytes, report: CleanReport) -> None:
         assert int(new[50:55]) == report.atoms_after
     assert new[:50] == old[:50]
     assert new[65:] == old[65:]
+
+
+def test_a_reference_in_two_lines_and_a_second_model_are_understood(archive: Archive, tmp_path: Path) -> None:
+    sequence = protein(30)
+    archive.add_uniprot("A0A023FDY8", uniprot_record("A0A023FDY8", sequence, signal=(1, 20)))
+    residues = [
+        Residue(name=letter, place=n, number=n + 100, atoms=(("CA", "C"),))
+        for n, letter in enumerate(sequence[14:], 1)
+    ]
+    body = to_pdb(Sample(polymers=[Polymer(name="A", sequence=sequence[14:], residues=residues)])).decode()
+    start = body.index("\nATOM  ") + 1
+    atoms = body[start : body.index("END ")]
+    reference = lines(
+        "DBREF1 TEST A  101   116  UNP                  A0A023FDY8_HUMAN",
+        "DBREF2 TEST A     A0A023FDY8                         15          30",
+    ).decode()
+    models = "".join(f"MODEL     {n:>4}\n{atoms}ENDMDL\n" for n in (1, 2))
+    path = tmp_path / "a.pdb"
+    path.write_text(reference + body[:start] + models + "END\n")
+
+    report = clean(path, options=CleanOptions(signal_peptides=True))
+
+    assert [(chain.method, chain.first, chain.last) for chain in report.numbering] == [("reference", 15, 30)]
+    assert report.atoms_removed == {"signal_peptides": {"A": 12}}
+    assert report.residues_removed == {"signal_peptides": {"A": 6}}
+    for model in gemmi.read_structure(str(report.path)):
+        assert [residue.seqid.num for residue in model["A"]] == list(range(107, 117))

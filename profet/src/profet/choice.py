@@ -179,9 +179,9 @@ class Chooser:
     ) -> Iterator[_Candidate]:
         for pdb_id in entry.ranked_pdb_ids()[:_MOST_ENTRIES_TRIED] if entry else ():
             candidate = parse_id(pdb_id)
-            if isinstance(candidate, PdbId):
-                for kind in (filetype, filetype.other):
-                    yield f"{identity.typed}_{pdb_id}", kind, self._pdb.fetch(candidate, kind)
+            assert isinstance(candidate, PdbId)  # parse_entry let no other pass
+            for kind in (filetype, filetype.other):
+                yield f"{identity.typed}_{pdb_id}", kind, self._pdb.fetch(candidate, kind)
 
 
 _Candidate = tuple[str, FileType, Stored | None]

@@ -10,8 +10,14 @@ from urllib.parse import quote
 
 from profet import settings
 from profet.access import Access
-from profet.errors import DamagedFileError, InactiveAccessionError, RefusedError, StructureNotFoundError
-from profet.ids import UniProtId
+from profet.errors import (
+    DamagedFileError,
+    InactiveAccessionError,
+    InvalidIdError,
+    RefusedError,
+    StructureNotFoundError,
+)
+from profet.ids import PdbId, UniProtId, parse_id
 from profet.store import Key
 
 SIGNAL_PEPTIDE = "Signal"
@@ -109,6 +115,10 @@ class UniProtEntry:
                 found.append((feature.first, feature.last))
         return tuple(sorted(found))
 
+    def is_certain(self, kind: str = SIGNAL_PEPTIDE) -> bool:
+        """Whether UniProt is sure of where the features of a kind begin and end."""
+        return all(feature.is_certain for feature in self.features if feature.type == kind)
+
 
 def find_entry(access: Access, identity: UniProtId) -> UniProtEntry:
     """Get the entry of an accession (of an isoform too), asking UniProt at most once a week.
@@ -180,7 +190,11 @@ def _parse_active(record: Mapping[str, Any]) -> UniProtEntry:
             # A feature that names an isoform is counted along that isoform, not along this sequence.
             if "sequence" not in feature["location"]
         ),
-        pdb_references=tuple(_pdb_reference(item) for item in references if item["database"] == "PDB"),
+        pdb_references=tuple(
+            _pdb_reference(item)
+            for item in references
+            if item["database"] == "PDB" and _is_pdb_id(str(item["id"]))
+        ),
         is_in_alphafold=any(item["database"] == "AlphaFoldDB" for item in references),
         isoforms=isoforms,
         canonical_isoform=canonical,
@@ -212,6 +226,13 @@ def _pdb_reference(item: Mapping[str, Any]) -> PdbReference:
         resolution_angstrom=float(resolution[1]) if resolution else None,
         segments=tuple((part[1], int(part[2]), int(part[3])) for part in parts if part),
     )
+
+
+def _is_pdb_id(text: str) -> bool:
+    try:
+        return isinstance(parse_id(text), PdbId)
+    except InvalidIdError:
+        return False
 
 
 def _isoforms(comments: Sequence[Mapping[str, Any]], accession: str) -> tuple[tuple[int, ...], int | None]:

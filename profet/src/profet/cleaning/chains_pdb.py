@@ -24,19 +24,27 @@ class Facts:
         Residues (`profet.formats.pdb.RESIDUE`) that are written as HETATM and belong to a polymer, as
         selenomethionine does.
     chains
-        Polymer chains.
+        Polymer chains; empty unless they were asked for.
     """
 
     polymer_hetatms: frozenset[bytes] = frozenset()
     chains: list[Chain] = field(default_factory=list)
 
 
-def read_facts(lines: Iterable[bytes]) -> Facts:
-    """Read what cleaning needs to know before the first atom is judged."""
+def read_facts(lines: Iterable[bytes], *, with_chains: bool) -> Facts:
+    """Read what cleaning needs to know before the first atom is judged.
+
+    Parameters
+    ----------
+    lines
+        The file.
+    with_chains
+        Whether to put chains together, which only signal peptides need.
+    """
     reader = _Reader()
     for line in lines:
         reader.take(line)
-    return reader.facts()
+    return reader.facts(with_chains=with_chains)
 
 
 class _Reader:
@@ -107,9 +115,11 @@ class _Reader:
             )
         )
 
-    def facts(self) -> Facts:
+    def facts(self, *, with_chains: bool) -> Facts:
         hetatms = [residue for residue in self._residues if residue not in self._written_as_atom]
         polymer_hetatms = frozenset(filter(self._is_polymer, hetatms))
+        if not with_chains:
+            return Facts(polymer_hetatms=polymer_hetatms)
         by_chain: defaultdict[bytes, list[bytes]] = defaultdict(list)
         for residue in self._residues:
             is_polymer = residue in polymer_hetatms or residue in self._written_as_atom

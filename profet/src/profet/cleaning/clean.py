@@ -149,7 +149,7 @@ class _StructureFile:
         if self._type is FileType.cif:
             self._facts = chains_mmcif.read_facts(self.lines(), with_chains=with_chains)
         else:
-            self._facts = chains_pdb.read_facts(self.lines())
+            self._facts = chains_pdb.read_facts(self.lines(), with_chains=with_chains)
         chains: list[Chain] = self._facts.chains
         return chains
 
@@ -178,6 +178,8 @@ def _signal_peptides(
     for identity in _proteins(chains, accession, origin):
         entry = find_entry(access, identity)
         found[entry.accession] = entry.ranges() if ranges is None else tuple(ranges)
+        if ranges is None and not entry.is_certain():
+            _logger.warning("UniProt is not sure where the signal peptide of %s ends", entry.accession)
         if found[entry.accession]:
             numbered += number_chains(chains, entry, origin=origin)
     return found, numbered
