@@ -17,10 +17,21 @@ from caked.errors import CakedError, DamagedFileError, SourceNotFoundError
 
 __all__ = ["main"]
 
-EXIT_SOME_FAILED, EXIT_USAGE, EXIT_NOT_FOUND, EXIT_NETWORK, EXIT_DAMAGED = 1, 2, 3, 4, 5
+EXIT_SOME_FAILED, EXIT_NOT_FOUND, EXIT_DAMAGED, EXIT_INTERRUPTED = 1, 3, 5, 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands that end with a status of its own when interrupted."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("caked: interrupted", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="caked")
 @click.option("-v", "--verbose", is_flag=True, help="Tell on stderr what is noticed on the way.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell nothing but results and errors.")
