@@ -93,15 +93,15 @@ ODD: dict[str, tuple[int, Headers, bytes]] = {
 }
 
 
-@pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("name", ["another range", "too little"])
 def test_an_answer_that_is_not_the_range_is_refused_after_five_times(
-    serve: Callable[[Script], str], answer: tuple[int, Headers, bytes]
+    serve: Callable[[Script], str], name: str
 ) -> None:
     asked = []
 
     def script(number: int, wanted: str | None) -> tuple[int, Headers, bytes]:
         asked.append(wanted)
-        return answer
+        return ODD[name]
 
     with pytest.raises(ServiceError):
         _read(serve(script))

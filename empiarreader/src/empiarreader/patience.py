@@ -8,6 +8,7 @@ the longest silences of the answers that did come.
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 from collections import deque
@@ -19,6 +20,7 @@ LONGEST_PAUSE_SECONDS = 60.0
 _SHORTEST_LIMIT_SECONDS = 1.0
 _REMEMBERED = 32
 _ENOUGH = 4
+_WHOLE_NUMBER = re.compile(r"\s*[0-9]+\s*")
 
 
 class AnswerTimes:
@@ -59,11 +61,11 @@ def parse_retry_after(text: str | None) -> float | None:
     """
     if text is None:
         return None
-    if text.strip().isdigit():
+    if _WHOLE_NUMBER.fullmatch(text):
         return float(text.strip()[:9])
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError, IndexError):  # whatever stands where a date should
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -23,7 +23,7 @@ _SMALLEST_PART = MIB
 _LARGEST_PART = 8 * MIB
 # A server that ignores ranges sends files from their beginning; this much of one is still worth reading.
 _MOST_READ_WITHOUT_RANGES = 8 * MIB
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 
 
 @dataclass(frozen=True, kw_only=True)

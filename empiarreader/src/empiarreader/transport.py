@@ -74,7 +74,7 @@ class Answer:
     def length(self) -> int | None:
         """Length of the body as the server states it, in bytes."""
         text = self.headers.get("Content-Length", "")
-        return int(text) if text.isdigit() and len(text) < 20 else None
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body, undecoded, in pieces of at most 64 KiB.
