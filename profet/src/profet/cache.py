@@ -1,8 +1,8 @@
 """The saved files, as profet has always shown them: a folder of ``<id>.cif`` and ``<id>.pdb``.
 
 This is a view of files that belong to the user. What profet itself relies on lies in the hidden, verified
-store (`profet.store`). Of each file it saves, profet leaves a note in the hidden folder ``.profet/saved`` beside
-it, from which the manifest is made.
+store (`profet.store`). Of each file it saves, profet leaves a note in the hidden folder ``.profet/saved``
+beside it, from which the manifest is made.
 """
 
 from __future__ import annotations
