@@ -23,6 +23,7 @@ _SMALLEST_PART = MIB
 _LARGEST_PART = 8 * MIB
 # A server that ignores ranges sends files from their beginning; this much of one is still worth reading.
 _MOST_READ_WITHOUT_RANGES = 8 * MIB
+_READ_AT_ONCE = 256 * 1024
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 
 
@@ -245,7 +246,7 @@ def version_of(answer: Answer, size: int) -> FileVersion:
 
 def _fill(answer: Answer, view: memoryview, skip: int, cancelled: threading.Event | None) -> None:
     filled = 0
-    for chunk in answer.chunks():
+    for chunk in answer.chunks(_READ_AT_ONCE):
         if filled == len(view):
             return  # more than was promised: leaving early closes the connection
         if cancelled is not None and cancelled.is_set():

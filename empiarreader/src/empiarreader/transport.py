@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CONNECTIONS_PER_HOST = 16
-CHUNK_BYTES = 64 * 1024
 _LONGEST_CONNECT_SECONDS = 10.0
 _LONGEST_QUEUE_SECONDS = 600.0
 _REDIRECTS = 5
@@ -76,8 +75,8 @@ class Answer:
         text = self.headers.get("Content-Length", "")
         return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the body, undecoded, in pieces of at most 64 KiB.
+    def chunks(self, size: int = 64 * 1024) -> Iterator[bytes]:
+        """Yield the body, undecoded, in pieces of at most ``size`` bytes.
 
         Raises
         ------
@@ -89,7 +88,7 @@ class Answer:
         while True:
             began = time.monotonic()
             try:
-                chunk = self._response.read(CHUNK_BYTES, decode_content=False)
+                chunk = self._response.read(size, decode_content=False)
             except (HTTPError, OSError) as error:
                 raise _lost_connection(self.url, error) from error
             self._longest_silence = max(self._longest_silence, time.monotonic() - began)
