@@ -213,6 +213,21 @@ def test_a_stream_reads_several_samples_at_once_and_keeps_their_order() -> None:
     assert source.pixel_size(3) == (0.0, 0.0)
 
 
+def test_a_stream_asks_for_its_names_once() -> None:
+    class Listing(Remote):
+        listed = 0
+
+        @property
+        def names(self) -> list[str]:
+            self.listed += 1
+            return super().names
+
+    remote = Listing()
+    dataset = caked.Dataset(Sections(remote), labels="prefix")
+    assert dataset.batch(range(15))["name"][14] == "data/class2_2.mrcs#4"
+    assert remote.listed == 1
+
+
 def test_a_stream_asks_its_source_for_what_it_may_know() -> None:
     class Knowing(Remote):
         def meta(self, i: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from caked.errors import InvalidOptionError, RecipeError
 from caked.labels import LabelRule, as_label_rule, label_rule_from_dict
+from caked.names import NameTable
 from caked.protocol import Array, ReadableSource, Region
 from caked.registry import reference_of, resolve_reference
 from caked.sources.base import Source, register
@@ -62,6 +63,7 @@ class ProtocolSource(Source):
         if threads < 1:
             raise InvalidOptionError(f"It takes one thread at least, not {threads}.")
         self.source = source
+        self._names: NameTable | None = None
         self.threads = threads
         self.factory = factory if factory is None or isinstance(factory, str) else reference_of(factory)
         self.arguments = dict(arguments or {})
@@ -71,11 +73,13 @@ class ProtocolSource(Source):
 
     @property
     def names(self) -> Sequence[str]:
-        """The source's own names."""
-        return self.source.names
+        """The source's own names, asked for once."""
+        if self._names is None:
+            self._names = NameTable(self.source.names)
+        return self._names
 
     def __len__(self) -> int:
-        return len(self.source)
+        return len(self.names)
 
     def shape(self, i: int) -> tuple[int, ...]:
         """Ask the source."""
