@@ -40,8 +40,8 @@ LIVE_ENTRIES = (11924, 12002, 10943)
 
 
 @contextlib.contextmanager
-def embedded_archive(real: Path | None, cache: Path) -> Iterator[Any]:
-    """Start the embedded archive and point the libraries, with caches of their own, at it."""
+def embedded_archive(real: Path | None) -> Iterator[Any]:
+    """Start the embedded archive and point the libraries, for the rest of this program, at it."""
     from perc_archive import Archive
     from perc_simulation.content import add_structures, add_tutorial_entries
 
@@ -49,21 +49,8 @@ def embedded_archive(real: Path | None, cache: Path) -> Iterator[Any]:
         if real is None:
             add_structures(archive)
             add_tutorial_entries(archive)
-        settings = {
-            **archive.settings(),
-            "PROFET_CACHE_DIR": str(cache / "profet"),
-            "EMPIARREADER_CACHE_DIR": str(cache / "empiarreader"),
-        }
-        before = dict(os.environ)
-        os.environ.update(settings)
-        try:
-            yield archive
-        finally:
-            for name in settings:
-                if name in before:
-                    os.environ[name] = before[name]
-                else:
-                    del os.environ[name]
+        os.environ.update(archive.settings())
+        yield archive
 
 
 def run_embedded(
@@ -79,7 +66,7 @@ def run_embedded(
     options = SimulationOptions(
         images_per_class=images, particles_per_micrograph=max(1, images // 10), signal_to_noise=snr
     )
-    with embedded_archive(real, story.output / "cache") as archive:
+    with embedded_archive(real) as archive:
         structures = fetch_structures(queries, story)
         simulate(structures, archive, options, story)
         source = find_particles(story)

@@ -32,12 +32,18 @@ def _shared_archive() -> Iterator[Archive]:
         yield archive
 
 
+def _point_at(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the libraries' addresses; caches stay below the home of each test."""
+    for name, value in archive.settings().items():
+        if name.endswith("_URL"):
+            monkeypatch.setenv(name, value)
+
+
 @pytest.fixture
 def archive(_shared_archive: Archive, monkeypatch: pytest.MonkeyPatch) -> Archive:
     """Embedded archive, empty and well-behaved; the libraries' settings point at it."""
     _shared_archive.clear()
-    for name, value in _shared_archive.settings().items():
-        monkeypatch.setenv(name, value)
+    _point_at(_shared_archive, monkeypatch)
     return _shared_archive
 
 
@@ -59,8 +65,7 @@ def _shared_demo_archive(demo_content: Path) -> Iterator[Archive]:
 def demo_archive(_shared_demo_archive: Archive, monkeypatch: pytest.MonkeyPatch) -> Archive:
     """Embedded archive with the synthetic content; the libraries' settings point at it."""
     _shared_demo_archive.clear()
-    for name, value in _shared_demo_archive.settings().items():
-        monkeypatch.setenv(name, value)
+    _point_at(_shared_demo_archive, monkeypatch)
     return _shared_demo_archive
 
 

@@ -127,7 +127,8 @@ def _serve(archive: Archive) -> int:
 def _pointed(archive: Archive) -> dict[str, str]:
     """Environment of a command that uses this archive by the libraries' settings, past any proxy."""
     exempt = ",".join(filter(None, [os.environ.get("NO_PROXY", ""), "127.0.0.1,localhost"]))
-    return {**os.environ, **archive.settings(), "NO_PROXY": exempt, "no_proxy": exempt}
+    caches = {name: value for name, value in os.environ.items() if name.endswith("_CACHE_DIR")}
+    return {**os.environ, **archive.settings(), **caches, "NO_PROXY": exempt, "no_proxy": exempt}
 
 
 def _as_hosts(options: argparse.Namespace, command: list[str]) -> int:
@@ -135,7 +136,7 @@ def _as_hosts(options: argparse.Namespace, command: list[str]) -> int:
         print("perc_archive: --as-hosts runs a command: add -- COMMAND", file=sys.stderr)
         return _USAGE
     from perc_archive import authority, hosts
-    from perc_archive.settings import HOSTS
+    from perc_archive.settings import HOSTS, cache_settings
 
     with tempfile.TemporaryDirectory(prefix="perc_hosts_") as scratch:
         made = authority.make_authority(Path(scratch), HOSTS, command)
@@ -151,8 +152,8 @@ def _as_hosts(options: argparse.Namespace, command: list[str]) -> int:
             if (not name.lower().endswith("_proxy") and not name.startswith(("PROFET_", "EMPIARREADER_")))
             or name.endswith(("_CACHE_DIR", "_CACHE_SIZE", "_OFFLINE", "_TIMEOUT"))
         }
-        with _archive(options, made.certificate):
-            return _run(command, {**kept, **made.environment()})
+        with _archive(options, made.certificate) as archive:
+            return _run(command, {**cache_settings(archive.caches), **kept, **made.environment()})
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -154,8 +154,14 @@ class Archive:
         return f"{self.base_url}/{host}/{escape_path('/' + path.lstrip('/'))[1:]}"
 
     def settings(self) -> dict[str, str]:
-        """Environment variables that point the libraries at this archive."""
-        return library_settings(self.base_url, None if self._ftp_port is None else self.ftp_url)
+        """Environment variables that point the libraries at this archive, with caches that end with it."""
+        ftp_url = None if self._ftp_port is None else self.ftp_url
+        return library_settings(self.base_url, ftp_url, self.caches)
+
+    @property
+    def caches(self) -> Path:
+        """Folder for the caches of the libraries that use this archive; it is gone when that is closed."""
+        return self._own.path.parent / "caches"
 
     def add_file(
         self, host: str, path: str, body: bytes | Path, *, headers: Mapping[str, str] | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 HOSTS = (
     "www.ebi.ac.uk",
     "ftp.ebi.ac.uk",
@@ -31,7 +33,7 @@ URL_SETTINGS = {
 }
 
 
-def library_settings(base_url: str, ftp_url: str | None) -> dict[str, str]:
+def library_settings(base_url: str, ftp_url: str | None, caches: Path) -> dict[str, str]:
     """Environment that points the libraries at one archive.
 
     Parameters
@@ -40,13 +42,21 @@ def library_settings(base_url: str, ftp_url: str | None) -> dict[str, str]:
         Address of the HTTP server, without a slash at the end.
     ftp_url
         Address of the FTP server, or None where none runs; then its setting is left out.
+    caches
+        Folder for the libraries' caches. What stands in an embedded archive under a real id is often not the
+        real thing, and must not be found in the user's own cache later.
 
     Examples
     --------
-    >>> library_settings("http://127.0.0.1:8000", None)["PROFET_PDBE_URL"]
+    >>> library_settings("http://127.0.0.1:8000", None, Path("/tmp/caches"))["PROFET_PDBE_URL"]
     'http://127.0.0.1:8000/www.ebi.ac.uk/pdbe'
     """
     settings = {name: f"{base_url}/{place}" for name, place in URL_SETTINGS.items()}
     if ftp_url is not None:
         settings["EMPIARREADER_FTP_URL"] = f"{ftp_url}/empiar/world_availability"
-    return settings
+    return settings | cache_settings(caches)
+
+
+def cache_settings(caches: Path) -> dict[str, str]:
+    """Environment that gives the libraries caches of their own below a folder."""
+    return {f"{library.upper()}_CACHE_DIR": str(caches / library) for library in ("profet", "empiarreader")}

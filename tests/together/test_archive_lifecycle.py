@@ -145,7 +145,18 @@ def test_settings_name_every_service_of_the_libraries(archive: Archive) -> None:
         "EMPIARREADER_ARCHIVE_URL": f"{base}/ftp.ebi.ac.uk/empiar/world_availability",
         "EMPIARREADER_FTP_URL": f"{ftp}/empiar/world_availability",
         "EMPIARREADER_EMDB_URL": f"{base}/ftp.ebi.ac.uk/pub/databases/emdb",
+        "PROFET_CACHE_DIR": str(archive.caches / "profet"),
+        "EMPIARREADER_CACHE_DIR": str(archive.caches / "empiarreader"),
     }
+
+
+def test_caches_of_what_an_archive_made_up_end_with_it() -> None:
+    with Archive() as archive:
+        kept = archive.caches / "profet" / "4v1w.cif"
+        kept.parent.mkdir(parents=True)
+        kept.write_text("data_4V1W")
+
+    assert not kept.exists()
 
 
 def test_the_side_door_needs_the_token(archive: Archive) -> None:
