@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from caked.labels import prefix_of
 from caked.protocol import Array
 from caked.randomness import Draws
 from caked.transforms import Compose
-from caked.transforms.chunks import transform_in_chunks
+from caked.transforms.chunks import CHUNK_BYTES
 from caked.words import AUGMENTATIONS, PUBLISHED_ORDER, transform_of
 
 __all__ = ["SEED", "DiskDataset", "files_in", "suffixes_of"]
@@ -101,32 +102,25 @@ class DiskDataset(AbstractDataset):
             return [
                 self[item] for item in items
             ]  # somebody's own way of reading a sample holds for batches too
-        alike: dict[tuple[Any, ...], list[int]] = {}
         layouts = [read_layout(self.paths[item]) for item in items]
-        for place, layout in enumerate(layouts):
-            alike.setdefault((layout.shape, layout.dtype.kind == "c"), []).append(place)
         samples: list[Any] = [None] * len(items)
-        for places in alike.values():
-            for place, x in zip(places, self._processed(items, layouts, places), strict=True):
-                samples[place] = (x, prefix_of(Path(self.paths[items[place]]).name))
+        for places in _alike(layouts):
+            paths = [self.paths[items[place]] for place in places]
+            tensors = self._processed(paths, [layouts[place] for place in places])
+            for place, path, x in zip(places, paths, tensors, strict=True):
+                samples[place] = (self.augmented(x, items[place]), prefix_of(Path(path).name))
         return samples
 
-    def _processed(
-        self, items: Sequence[int], layouts: Sequence[Layout], places: Sequence[int]
-    ) -> list[Tensor]:
-        """Read and process samples of one shape as one batch; each comes out as it would alone."""
+    def _processed(self, paths: Sequence[Any], layouts: Sequence[Layout]) -> list[Tensor]:
+        """Read and process files of one shape as one batch; each comes out as it would alone."""
         suffixes_of(self.datatype)
-        first, paths = layouts[places[0]], [self.paths[items[place]] for place in places]
-        kind = torch.complex64 if first.dtype.kind == "c" else torch.float32
-        images = torch.empty((len(places), 1, *first.shape), dtype=kind)
-        for row, (path, place) in enumerate(zip(paths, places, strict=True)):
-            read_array(path, layouts[place], out=images.numpy()[row, 0])
+        kind = torch.complex64 if layouts[0].dtype.kind == "c" else torch.float32
+        images = torch.empty((len(paths), 1, *layouts[0].shape), dtype=kind)
+        for image, path, layout in zip(images.numpy(), paths, layouts, strict=True):
+            read_array(path, layout, out=image[0])
         _tell_non_finite(images.numpy(), paths)
-        draws = Draws(seed=SEED, samples=np.arange(len(images)))
-        results = list(transform_in_chunks(self.steps(), {"image": images}, draws)["image"])
-        if self.transform:
-            results = [self.transform(x) for x in results]
-        return [self.augmented(x, items[place]) for x, place in zip(results, places, strict=True)]
+        results = list(self.steps()(images))
+        return [self.transform(x) for x in results] if self.transform else results
 
     def dim(self) -> int:
         """Return the number of axes of the first file, by its header."""
@@ -251,6 +245,17 @@ def _paths_of(paths: Any, datatype: str) -> list[Any]:
         return list(paths)
     place = Path(paths)
     return [place / name for name in files_in(place, suffixes_of(datatype))] if place.is_dir() else [place]
+
+
+def _alike(layouts: Sequence[Layout]) -> Iterator[list[int]]:
+    """Yield the places of files of one shape, as many at once as make some megabytes."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for place, layout in enumerate(layouts):
+        groups.setdefault((layout.shape, layout.dtype.kind == "c"), []).append(place)
+    for (shape, _), places in groups.items():
+        count = max(1, CHUNK_BYTES // max(1, 4 * math.prod(shape)))
+        for start in range(0, len(places), count):
+            yield places[start : start + count]
 
 
 def _tell_non_finite(data: Array, filenames: Sequence[Any]) -> None:

@@ -52,7 +52,7 @@ def has_suffix(name: str, suffixes: Sequence[str]) -> bool:
     >>> has_suffix("a.MRC", [".mrc"]), has_suffix("a.mrc.bak", [".mrc"]), has_suffix("a.mrcx", [".mrc"])
     (True, False, False)
     """
-    return name.lower().endswith(tuple(suffix.lower() for suffix in suffixes))
+    return name.lower().endswith(tuple(map(str.lower, suffixes)))
 
 
 def _matching(folder: Path, pattern: str, extensions: Sequence[str]) -> list[str]:

@@ -52,6 +52,16 @@ class GaussianBlur(Transform):
         return image
 
 
+def _mirrored(image: Tensor, axis: int, radius: int) -> Tensor:
+    """Continue an axis on both sides by its mirror image, the edge pixel repeated."""
+    length = image.shape[axis]
+    if radius <= length:
+        before, after = image.narrow(axis, 0, radius), image.narrow(axis, length - radius, radius)
+        return torch.cat([before.flip(axis), image, after.flip(axis)], dim=axis)
+    places = np.pad(np.arange(length), radius, mode="symmetric")  # mirrored more than once
+    return image.index_select(axis, torch.from_numpy(places).to(image.device))
+
+
 def _blur_axis(image: Tensor, axis: int, weights: Sequence[float]) -> Tensor:
     """Add up shifted copies: quicker than a convolution of one channel, and the same bits in any batch.
 
@@ -59,8 +69,7 @@ def _blur_axis(image: Tensor, axis: int, weights: Sequence[float]) -> Tensor:
     pixel lies.
     """
     length, radius = image.shape[axis], len(weights) - 1
-    mirrored = np.pad(np.arange(length), radius, mode="symmetric")
-    padded = image.index_select(axis, torch.from_numpy(mirrored).to(image.device))
+    padded = _mirrored(image, axis, radius)
     blurred = padded.narrow(axis, radius, length) * weights[0]
     for shift, weight in enumerate(weights[1:], start=1):
         pair = padded.narrow(axis, radius - shift, length) + padded.narrow(axis, radius + shift, length)
