@@ -14,7 +14,7 @@ source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-# The three libraries have names in common (ServiceError, ReadableSource), which a short reference cannot tell apart.
+# The libraries have names in common (ServiceError, ReadableSource) that a short reference cannot tell apart.
 suppress_warnings = ["ref.python"]
 
 autodoc_member_order = "bysource"

@@ -19,6 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+import caked
+import empiarreader
+import profet
 from perc_steps import (
     Story,
     fetch_structures,
@@ -30,10 +34,6 @@ from perc_steps import (
     simulate,
     streamed,
 )
-
-import caked
-import empiarreader
-import profet
 
 MICROGRAPH_OF_THE_PAPER = "data/MotionCorr/job003/Tiff/EER/Images-Disc1/GridSquare_11149061/Data"
 LIVE_ENTRIES = (11924, 12002, 10943)
@@ -141,7 +141,16 @@ def first_images(entry: empiarreader.EmpiarEntry, directory: str, count: int) ->
     return found
 
 
+HELP = """\b
+$ python examples/perc.py                on the embedded archive
+$ python examples/perc.py --real DIR     on real structures and images
+$ python examples/perc.py --live         on the real archives
+
+Ids in, training batches out: run profet, empiarreader and caked as one pipeline."""
+
+
 @click.command(
+    help=HELP,
     epilog="Exit code 0: done; 1: something failed; 3: not found; 4: no network; 5: damaged data.",
 )
 @click.option(
@@ -160,14 +169,7 @@ def first_images(entry: empiarreader.EmpiarEntry, directory: str, count: int) ->
 def main(
     output: Path, real: Path | None, live: bool, images: int, snr: float, epochs: int, seed: int
 ) -> None:
-    r"""Ids in, training batches out: run profet, empiarreader and caked as one pipeline.
-
-    \b
-    Examples:
-      python examples/perc.py                    on the embedded archive
-      python examples/perc.py --real DIR         on real structures and images
-      python examples/perc.py --live             on the real archives
-    """
+    """Run the story that the options choose."""
     if live and real:
         raise click.UsageError("--live and --real exclude one another")
     started = time.perf_counter()

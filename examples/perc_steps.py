@@ -199,6 +199,7 @@ def check_recipe(recipe: caked.Recipe, first_batch: Mapping[str, Any], story: St
 def learn(recipe: caked.Recipe, *, epochs: int, seed: int, story: Story) -> float:
     """Train on one part, score on another, draw the course and the confusion."""
     import torch
+
     from perc_learning import Result, SmallNetwork, majority_baseline, train
     from perc_pictures import draw_confusion, draw_training
 

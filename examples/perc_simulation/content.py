@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+
 from perc_archive import Archive, ContentFolder
 
 from .dataset import (

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from perc_archive import Archive
 
+from perc_archive import Archive
 from tests.benchmarks.tables import Table, originals, run_script
 
 OURS = """

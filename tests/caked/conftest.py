@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mrc_vectors import mrc_bytes
 from numpy.typing import NDArray
+
+from mrc_vectors import mrc_bytes
 
 Images = NDArray[np.float32]
 PUBLISHED_CLASSES = ["1b23", "1dfo", "1dkg", "1e3p"]

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from caked.errors import InvalidOptionError
 from caked.sources.arrays import ArraySource
 from caked.sources.base import source_from_dict
 from caked.sources.cached import CachedSource
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 IMAGES = np.arange(10 * 4 * 6, dtype=np.float32).reshape(10, 4, 6)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from caked.cli import main, printable
 from click.testing import CliRunner, Result
-from mrc_vectors import mrc_bytes, sample_array
 
 from caked import __version__
+from caked.cli import main, printable
+from mrc_vectors import mrc_bytes, sample_array
 
 
 def _run(*arguments: str | Path) -> Result:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from caked.transforms import Compose, FourierCrop, GaussianNoise, Invert, MinMax, RandomFlip, RandomRoll
-from mrc_vectors import mrc_bytes, sample_array
 
 import caked
 from caked import ArraySource, Dataset, FileSource, InvalidOptionError, NonFiniteImageError, ShapeError
+from caked.transforms import Compose, FourierCrop, GaussianNoise, Invert, MinMax, RandomFlip, RandomRoll
+from mrc_vectors import mrc_bytes, sample_array
 
 MakeFolder = Callable[..., tuple[Path, np.ndarray]]
 IMAGES = np.random.default_rng(0).normal(size=(12, 8, 8)).astype(np.float32)

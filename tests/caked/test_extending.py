@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
+import caked
+from caked import Dataset, Draws, Loader, Recipe, RecipeError, ShapeError, Source
 from caked.sources import StackSource, register, source_from_dict
 from caked.transforms import RandomTransform, Transform, transform_from_dict
 from caked.transforms import register as register_transform
 from mrc_vectors import mrc_bytes, sample_array
-
-import caked
-from caked import Dataset, Draws, Loader, Recipe, RecipeError, ShapeError, Source
 
 PLUGIN = """
 import numpy as np

@@ -7,7 +7,6 @@ import re
 
 import numpy as np
 import pytest
-from caked.labels import LabelRule, label_rule_from_dict, prefix_of
 
 from caked import (
     ArraySource,
@@ -23,6 +22,7 @@ from caked import (
     label_samples,
     stream,
 )
+from caked.labels import LabelRule, label_rule_from_dict, prefix_of
 
 NAMES = ["run1/holo_1.mrc", "run1/apo_1.mrc", "run2/holo_2_x.mrc"]
 SOURCE = ArraySource(np.zeros((3, 2, 2)), names=NAMES, groups=["a", "b", "a"])

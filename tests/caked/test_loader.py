@@ -10,6 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from caked import (
+    ArraySource,
+    DamagedFileError,
+    Dataset,
+    FileSource,
+    InvalidOptionError,
+    Loader,
+    SplitError,
+    StackSource,
+)
 from caked.loader import BatchOrder
 from caked.transforms import (
     Compose,
@@ -24,20 +37,7 @@ from caked.transforms import (
     Standardise,
     Torchvision,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from mrc_vectors import mrc_bytes
-
-from caked import (
-    ArraySource,
-    DamagedFileError,
-    Dataset,
-    FileSource,
-    InvalidOptionError,
-    Loader,
-    SplitError,
-    StackSource,
-)
 
 IMAGES = np.random.default_rng(0).normal(size=(23, 16, 16)).astype(np.float32)
 PIPELINE = [

@@ -10,14 +10,15 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from caked.errors import DamagedFileError, SourceNotFoundError, UnreachableSourceError
 from caked.io import mrc as mrc_module
 from caked.io.layout import MRC_SUFFIXES, read_layout
 from caked.io.listing import has_suffix
 from caked.io.mrc import parse_mrc_header
 from caked.io.read import read_array
-from hypothesis import given
-from hypothesis import strategies as st
 from mrc_vectors import MrcVector, damaged_mrc, mrc_bytes, mrc_header, mrc_vectors, sample_array
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
 from caked.errors import DamagedFileError, InvalidOptionError, RefusedFileError, ShapeError
 from caked.io.layout import read_layout
 from caked.io.read import read_array, read_sections, whole_region
 from caked.io.write import replacing, write_mrc, write_npy
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from mrc_vectors import mrc_bytes, sample_array
 
 

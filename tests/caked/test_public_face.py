@@ -6,10 +6,10 @@ import inspect
 import pickle
 from collections.abc import Callable
 
-import caked.errors
 import pytest
 
 import caked
+import caked.errors
 
 
 def test_all_is_true_and_complete() -> None:

@@ -12,6 +12,7 @@ import pytest
 import scipy.ndimage
 import scipy.signal
 import torch
+
 from caked.dataloader import DiskDataLoader, DiskDataset
 from caked.errors import (
     InvalidOptionError,

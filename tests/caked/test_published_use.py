@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from caked.base import AbstractDataLoader, AbstractDataset
 from caked.dataloader import TRANSFORM_OPTIONS, DiskDataLoader, DiskDataset
 from caked.errors import (

@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from caked.errors import InvalidOptionError
-from caked.randomness import Draws, permutation, philox
 from hypothesis import given
 from hypothesis import strategies as st
+
+from caked.errors import InvalidOptionError
+from caked.randomness import Draws, permutation, philox
 
 SEEDS = st.integers(-(2**70), 2**70)
 

@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from caked.transforms import Compose, FourierCrop, GaussianNoise, MinMax, RandomFlip, RandomRoll, Standardise
-from mrc_vectors import mrc_bytes
 
 import caked
 from caked import (
@@ -28,6 +26,8 @@ from caked import (
     SplitRule,
     StackSource,
 )
+from caked.transforms import Compose, FourierCrop, GaussianNoise, MinMax, RandomFlip, RandomRoll, Standardise
+from mrc_vectors import mrc_bytes
 
 STACKS = np.random.default_rng(0).normal(size=(9, 6, 16, 16)).astype(np.float32)
 THREE = {"train": 0.6, "validation": 0.2, "test": 0.2}

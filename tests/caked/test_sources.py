@@ -11,11 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from caked.protocol import Region
-from caked.sources import source_from_dict
 from hypothesis import given
 from hypothesis import strategies as st
-from mrc_vectors import mrc_bytes, sample_array
 
 import caked
 from caked import (
@@ -31,6 +28,9 @@ from caked import (
     SourceNotFoundError,
     StackSource,
 )
+from caked.protocol import Region
+from caked.sources import source_from_dict
+from mrc_vectors import mrc_bytes, sample_array
 
 MakeFolder = Callable[..., tuple[Path, np.ndarray]]
 STACKS = np.random.default_rng(0).normal(size=(3, 5, 6, 7)).astype(np.float32)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from caked.split import largest_remainder
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +23,7 @@ from caked import (
     label_samples,
     split_samples,
 )
+from caked.split import largest_remainder
 
 THREE = {"train": 0.8, "validation": 0.1, "test": 0.1}
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 import torchvision.transforms.v2 as tv
+
+from caked import Draws
 from caked.errors import InvalidOptionError, RecipeError, ShapeError
 from caked.transforms import (
     Clip,
@@ -31,8 +33,6 @@ from caked.transforms import (
     transform_from_dict,
 )
 from caked.transforms.chunks import CHUNK_BYTES, transform_in_chunks
-
-from caked import Draws
 
 IMAGES = torch.randn(16, 1, 12, 12, generator=torch.Generator().manual_seed(0))
 EVERY: list[Transform] = [

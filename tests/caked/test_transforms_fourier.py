@@ -7,10 +7,11 @@ import pytest
 import scipy.ndimage
 import scipy.signal
 import torch
-from caked.errors import InvalidOptionError, ShapeError
-from caked.transforms import FourierCrop
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from caked.errors import InvalidOptionError, ShapeError
+from caked.transforms import FourierCrop
 
 
 @settings(deadline=None)

@@ -7,10 +7,10 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from caked.errors import InvalidOptionError, ShapeError
-from caked.transforms import RandomFlip, RandomRoll, RandomRot90
 
 from caked import Draws
+from caked.errors import InvalidOptionError, ShapeError
+from caked.transforms import RandomFlip, RandomRoll, RandomRot90
 
 SQUARE = torch.arange(24 * 16.0).reshape(24, 1, 4, 4)
 MANY = torch.arange(9.0).reshape(1, 1, 3, 3).repeat(4000, 1, 1, 1)

@@ -11,11 +11,11 @@ from time import perf_counter
 
 import pytest
 from click.testing import CliRunner, Result
+
+from empiarreader import __version__
 from empiarreader.cli import main
 from empiarreader.manifest import MANIFEST_NAME
 from perc_archive import Archive
-
-from empiarreader import __version__
 
 HOST = "ftp.ebi.ac.uk"
 MOVIES = "data/CL44-1/Images-Disc1/GridSquare_6089277/Data"

@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from empiarreader.manifest import MANIFEST_NAME, append_record, read_records
-from perc_archive import Archive
 
 from empiarreader import (
     ArchiveFileNotFoundError,
@@ -31,6 +29,8 @@ from empiarreader import (
     ServiceError,
     download,
 )
+from empiarreader.manifest import MANIFEST_NAME, append_record, read_records
+from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"
 MIB = 1024 * 1024

@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from empiarreader.api import select_record
-from empiarreader.records import emdb_references, read_citations, read_imagesets, read_people, read_references
 from hypothesis import given
 from hypothesis import strategies as st
-from perc_archive import Archive
 
 from empiarreader import (
     Citation,
@@ -24,6 +21,9 @@ from empiarreader import (
     ServiceError,
     parse_entry_id,
 )
+from empiarreader.api import select_record
+from empiarreader.records import emdb_references, read_citations, read_imagesets, read_people, read_references
+from perc_archive import Archive
 
 API = "www.ebi.ac.uk/empiar/api/entry/*"
 RECORD: dict[str, Any] = {

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 import starfile
 import xarray
-from mrc_vectors import mrc_bytes, sample_array
-from perc_archive import Archive
 
 from empiarreader import (
     ArchiveFileNotFoundError,
@@ -24,6 +22,8 @@ from empiarreader import (
     StarSource,
     UnsupportedFormatError,
 )
+from mrc_vectors import mrc_bytes, sample_array
+from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"
 OPTICS = "data_optics\n\nloop_\n_rlnGroup #1\n_rlnVoltage #2\n1 300.0\n"

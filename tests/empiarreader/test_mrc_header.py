@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mrc_vectors import MrcVector, damaged_mrc, mrc_bytes, mrc_header, mrc_vectors, sample_array
 from mrcfile.mrcinterpreter import MrcInterpreter
 from numpy.typing import NDArray
 
 from empiarreader import DamagedDataError, MrcHeader, VoxelSize, parse_mrc_header
+from mrc_vectors import MrcVector, damaged_mrc, mrc_bytes, mrc_header, mrc_vectors, sample_array
 
 VECTORS = {vector.name: vector for vector in mrc_vectors()}
 UNKNOWN_TO_MRCFILE = {

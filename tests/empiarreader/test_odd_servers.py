@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from empiarreader.ranges import FileVersion, fetch_range
-from empiarreader.transport import _lost_connection
-from perc_archive import Archive
 from urllib3.exceptions import SSLError
 
 from empiarreader import ArchiveFileNotFoundError, FileChangedError, ServiceError, download
+from empiarreader.ranges import FileVersion, fetch_range
+from empiarreader.transport import _lost_connection
+from perc_archive import Archive
 
 BODY = bytes(range(256)) * 400
 Headers = dict[str, str]

@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from empiarreader.addresses import decode_path, encode_path, entry_address, normalise_path
-from empiarreader.printable import printable
 from hypothesis import given
 from hypothesis import strategies as st
 
 import empiarreader
 from empiarreader import EmpiarReaderError, InvalidRequestError, ServiceError, errors, settings
+from empiarreader.addresses import decode_path, encode_path, entry_address, normalise_path
+from empiarreader.printable import printable
 
 FOLDER = Path(str(empiarreader.__file__)).parent
 MODULES = sorted(module.name for module in pkgutil.iter_modules([str(FOLDER)]))

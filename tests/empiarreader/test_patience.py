@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from empiarreader.patience import ATTEMPTS, AnswerTimes, parse_retry_after, pause_before_retry
 from hypothesis import given
 from hypothesis import strategies as st
+
+from empiarreader.patience import ATTEMPTS, AnswerTimes, parse_retry_after, pause_before_retry
 
 
 def _times(*seconds: float) -> AnswerTimes:

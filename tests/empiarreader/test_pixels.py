@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from empiarreader.regions import plan_read, resolve_region
 from hypothesis import given
 from hypothesis import strategies as st
-from mrc_vectors import MrcVector, mrc_bytes, mrc_vectors, sample_array
 
 from empiarreader import DamagedDataError, FileChangedError, InvalidRequestError, MrcSource, parse_mrc_header
+from empiarreader.regions import plan_read, resolve_region
+from mrc_vectors import MrcVector, mrc_bytes, mrc_vectors, sample_array
 
 VECTORS = {vector.name: vector for vector in mrc_vectors()}
 

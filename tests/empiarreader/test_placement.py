@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from empiarreader.addresses import check_target
-from empiarreader.manifest import MANIFEST_NAME
-from empiarreader.placement import parse_address, place_all
 from hypothesis import given
 from hypothesis import strategies as st
 
 from empiarreader import InvalidRequestError, RefusedAddressError
+from empiarreader.addresses import check_target
+from empiarreader.manifest import MANIFEST_NAME
+from empiarreader.placement import parse_address, place_all
 
 BASE = "https://ftp.ebi.ac.uk/empiar/world_availability"
 

@@ -8,10 +8,8 @@ from time import perf_counter
 
 import numpy as np
 import pytest
-from empiarreader.ranges import FileVersion, fetch_range, fetch_spans, part_size
 from hypothesis import given
 from hypothesis import strategies as st
-from perc_archive import Archive
 
 import empiarreader
 from empiarreader import (
@@ -21,6 +19,8 @@ from empiarreader import (
     InvalidRequestError,
     ServiceError,
 )
+from empiarreader.ranges import FileVersion, fetch_range, fetch_spans, part_size
+from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"
 MIB = 1024 * 1024

@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
-from empiarreader.globs import Glob
-from empiarreader.selection import Selection
 from hypothesis import given
 from hypothesis import strategies as st
 
 from empiarreader import PatternError
+from empiarreader.globs import Glob
+from empiarreader.selection import Selection
 
 BASE = "https://ftp.ebi.ac.uk/empiar/world_availability/10943/data/GridSquare_1/Data"
 

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray
-from mrc_vectors import mrc_bytes
-from perc_archive import Archive
 
 from empiarreader import (
     ArchiveFileNotFoundError,
@@ -31,6 +29,8 @@ from empiarreader import (
     UnsupportedFormatError,
     VoxelSize,
 )
+from mrc_vectors import mrc_bytes
+from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"
 SQUARE = "data/MotionCorr/job003/Tiff/EER/Images-Disc1/GridSquare_11149061/Data"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from time import perf_counter
 
 import pytest
-from perc_archive import Archive
 
 from empiarreader import ArchiveFileNotFoundError, EmpiarEntry, EntryNotFoundError, ServiceError
+from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"
 PAGES = f"{HOST}/empiar/world_availability/*/"

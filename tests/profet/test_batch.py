@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from perc_archive import Archive
-from profet_samples import Polymer, Residue, Sample, protein, to_mmcif, uniprot_record
 
+from perc_archive import Archive
 from profet import Fetcher, FetchResult, InvalidIdError, ServiceError, StructureNotFoundError
+from profet_samples import Polymer, Residue, Sample, protein, to_mmcif, uniprot_record
 
 SEQUENCE = protein(20)
 RESIDUES = [Residue(name=letter, place=n, number=n) for n, letter in enumerate(SEQUENCE, 1)]

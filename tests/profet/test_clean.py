@@ -9,7 +9,19 @@ import gemmi
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from perc_archive import Archive
+from profet import (
+    CacheError,
+    CleanOptions,
+    DamagedFileError,
+    InvalidIdError,
+    MissingFileError,
+    OfflineError,
+    RefusedError,
+    StructureNotFoundError,
+    clean,
+)
 from profet_oracles import atom_rows, check_mmcif, check_pdb
 from profet_samples import (
     Polymer,
@@ -22,18 +34,6 @@ from profet_samples import (
     to_pdb,
     uniprot_record,
     water,
-)
-
-from profet import (
-    CacheError,
-    CleanOptions,
-    DamagedFileError,
-    InvalidIdError,
-    MissingFileError,
-    OfflineError,
-    RefusedError,
-    StructureNotFoundError,
-    clean,
 )
 
 ALL = CleanOptions(hydrogens=True, water=True, hetatoms=True)

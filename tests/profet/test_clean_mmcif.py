@@ -9,9 +9,9 @@ import gemmi
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from profet_oracles import atom_rows, check_mmcif
 
 from profet import CleanOptions, clean
+from profet_oracles import atom_rows, check_mmcif
 
 WATER = CleanOptions(water=True)
 ITEMS = ("group_PDB", "id", "type_symbol", "label_atom_id", "label_comp_id", "label_asym_id", "label_seq_id")

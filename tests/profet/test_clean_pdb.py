@@ -8,11 +8,11 @@ from pathlib import Path
 
 import gemmi
 import pytest
+
 from perc_archive import Archive
+from profet import CleanOptions, CleanReport, clean
 from profet_oracles import check_pdb
 from profet_samples import Polymer, Residue, Sample, ligand, pdb_atom, protein, to_pdb, uniprot_record, water
-
-from profet import CleanOptions, CleanReport, clean
 
 SEQUENCE = protein(8)
 ALL = CleanOptions(hydrogens=True, water=True, hetatoms=True)

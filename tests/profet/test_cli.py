@@ -11,12 +11,12 @@ from pathlib import Path
 
 import click
 import pytest
+
+import profet
 from perc_archive import Archive
 from profet.cli import cli, printable
 from profet.command_line import main
 from profet_samples import Polymer, Residue, Sample, protein, to_mmcif, to_pdb, uniprot_record
-
-import profet
 
 SEQUENCE = protein(20)
 RESIDUES = [Residue(name=letter, place=n, number=n) for n, letter in enumerate(SEQUENCE, 1)]

@@ -9,9 +9,8 @@ import os
 from pathlib import Path
 
 import pytest
-from perc_archive import Archive
-from profet_samples import Polymer, Residue, Sample, feature, protein, to_mmcif, to_pdb, uniprot_record
 
+from perc_archive import Archive
 from profet import (
     CacheError,
     DamagedFileError,
@@ -23,6 +22,7 @@ from profet import (
     ServiceError,
     StructureNotFoundError,
 )
+from profet_samples import Polymer, Residue, Sample, feature, protein, to_mmcif, to_pdb, uniprot_record
 
 ACCESSION = "P05067"
 SEQUENCE = protein(120)

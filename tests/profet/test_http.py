@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from perc_archive import Archive
-from profet.http import Answer, Client
 
+from perc_archive import Archive
 from profet import DamagedFileError, ServiceError, __version__
+from profet.http import Answer, Client
 
 HOST = "files.rcsb.org"
 BODY = bytes(range(256)) * 256

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from perc_archive import Archive
-from profet.ids import PdbId, UniProtId, parse_id
 
+from perc_archive import Archive
 from profet import Fetcher, InvalidIdError
+from profet.ids import PdbId, UniProtId, parse_id
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import gemmi
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from profet.formats.mmcif import read_tables, scan
 
 from profet import DamagedFileError
+from profet.formats.mmcif import read_tables, scan
 
 Category = tuple[str, list[str], list[list[str]], bool]
 

@@ -6,10 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import profet
 import profet.command_line
 import profet.profet
-
-import profet
 
 
 def test_all_lists_names_that_exist_once_each_in_order() -> None:

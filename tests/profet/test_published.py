@@ -7,15 +7,15 @@ import os
 from pathlib import Path
 
 import pytest
+
+import profet
 from perc_archive import Archive
+from profet import Fetcher, FileType, InvalidIdError, NotFetchedError, RefusedError, StructureNotFoundError
 from profet.alphafold import Alphafold_DB
 from profet.cache import PDBFileCache
 from profet.cleaver import Cleaver
 from profet.pdb import PDB_DB
 from profet_samples import Polymer, Residue, Sample, ligand, protein, to_mmcif, to_pdb, uniprot_record, water
-
-import profet
-from profet import Fetcher, FileType, InvalidIdError, NotFetchedError, RefusedError, StructureNotFoundError
 
 SEQUENCE = protein(60)
 RESIDUES = [

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import gemmi
 import pytest
+
 from perc_archive import Archive
+from profet import CleanOptions, CleanReport, Fetcher, clean
 from profet_oracles import atom_rows, check_mmcif
 from profet_samples import uniprot_record
-
-from profet import CleanOptions, CleanReport, Fetcher, clean
 
 pytestmark = pytest.mark.real_data
 

@@ -6,9 +6,9 @@ import gzip
 from pathlib import Path
 
 import pytest
-from profet.formats.sniff import check_file_type, file_type_of
 
 from profet import DamagedFileError, FileType
+from profet.formats.sniff import check_file_type, file_type_of
 
 
 @pytest.mark.parametrize(

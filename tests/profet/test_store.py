@@ -11,12 +11,12 @@ import threading
 from pathlib import Path
 
 import pytest
+
+from profet import CacheError, DamagedFileError, Provenance
 from profet.formats import compressed
 from profet.provenance import now
 from profet.store import Key, Store
 from profet.whole_files import whole_file, write_whole
-
-from profet import CacheError, DamagedFileError, Provenance
 
 KEY = Key(source="pdb", id="4V1W", extension="cif")
 DATA = b"data_4V1W\n" * 1000

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from profet.uniprot import PdbReference, parse_entry
-from profet_samples import feature, uniprot_record
 
 from profet import DamagedFileError, InactiveAccessionError, RefusedError
+from profet.uniprot import PdbReference, parse_entry
+from profet_samples import feature, uniprot_record
 
 
 def record(**parts: object) -> dict[str, Any]:

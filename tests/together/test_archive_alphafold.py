@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 import urllib3
+
 from perc_archive import Archive
 
 HOST = "alphafold.ebi.ac.uk"

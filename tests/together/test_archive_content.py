@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+
 from perc_archive import Archive, ContentFolder
 
 HOST = "ftp.ebi.ac.uk"

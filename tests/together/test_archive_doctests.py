@@ -6,8 +6,9 @@ import doctest
 import importlib
 import pkgutil
 
-import perc_archive
 import pytest
+
+import perc_archive
 
 MODULES = [
     module.name

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import requests
+
 from perc_archive import Archive
 from perc_archive.empiar_record import complete_record
 from perc_archive.empiar_xml import from_xml, to_xml

@@ -11,6 +11,7 @@ import threading
 import pytest
 import requests
 import urllib3
+
 from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"

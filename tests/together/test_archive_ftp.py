@@ -12,6 +12,7 @@ import pytest
 import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from perc_archive import ContentFolder
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
 from perc_archive import Archive, ArchiveError, FtpUnavailableError
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

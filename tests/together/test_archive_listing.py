@@ -14,6 +14,7 @@ import pytest
 import requests
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+
 from perc_archive import Archive, ArchiveError
 from perc_archive.listing import STYLES, ListedFile, escape_path, format_size, natural_key, render
 

@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import requests
+
 from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"

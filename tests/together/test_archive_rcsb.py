@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from perc_archive import Archive
 from perc_archive.structure_record import struct_ref_accessions, structure_record
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import requests
+
 from perc_archive import Archive, ContentFolder
 
 pytestmark = pytest.mark.real_data

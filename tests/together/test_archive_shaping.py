@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+
 from perc_archive import Archive
 from perc_archive.uniprot_record import isoform_sequence
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 import pytest
+
 from perc_archive import Archive
 
 ROOT = Path(__file__).resolve().parents[2]

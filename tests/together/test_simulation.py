@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 import scipy.fft
 import starfile
+from scipy.spatial.distance import cdist
+from scipy.spatial.transform import Rotation
+from scipy.stats import kstest
+
 from perc_simulation.content import plain_structure
 from perc_simulation.dataset import SimulationOptions, simulate_entries
 from perc_simulation.geometry import SHAPES, ideal_helix, place_helices
@@ -22,9 +26,6 @@ from perc_simulation.imaging import (
     random_rotations,
 )
 from perc_simulation.molecules import MOLECULES, Molecule
-from scipy.spatial.distance import cdist
-from scipy.spatial.transform import Rotation
-from scipy.stats import kstest
 
 SMALL = SimulationOptions(
     images_per_class=6, particles_per_micrograph=2, box=64, pixel_size_angstrom=2.86, micrograph_size=256

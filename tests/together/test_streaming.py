@@ -8,10 +8,10 @@ import mrcfile
 import numpy as np
 import pytest
 import torch
-from perc_archive import Archive
 
 import caked
 import empiarreader
+from perc_archive import Archive
 
 
 @pytest.fixture

@@ -31,35 +31,36 @@ class _Commands(click.Group):
             ctx.exit(EXIT_INTERRUPTED)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+_HELP = """\b
+$ caked inspect particles/ --json
+
+Cryo-EM images and volumes for PyTorch."""
+_INSPECT_HELP = """\b
+$ caked inspect maps/ particles.mrcs
+$ caked inspect data --pattern '**/*.mrc' --json
+
+Tell what files hold, by their headers.
+
+Prints shape (in array order), type, voxel size in Å, and the class that the name begins with. The exit status
+is 0 when every file could be read, 1 when some could not, 3 when none was found and 5 when all are damaged."""
+
+
+@click.group(cls=_Commands, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="caked")
 @click.option("-v", "--verbose", is_flag=True, help="Tell on stderr what is noticed on the way.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell nothing but results and errors.")
 def main(verbose: bool, quiet: bool) -> None:
-    r"""Cryo-EM images and volumes for PyTorch.
-
-    \b
-    caked inspect particles/ --json
-    """
+    """Set up the log; the commands do the rest."""
     level = logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
 
 
-@main.command()
+@main.command(help=_INSPECT_HELP, short_help="Tell what files hold, by their headers.")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file, a line each.")
 @click.option("--pattern", default="*", show_default=True, help="Which files of a folder, as a glob.")
 def inspect(paths: tuple[Path, ...], as_json: bool, pattern: str) -> None:
-    r"""Tell what files hold, by their headers.
-
-    \b
-    caked inspect maps/ particles.mrcs
-    caked inspect data --pattern '**/*.mrc' --json
-
-    Prints shape (in array order), type, voxel size in Å, and the class that the name begins with. The exit
-    status is 0 when every file could be read, 1 when some could not, 3 when none was found and 5 when all
-    are damaged.
-    """
+    """Print a line for each file, and go on after one that cannot be read."""
     facts, failures = [], []
     for path in paths:
         for found in _inspected(path, pattern):
