@@ -41,8 +41,9 @@ $ caked inspect data --pattern '**/*.mrc' --json
 
 Tell what files hold, by their headers.
 
-Prints shape (in array order), type, voxel size in Å, and the class that the name begins with. The exit status
-is 0 when every file could be read, 1 when some could not, 3 when none was found and 5 when all are damaged."""
+Prints shape (in array order), type, voxel size in Å, and the class that the name begins with. The exit
+status is 0 when every file could be read, 1 when some could not, 3 when none was found and 5 when all are
+damaged."""
 
 
 @click.group(cls=_Commands, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
