@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.benchmarks.tables import ROOT, Table
 
-sys.path.insert(0, str(ROOT / "examples"))
+sys.path[:0] = [str(ROOT / "examples"), str(ROOT / "tests" / "support")]
 
 PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
 HEAD = """# Benchmarks

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks.tables import Table, originals, run_script
+from published import originals
+from tests.benchmarks.tables import Table, run_script
 
 SCRIPT = """
 import resource, sys, time
@@ -18,7 +19,7 @@ print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, len(sy
 def measure(*, times: int = 5, with_originals: bool = True) -> Table:
     """Best seconds, peak memory and modules of ``import``, ours and theirs in turn."""
     table = Table("What does importing a library cost?", ["library", "seconds", "peak MB", "modules"])
-    pythons = {"": sys.executable} | ({" (published)": str(originals())} if with_originals else {})
+    pythons = {"": sys.executable} | ({" (published)": str(originals() / "python")} if with_originals else {})
     for library in ("profet", "empiarreader", "caked"):
         runs: dict[str, list[list[float]]] = {label: [] for label in pythons}
         for _ in range(times):

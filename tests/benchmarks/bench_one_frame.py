@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from perc_archive import Archive
-from tests.benchmarks.tables import Table, originals, run_script
+from published import originals
+from tests.benchmarks.tables import Table, run_script
 
 OURS = """
 import sys, time
@@ -52,7 +53,7 @@ def measure(
     )
     readers = {"empiarreader": (sys.executable, OURS)}
     if with_originals:
-        readers["empiarreader 0.0.17"] = (str(originals()), THEIRS)
+        readers["empiarreader 0.0.17"] = (str(originals() / "python"), THEIRS)
     with Archive() as archive:
         archive.add_entry(10002, {"data/stack.mrcs": stack})
         url = f"{archive.settings()['EMPIARREADER_ARCHIVE_URL']}/10002/data/stack.mrcs"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.benchmarks.tables import Table, originals, run_script
+from published import originals
+from tests.benchmarks.tables import Table, run_script
 
 FLOOR = """
 import sys, time, pathlib, numpy as np, torch
@@ -75,7 +76,7 @@ def measure(folder: Path, *, count: int = 512, times: int = 5, with_originals: b
             "caked, DiskDataLoader": (sys.executable, PUBLISHED),
         }
         if with_originals:
-            readers["caked 0.1.7"] = (str(originals()), PUBLISHED)
+            readers["caked 0.1.7"] = (str(originals() / "python"), PUBLISHED)
         best = dict.fromkeys(readers, float("inf"))
         for _ in range(times):  # in turn, so that a noisy machine is fair to all
             for reader, (python, script) in readers.items():

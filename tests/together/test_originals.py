@@ -9,21 +9,16 @@ from pathlib import Path
 
 import pytest
 
+import published
+
 ROOT = Path(__file__).resolve().parents[2]
-PEERS = ROOT / ".venv-peers"
 MOVIES = "data/CL44-1_20201106_111915/Images-Disc1/GridSquare_6089277/Data"
 
 
 @pytest.fixture(scope="module")
 def originals() -> Path:
-    """Programs of profet 1.0.6, empiarreader 0.0.17 and caked 0.1.7, in an environment of their own."""
-    uv = Path(sys.executable).with_name("uv")
-    if not (PEERS / "bin" / "empiarreader").exists():
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, PEERS], check=True)
-        wanted = ["profet==1.0.6", "empiarreader==0.0.17", "intake<2", "caked==0.1.7", "setuptools<81"]
-        python = PEERS / "bin" / "python"
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *wanted], check=True)
-    return PEERS / "bin"
+    """Programs of the published originals."""
+    return published.originals()
 
 
 def _as_hosts(content: Path, *command: str | Path) -> str:
