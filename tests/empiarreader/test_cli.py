@@ -337,7 +337,14 @@ def test_an_interrupt_ends_with_130_at_once_and_leaves_no_file(
     }
     archive.add_fault("stall", times=None)
     program = Path(sys.executable).with_name("empiarreader")
-    job = subprocess.Popen([program, *arguments[command]], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    job = subprocess.Popen(
+        [program, *arguments[command]],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Started in the background, a shell's children ignore the signal, and theirs inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while not archive.requests():  # each look waits a moment for requests under way
         assert job.poll() is None
     began = perf_counter()
