@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from empiarreader.addresses import normalise_path
+from empiarreader.emdb import parse_emdb_id
 from empiarreader.errors import InvalidRequestError
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)B", re.IGNORECASE)
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
-_EMDB = re.compile(r"EMD-?\d{3,}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +120,8 @@ def read_references(value: Any) -> tuple[str, ...]:
 
 def emdb_references(record: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the EMDB entries that a record refers to, in EMDB's own spelling."""
-    found = (_EMDB.fullmatch(text) for text in read_references(record.get("cross_references")))
-    return tuple("EMD-" + match[0].upper().removeprefix("EMD").lstrip("-") for match in found if match)
+    found = (parse_emdb_id(text) for text in read_references(record.get("cross_references")))
+    return tuple(emdb_id for emdb_id in found if emdb_id is not None)
 
 
 def parse_dataset_size(text: Any) -> int | None:

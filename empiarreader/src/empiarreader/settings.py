@@ -9,6 +9,7 @@ from empiarreader.errors import InvalidRequestError
 
 API_URL = "https://www.ebi.ac.uk/empiar/api"
 ARCHIVE_URL = "https://ftp.ebi.ac.uk/empiar/world_availability"
+EMDB_URL = "https://ftp.ebi.ac.uk/pub/databases/emdb"
 TIMEOUT_SECONDS = 30.0
 
 
@@ -20,6 +21,11 @@ def api_url() -> str:
 def archive_url() -> str:
     """Return the base address of the HTTPS tree of entries (``EMPIARREADER_ARCHIVE_URL``)."""
     return _base_address("EMPIARREADER_ARCHIVE_URL", ARCHIVE_URL)
+
+
+def emdb_url() -> str:
+    """Return the base address of EMDB's files (``EMPIARREADER_EMDB_URL``)."""
+    return _base_address("EMPIARREADER_EMDB_URL", EMDB_URL)
 
 
 def timeout_seconds() -> float:
