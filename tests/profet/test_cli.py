@@ -14,7 +14,8 @@ import pytest
 
 import profet
 from perc_archive import Archive
-from profet.cli import cli, printable
+from profet.cli import cli
+from profet.cli.terminal import printable
 from profet.command_line import main
 from profet_samples import Polymer, Residue, Sample, protein, to_mmcif, to_pdb, uniprot_record
 

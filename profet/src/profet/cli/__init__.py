@@ -1,0 +1,63 @@
+"""The command line: ``profet 4v1w --filetype=pdb --main_db=pdb --save_directory=~/.pdb``, and subcommands.
+
+One module holds one subcommand, a click command that is named in `COMMANDS` below. What they share (exit
+codes, text that is fit for a terminal, the log, progress) is in `profet.cli.terminal`, how ids are given in
+`profet.cli.asked`. A module imports nothing heavy before its command runs: ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from profet import __version__
+from profet.cli import old_form
+from profet.cli.group import OldFormGroup
+from profet.cli.terminal import complain, exit_code
+from profet.errors import ProfetError
+
+COMMANDS: tuple[click.Command, ...] = (old_form.fetch,)
+"""Every subcommand; the first one is what runs where none is named."""
+
+_HELP = f"""{old_form.EXAMPLE}
+Fetch protein structures by UniProt or PDB id.
+"""
+
+
+@click.group(cls=OldFormGroup, default=old_form.fetch, help=_HELP)
+@click.version_option(__version__, prog_name="profet")
+def cli() -> None:
+    """Hold the subcommands."""
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Parameters
+    ----------
+    args
+        Arguments; None for those that the program was started with.
+
+    Raises
+    ------
+    SystemExit
+        With the exit code, if anything failed. If all went well the function returns.
+    """
+    arguments = sys.argv[1:] if args is None else list(args)
+    try:
+        cli.main(args=arguments, prog_name="profet", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        raise SystemExit(130) from None
+    except ProfetError as error:
+        complain(error)
+        raise SystemExit(exit_code(error)) from None

@@ -1,0 +1,85 @@
+"""``profet ID...``: what profet has always done, fetch structures and save them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from profet.choice import DATABASES
+from profet.cli.group import OldForm
+from profet.cli.terminal import complain, leave, log_to_stderr, printable, progress, speaking_options
+from profet.enums import FileType
+from profet.fetcher import Fetcher
+from profet.ids import parse_id
+from profet.result import FetchResult
+
+EXAMPLE = """\b
+profet 4v1w --filetype=pdb --save_directory=~/.pdb
+profet P05067 P40202 --main_db=alphafold
+"""
+
+
+@click.command("old-form", cls=OldForm, hidden=True, help=f"{EXAMPLE}\nFetch structures and save them.")
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.option(
+    "--filetype",
+    type=click.Choice([str(kind) for kind in FileType]),
+    default="cif",
+    show_default=True,
+    help="File type to save; the other one if a structure does not exist in it.",
+)
+@click.option(
+    "--main_db",
+    type=click.Choice(DATABASES),
+    default="pdb",
+    show_default=True,
+    help="Database to ask first.",
+)
+@click.option(
+    "--save_directory",
+    metavar="FOLDER",
+    default=None,
+    help="Where to save.  [default: PROFET_CACHE_DIR or ~/.cache/pdb]",
+)
+@speaking_options
+def fetch(
+    ids: tuple[str, ...],
+    filetype: str,
+    main_db: str,
+    save_directory: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Fetch structures and save them."""
+    log_to_stderr(quiet=quiet, verbose=verbose)
+    for identifier in ids:
+        parse_id(identifier)  # one wrong id, and nothing is asked
+    fetcher = Fetcher(main_db, save_directory=save_directory)
+    with progress(len(set(ids)), "Fetching", quiet=quiet) as tell:
+        results = fetcher.get_files(ids, filetype=filetype, progress=tell)
+    for result in results:
+        _present(result, as_json=as_json, quiet=quiet)
+    leave(result.error for result in results)
+
+
+def _present(result: FetchResult, *, as_json: bool, quiet: bool) -> None:
+    if result.error is not None:
+        complain(result.error)
+    if as_json:
+        click.echo(json.dumps(_record(result)))
+    elif result.error is None and not quiet:
+        click.echo(f"Saved {result.id} to '{printable(str(result.path))}'")
+
+
+def _record(result: FetchResult) -> dict[str, Any]:
+    return {
+        "id": result.id,
+        "database": result.database,
+        "filetype": result.filetype,
+        "path": None if result.path is None else str(result.path),
+        "error": None if result.error is None else str(result.error),
+        "url": None if result.provenance is None else result.provenance.url,
+    }

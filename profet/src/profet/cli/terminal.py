@@ -1,0 +1,117 @@
+"""What all subcommands say to the terminal: exit codes, sentences on stderr, the log, progress."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+import click
+
+from profet.errors import (
+    DamagedFileError,
+    InvalidChoiceError,
+    InvalidIdError,
+    MissingFileError,
+    ProfetError,
+    RefusedError,
+    ServiceError,
+    StructureNotFoundError,
+)
+
+DONE = 0
+SOME_FAILED = 1
+
+_EXIT_CODES: tuple[tuple[type[ProfetError], int], ...] = (
+    (InvalidIdError, 2),
+    (InvalidChoiceError, 2),
+    (StructureNotFoundError, 3),
+    (MissingFileError, 3),
+    (ServiceError, 4),
+    (DamagedFileError, 5),
+    (RefusedError, SOME_FAILED),
+)
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+
+def exit_code(error: ProfetError | None) -> int:
+    """Exit code that stands for an error, or for none.
+
+    Examples
+    --------
+    >>> exit_code(StructureNotFoundError("no such entry")), exit_code(None)
+    (3, 0)
+    """
+    if error is None:
+        return DONE
+    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), SOME_FAILED)
+
+
+def leave(errors: Iterable[ProfetError | None]) -> None:
+    """End the program with the code of what went wrong, or return if nothing did.
+
+    Parameters
+    ----------
+    errors
+        What became of each item, None for those that went well. If all failed alike the code is theirs,
+        otherwise it says that some failed.
+    """
+    codes = {exit_code(error) for error in errors}
+    if codes - {DONE}:
+        raise SystemExit(codes.pop() if len(codes) == 1 else SOME_FAILED)
+
+
+def printable(text: str) -> str:
+    r"""Return text that is safe to show on a terminal: control characters become visible.
+
+    Examples
+    --------
+    >>> printable("a\x1b[31mb")
+    'a\\x1b[31mb'
+    """
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def complain(error: object) -> None:
+    """Say on stderr what went wrong."""
+    click.echo(f"profet: {printable(str(error))}", err=True)
+
+
+def speaking_options(command: _Decorated) -> _Decorated:
+    """Give a command ``--json``, ``-q`` and ``-v``: the arguments ``as_json``, ``quiet`` and ``verbose``."""
+    for option in (
+        click.option("-v", "--verbose", is_flag=True, help="Say what is asked of whom."),
+        click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line."),
+    ):
+        command = option(command)
+    return command
+
+
+def log_to_stderr(*, quiet: bool, verbose: bool) -> None:
+    """Show the library's own log; the program may do so, the library never does."""
+    logger = logging.getLogger("profet")
+    for handler in [handler for handler in logger.handlers if isinstance(handler, _StderrHandler)]:
+        logger.removeHandler(handler)
+    handler = _StderrHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it tells of every repeated request
+
+
+@contextlib.contextmanager
+def progress(length: int, label: str, *, quiet: bool) -> Iterator[Callable[[object], None]]:
+    """Show how far it is, on a terminal and with more than one thing to do; call what is yielded for each."""
+    if quiet or length < 2 or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+        yield lambda _: bar.update(1)
+
+
+class _StderrHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(printable(self.format(record)), err=True)
