@@ -116,6 +116,7 @@ def test_an_entry_that_does_not_exist_says_so(archive: Archive) -> None:
 def test_an_api_that_is_down_is_not_an_entry_that_is_missing(archive: Archive) -> None:
     archive.add_entry(10943, {"data/a.mrc": b"x"})
     archive.add_fault("status", match=API, status=503, times=None)
+    archive.add_fault("status", match="*10943.xml", status=503, times=None)
 
     with pytest.raises(ServiceError, match="status 503"):
         EmpiarCatalog(10943)

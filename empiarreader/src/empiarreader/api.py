@@ -1,20 +1,36 @@
-"""Questions to EMPIAR's REST API."""
+"""What EMPIAR says about an entry: by its REST API, or where that is down, by the XML beside the data."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import logging
+from typing import Any, NamedTuple
 
 from empiarreader import settings
-from empiarreader.addresses import parse_entry_id
-from empiarreader.errors import ArchiveFileNotFoundError, EntryNotFoundError, ServiceError
+from empiarreader.addresses import entry_address, parse_entry_id
+from empiarreader.entry_xml import read_entry_xml
+from empiarreader.errors import (
+    ArchiveFileNotFoundError,
+    DamagedDataError,
+    EntryNotFoundError,
+    ServiceError,
+)
 from empiarreader.transport import open_answer, with_retries
 
 _LARGEST_RECORD_BYTES = 64 * 1024 * 1024
 
+_logger = logging.getLogger(__name__)
 
-def fetch_entry_record(entry: int | str) -> dict[str, Any]:
-    """Return what EMPIAR says about an entry, as the API has it.
+
+class FoundRecord(NamedTuple):
+    """Metadata of an entry as the API has it, and the address that they came from."""
+
+    record: dict[str, Any]
+    url: str
+
+
+def find_record(entry: int | str) -> FoundRecord:
+    """Return what EMPIAR says about an entry, and where it said so.
 
     Parameters
     ----------
@@ -26,23 +42,27 @@ def fetch_entry_record(entry: int | str) -> dict[str, Any]:
     EntryNotFoundError
         If there is no such entry, or none that is released.
     ServiceError
-        If the API cannot be asked, or answers with something that is no record.
+        If neither the API nor the entry's XML file can be had.
     """
     entry_id = parse_entry_id(entry)
     url = f"{settings.api_url()}/entry/{entry_id}/"
-
-    def ask(attempt: int) -> Any:
-        with open_answer("GET", url, attempt=attempt) as answer:
-            body = answer.body(limit_bytes=_LARGEST_RECORD_BYTES)
-        try:
-            return json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise ServiceError(f"{url} answered with something that is no JSON", retryable=True) from error
-
     try:
-        return select_record(with_retries(ask), entry_id)
+        return FoundRecord(
+            select_record(with_retries(lambda attempt: _ask_json(url, attempt)), entry_id), url
+        )
     except ArchiveFileNotFoundError as error:
         raise _not_found(entry_id) from error
+    except ServiceError as error:
+        found = _record_of_xml(entry_id)
+        if found is None:
+            raise
+        _logger.warning("%s; EMPIAR-%d is described by %s instead", error, entry_id, found.url)
+        return found
+
+
+def fetch_entry_record(entry: int | str) -> dict[str, Any]:
+    """Return what EMPIAR says about an entry, as the API has it; see :func:`find_record`."""
+    return find_record(entry).record
 
 
 def select_record(answer: Any, entry_id: int) -> dict[str, Any]:
@@ -63,6 +83,30 @@ def select_record(answer: Any, entry_id: int) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise _not_found(entry_id)
     return record
+
+
+def _ask_json(url: str, attempt: int) -> Any:
+    with open_answer("GET", url, attempt=attempt) as answer:
+        body = answer.body(limit_bytes=_LARGEST_RECORD_BYTES)
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ServiceError(f"{url} answered with something that is no JSON", retryable=True) from error
+
+
+def _record_of_xml(entry_id: int) -> FoundRecord | None:
+    """Return what the XML in the entry's directory says, None where it cannot be had."""
+    url = entry_address(settings.archive_url(), entry_id, f"{entry_id}.xml")
+
+    def ask(attempt: int) -> bytes:
+        with open_answer("GET", url, attempt=attempt) as answer:
+            return answer.body(limit_bytes=_LARGEST_RECORD_BYTES)
+
+    try:
+        return FoundRecord(read_entry_xml(with_retries(ask), name=url), url)
+    except (ArchiveFileNotFoundError, DamagedDataError, ServiceError) as error:
+        _logger.info("no metadata from %s either: %s", url, error)
+        return None
 
 
 def _not_found(entry_id: int) -> EntryNotFoundError:

@@ -8,16 +8,21 @@ from typing import Any
 
 from empiarreader import settings
 from empiarreader.addresses import join_path, normalise_path, parse_entry_id
-from empiarreader.api import fetch_entry_record
+from empiarreader.api import FoundRecord, find_record
+from empiarreader.emdb import EmdbMap, map_address
+from empiarreader.kinds import check_kind, kind_of
 from empiarreader.records import (
     Citation,
+    Grant,
     Imageset,
     as_text,
     emdb_references,
     parse_dataset_size,
     read_citations,
+    read_grants,
     read_imagesets,
     read_people,
+    read_person,
     read_references,
 )
 from empiarreader.selection import Selection
@@ -60,9 +65,18 @@ class EmpiarEntry:
         return self._tree.address(directory=True)
 
     @cached_property
+    def _found(self) -> FoundRecord:
+        return find_record(self.entry_id)
+
+    @property
     def record(self) -> dict[str, Any]:
         """Everything that the API says about the entry; asked for once."""
-        return fetch_entry_record(self.entry_id)
+        return self._found.record
+
+    @property
+    def record_url(self) -> str:
+        """Address that the metadata came from: the API's, or where that is down the entry's XML file."""
+        return self._found.url
 
     @property
     def title(self) -> str:
@@ -73,6 +87,21 @@ class EmpiarEntry:
     def status(self) -> str:
         """``REL`` for a released entry; ``OBS``, ``HPUB`` and ``HOLD`` are others."""
         return as_text(self.record.get("status"))
+
+    @property
+    def deposition_date(self) -> str:
+        """Day of deposition, ``YYYY-MM-DD``."""
+        return as_text(self.record.get("deposition_date"))
+
+    @property
+    def update_date(self) -> str:
+        """Day of the last change, ``YYYY-MM-DD``."""
+        return as_text(self.record.get("update_date"))
+
+    @property
+    def obsolete_date(self) -> str:
+        """Day on which the entry became obsolete, ``""`` for one that is not."""
+        return as_text(self.record.get("obsolete_date"))
 
     @property
     def release_date(self) -> str:
@@ -88,6 +117,32 @@ class EmpiarEntry:
     def experiment_type(self) -> str:
         """Kind of experiment, such as ``EMDB`` (of which EMDB holds a map), ``FIB-SEM`` or ``ssET``."""
         return as_text(self.record.get("experiment_type"))
+
+    @property
+    def scale(self) -> str:
+        """Scale of what was imaged: molecule, virus, cell, tissue or organism."""
+        return as_text(self.record.get("scale"))
+
+    @property
+    def corresponding_author(self) -> str:
+        """Name of the corresponding author, ``""`` where none is given."""
+        return read_person(self.record.get("corresponding_author"))
+
+    @property
+    def principal_investigators(self) -> tuple[str, ...]:
+        """Names of the principal investigators."""
+        return read_people(self.record.get("principal_investigator"))
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """Grants that paid for the data."""
+        return read_grants(self.record)
+
+    @property
+    def workflow_path(self) -> str:
+        """Path in the entry of a file with the processing workflow, such as Scipion's; ``""`` for none."""
+        workflow = self.record.get("workflow_file")
+        return as_text(workflow.get("path") if isinstance(workflow, Mapping) else workflow)
 
     @property
     def authors(self) -> tuple[str, ...]:
@@ -140,6 +195,10 @@ class EmpiarEntry:
             "idr": read_references(self.record.get("idr_references")),
         }
 
+    def maps(self) -> tuple[EmdbMap, ...]:
+        """Return the maps in EMDB that the entry refers to; nothing of them moves before one is opened."""
+        return tuple(EmdbMap(emdb_id=name, url=map_address(name)) for name in self.references["emdb"])
+
     def list_directory(self, directory: str = "") -> Directory:
         """Return what one directory holds: one request.
 
@@ -182,6 +241,30 @@ class EmpiarEntry:
         return find_files(
             self._tree, directory, Selection(pattern, regexp=regexp, recursive=True if regexp else None)
         )
+
+    def files(self, *, kind: str | None = None, directory: str = "") -> list[ArchiveFile]:
+        """Return the files of the entry, or those of one kind, sorted by path; all directories are listed.
+
+        Parameters
+        ----------
+        kind
+            ``"movies"``, ``"micrographs"``, ``"gains"``, ``"particles"``, ``"coordinates"``,
+            ``"tilt_series"`` or ``"metadata"``: told by names and by the category of the imageset around the
+            file, as :mod:`empiarreader.kinds` says. None for all files.
+        directory
+            Where to begin.
+
+        Raises
+        ------
+        InvalidRequestError
+            If there is no such kind.
+        EntryNotFoundError, ArchiveFileNotFoundError
+            If the archive has no such entry, or the entry no such directory.
+        """
+        wanted = None if kind is None else check_kind(kind)
+        imagesets = () if wanted is None else self.imagesets
+        listed = self._tree.files(normalise_path(directory))
+        return [file for file in listed if wanted is None or kind_of(file.path, imagesets) == wanted]
 
 
 def find_files(tree: EntryTree, directory: str, selection: Selection) -> list[ArchiveFile]:

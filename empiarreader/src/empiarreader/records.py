@@ -16,9 +16,22 @@ from typing import Any
 from empiarreader.addresses import normalise_path
 from empiarreader.emdb import parse_emdb_id
 from empiarreader.errors import InvalidRequestError
+from empiarreader.vocabularies import decode_word
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)B", re.IGNORECASE)
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
+
+
+_DEPOSITED_NAME = re.compile(r"\(\s*'([^']*)'\s*,\s*'([^']*)'\s*\)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmentation:
+    """A segmentation of images of an imageset: its number, its file, and what its depositors say of it."""
+
+    number: int | None = None
+    file: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +46,16 @@ class Imageset:
         Images or tilt series said to be there; the number of files may differ.
     frames_per_image : int or None
         Frames of each.
+    frame_range : tuple of int, or None
+        First and last frame that were deposited, counted from 1; None unless both were given.
     image_width, image_height : int or None
         In pixels; None where the sizes vary or were not given.
     pixel_width_angstrom, pixel_height_angstrom : float or None
         Å a pixel. EMPIAR states no unit; values are in Å by all evidence.
+    micrographs_pattern, particles_pattern, particles_directory : str
+        Where the files are by the depositors' account, relative to the entry; ``""`` where they gave none.
+    segmentations : tuple of Segmentation
+        Segmentations of these images.
     record : Mapping
         Everything that the API says about it.
     """
@@ -50,10 +69,15 @@ class Imageset:
     details: str = ""
     count: int | None = None
     frames_per_image: int | None = None
+    frame_range: tuple[int, int] | None = None
     image_width: int | None = None
     image_height: int | None = None
     pixel_width_angstrom: float | None = None
     pixel_height_angstrom: float | None = None
+    micrographs_pattern: str = ""
+    particles_pattern: str = ""
+    particles_directory: str = ""
+    segmentations: tuple[Segmentation, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -67,6 +91,16 @@ class Citation:
     doi: str = ""
     pubmed_id: str = ""
     authors: tuple[str, ...] = ()
+    is_preprint: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """Who paid: funding body, code of the grant, country; ``""`` where the record does not say."""
+
+    funding_body: str = ""
+    code: str = ""
+    country: str = ""
 
 
 def read_imagesets(record: Mapping[str, Any]) -> tuple[Imageset, ...]:
@@ -84,21 +118,47 @@ def read_citations(record: Mapping[str, Any]) -> tuple[Citation, ...]:
             doi=as_text(item.get("doi")),
             pubmed_id=as_text(item.get("pubmedid")),
             authors=read_people(item.get("authors")),
+            is_preprint=item.get("preprint") is True,
         )
         for item in _mappings(record.get("citation"))
     )
 
 
+def read_grants(record: Mapping[str, Any]) -> tuple[Grant, ...]:
+    """Return the grants that an entry's record names, in its order."""
+    return tuple(
+        Grant(
+            funding_body=as_text(item.get("funding_body")),
+            code=as_text(item.get("code")),
+            country=as_text(item.get("country")),
+        )
+        for item in _mappings(record.get("grant_references"))
+    )
+
+
 def read_people(value: Any) -> tuple[str, ...]:
     """Return names of people, whether each is a text, ``{"name": …}`` or ``{"author": {"name": …}}``."""
-    names = []
-    for item in value if isinstance(value, list) else []:
-        if isinstance(item, Mapping):
-            inner = item.get("author", item)
-            item = inner.get("name") if isinstance(inner, Mapping) else inner
-        if text := as_text(item):
-            names.append(text)
-    return tuple(names)
+    names = map(read_person, value if isinstance(value, list) else [])
+    return tuple(name for name in names if name)
+
+
+def read_person(value: Any) -> str:
+    """Return the name of one person, ``""`` where there is none.
+
+    Examples
+    --------
+    >>> read_person({"author": {"first_name": "Ada", "last_name": "King"}}), read_person("('Smith', 'JW')")
+    ('Ada King', 'Smith JW')
+    """
+    if isinstance(value, Mapping):
+        inner = value.get("author", value)
+        if not isinstance(inner, Mapping):
+            return read_person(inner)
+        parts = (as_text(inner.get(f"{which}_name")) for which in ("first", "middle", "last"))
+        return read_person(inner.get("name")) or " ".join(filter(None, parts))
+    text = as_text(value)
+    deposited = _DEPOSITED_NAME.fullmatch(text)  # the shape of the deposition form
+    return " ".join(filter(None, deposited.groups())) if deposited else text
 
 
 def read_references(value: Any) -> tuple[str, ...]:
@@ -164,19 +224,40 @@ def _read_imageset(item: Mapping[str, Any]) -> Imageset:
     return Imageset(
         name=as_text(item.get("name")),
         directory=_directory(item.get("directory")),
-        category=as_text(item.get("category")),
-        data_format=as_text(item.get("data_format")),
-        header_format=as_text(item.get("header_format")),
-        voxel_type=as_text(item.get("voxel_type")),
+        category=_word(item, "category"),
+        data_format=_word(item, "data_format"),
+        header_format=_word(item, "header_format"),
+        voxel_type=_word(item, "voxel_type"),
         details=as_text(item.get("details")),
         count=as_integer(item.get("num_images_or_tilt_series")),
         frames_per_image=as_integer(item.get("frames_per_image")),
+        frame_range=_frame_range(item),
         image_width=as_integer(item.get("image_width")),
         image_height=as_integer(item.get("image_height")),
         pixel_width_angstrom=as_number(item.get("pixel_width")),
         pixel_height_angstrom=as_number(item.get("pixel_height")),
+        micrographs_pattern=as_text(item.get("micrographs_file_pattern")),
+        particles_pattern=as_text(item.get("picked_particles_file_pattern")),
+        particles_directory=_directory(item.get("picked_particles_directory")),
+        segmentations=tuple(
+            Segmentation(
+                number=as_integer(segmentation.get("id")),
+                file=as_text(segmentation.get("file")),
+                description=as_text(segmentation.get("description")),
+            )
+            for segmentation in _mappings(item.get("segmentations"))
+        ),
         record=dict(item),
     )
+
+
+def _word(item: Mapping[str, Any], field: str) -> str:
+    return decode_word(field, as_text(item.get(field)))
+
+
+def _frame_range(item: Mapping[str, Any]) -> tuple[int, int] | None:
+    first, last = (as_integer(item.get(f"frame_range_{end}")) for end in ("min", "max"))
+    return (first, last) if first is not None and last is not None else None
 
 
 def _directory(value: Any) -> str:
