@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from caked.dataset import Dataset, IndexBatch, SampleBatch, TupleBatch, TupleDataset
+from caked.batches import IndexBatch, SampleBatch, TupleBatch
+from caked.dataset import Dataset, TupleDataset
 from caked.errors import InvalidOptionError, SplitError
 from caked.randomness import permutation
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from caked.errors import InvalidOptionError, RecipeError, ShapeError, SourceNotFoundError
+from caked.keys import Columns, columns_of
 from caked.protocol import Array, Region
 from caked.registry import Registry
 
@@ -103,6 +104,31 @@ class Source(ABC):
         known = self.meta(i).get("pixel_size_angstrom")
         ndim = len(self.shape(i))
         return tuple(known) if known is not None and len(known) == ndim else (0.0,) * ndim
+
+    def origin(self, i: int) -> tuple[float, ...]:
+        """Return where the first pixel of sample ``i`` lies, in Å along each axis; zeros where not known."""
+        known = self.meta(i).get("origin_angstrom")
+        ndim = len(self.shape(i))
+        return tuple(known) if known is not None and len(known) == ndim else (0.0,) * ndim
+
+    def columns(self, indices: Sequence[int]) -> Columns:
+        """Return what is known of some samples, ready for a batch: the keys of :mod:`caked.keys`.
+
+        The keys are the same whichever samples are asked for. Override this where it can be had quicker
+        than from ``meta`` of one after the other.
+        """
+        columns = columns_of([self.meta(i) for i in indices])
+        sizes = [self.pixel_size(i) for i in indices]
+        alike = len({len(size) for size in sizes}) == 1
+        columns["pixel_size_angstrom"] = (
+            np.array(sizes, dtype=np.float64) if alike else [np.array(size) for size in sizes]
+        )
+        return columns
+
+    @property
+    def companions(self) -> Mapping[str, Source]:
+        """Further images of each sample: sources of the same length, as ``target``, ``weight`` or ``mask``."""
+        return {}
 
     def index(self, name: str) -> int:
         """Return the index of the sample of that name.
