@@ -24,10 +24,11 @@ _SORT_LINK = re.compile(r"\?C=[NMSD];O=[AD]")
 
 @dataclass(frozen=True, kw_only=True)
 class ListedItem:
-    """One line of a directory page."""
+    """One name in a directory, as a door of the archive shows it."""
 
     name: str  # decoded; may hold anything but a slash
     is_directory: bool
+    size_bytes: int | None = None  # exact; pages never say it
     approximate_size_bytes: int | None = None  # rounded to three figures by the server
     modified: str | None = None  # as the server shows it, in its own time zone
 

@@ -1,4 +1,4 @@
-"""The files of an entry, from the pages of its directories: one request each, sixteen at once."""
+"""The files of an entry, from its directories: one request each, sixteen at once."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from empiarreader.addresses import entry_address, join_path, normalise_path
+from empiarreader.doors import Protocol, look
 from empiarreader.errors import ArchiveFileNotFoundError, EntryNotFoundError, ServiceError
-from empiarreader.listing import apparatus_links, is_listing, parse_listing
-from empiarreader.transport import CONNECTIONS_PER_HOST, open_answer, with_retries
+from empiarreader.listing import ListedItem
+from empiarreader.transport import CONNECTIONS_PER_HOST
 
-_LARGEST_PAGE_BYTES = 256 * 1024 * 1024
 _DEEPEST = 64
 _SUGGESTIONS = 5
 
@@ -27,14 +27,17 @@ class ArchiveFile:
         Decoded and relative to the entry: ``data/a b.mrc``.
     url : str
         Its address.
+    size_bytes : int or None
+        Exact size, where it is known: FTP and mirrors tell it, pages do not.
     approximate_size_bytes : int or None
-        What the page shows: rounded to three figures or fewer, never exact.
+        What a page shows, rounded to three figures or fewer; the exact size where that is known.
     modified : str or None
-        What the page shows, in the server's time zone.
+        What the directory shows, in the server's time zone.
     """
 
     path: str
     url: str
+    size_bytes: int | None = None
     approximate_size_bytes: int | None = None
     modified: str | None = None
 
@@ -52,10 +55,15 @@ class Directory:
 
 @dataclass(frozen=True)
 class EntryTree:
-    """The directories of one entry under a base address."""
+    """The directories of one entry under a base address.
+
+    With the protocol ``"ftp"`` they are listed through the archive's FTP door, and an entry that the mirror
+    holds is listed there; addresses are those below ``base`` in any case.
+    """
 
     base: str
     entry_id: int
+    protocol: Protocol = "https"
 
     def address(self, path: str = "", *, directory: bool = False) -> str:
         """Return the address of a file or directory of the entry."""
@@ -75,7 +83,7 @@ class EntryTree:
         """
         path = normalise_path(path)
         try:
-            return self._ask(path)
+            return self._look(path)
         except ArchiveFileNotFoundError as error:
             raise self._missing(path) from error
 
@@ -118,33 +126,26 @@ class EntryTree:
             raise ServiceError(f"{directory.url} is nested without end; the server may be going in circles")
         return {workers.submit(self.list_directory, path) for path in directory.directories if enter(path)}
 
-    def _ask(self, path: str) -> Directory:
-        url = self.address(path, directory=True)
-
-        def ask(attempt: int) -> str:
-            with open_answer("GET", url, attempt=attempt) as answer:
-                page = answer.body(limit_bytes=_LARGEST_PAGE_BYTES).decode("utf-8", "surrogateescape")
-            if not is_listing(page):
-                raise ServiceError(f"{url} answered with a page that lists no directory", retryable=True)
-            return page
-
-        page = with_retries(ask)
-        items = parse_listing(page)
+    def _look(self, path: str) -> Directory:
+        seen = look(self.base, self.entry_id, path, protocol=self.protocol)
         return Directory(
             path=path,
-            url=url,
-            directories=tuple(join_path(path, item.name) for item in items if item.is_directory),
-            files=tuple(
-                ArchiveFile(
-                    path=join_path(path, item.name),
-                    url=self.address(join_path(path, item.name)),
-                    approximate_size_bytes=item.approximate_size_bytes,
-                    modified=item.modified,
-                )
-                for item in items
-                if not item.is_directory
-            ),
-            apparatus=apparatus_links(page),
+            url=self.address(path, directory=True),
+            directories=tuple(join_path(path, item.name) for item in seen.items if item.is_directory),
+            files=tuple(self._file(path, item) for item in seen.items if not item.is_directory),
+            apparatus=seen.apparatus,
+        )
+
+    def _file(self, directory: str, item: ListedItem) -> ArchiveFile:
+        path, exact = join_path(directory, item.name), item.size_bytes
+        return ArchiveFile(
+            path=path,
+            url=self.address(path),
+            size_bytes=exact,
+            approximate_size_bytes=item.size_bytes
+            if item.size_bytes is not None
+            else item.approximate_size_bytes,
+            modified=item.modified,
         )
 
     def _missing(self, path: str) -> EntryNotFoundError | ArchiveFileNotFoundError:
@@ -153,7 +154,7 @@ class EntryTree:
         while missing:
             parent, _, name = missing.rpartition("/")
             try:
-                found = self._ask(parent)
+                found = self._look(parent)
             except ArchiveFileNotFoundError:
                 missing = parent
                 continue
