@@ -1,7 +1,7 @@
 """What may be known of a sample beside its pixels: one key each, with one type and one unit.
 
-A batch has these keys where its source knows them, and not otherwise. Arrays are in array order: ``(z, y, x)``
-or ``(y, x)``; the columns of a pose are ``(x, y, z)``, as rotation matrices are written.
+A batch has these keys where its source knows them, and not otherwise. Arrays are in array order,
+``(z, y, x)`` or ``(y, x)``; the vectors that a pose turns are ``(x, y, z)``, as matrices are written.
 
 ======================================  ==========  ========================================================
 key                                     shape       meaning

@@ -66,6 +66,8 @@ class Layout:
         ``(dz, dy, dx)`` in Å, 0.0 where not stated.
     compression
         ``None``, ``"gzip"`` or ``"bz2"``, by content.
+    origin
+        ``(z, y, x)`` of the first voxel in Å, zeros where not stated.
     """
 
     format: Literal["mrc", "npy"]
@@ -77,6 +79,7 @@ class Layout:
     size_bytes: int
     voxel_size: tuple[float, float, float]
     compression: Literal["gzip", "bz2"] | None
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @property
     def is_plain(self) -> bool:
@@ -126,6 +129,7 @@ def _parse(start: bytes, rest: IO[bytes], name: str, compression: Literal["gzip"
         size_bytes=header.size_bytes,
         voxel_size=header.voxel_size,
         compression=compression,
+        origin=header.origin,
     )
 
 

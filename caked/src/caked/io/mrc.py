@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import math
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +60,8 @@ class MrcHeader:
         Bytes that the pixels take in the file.
     voxel_size
         ``(dz, dy, dx)`` in Å along the array's axes; 0.0 where the header does not say.
+    origin
+        ``(z, y, x)`` of the first voxel in Å: the header's ORIGIN, else its starts times the voxel size.
     ispg
         Space group: 0 image stack, 1 volume, 401 and above stack of volumes. Files lie about it.
     """
@@ -71,6 +74,7 @@ class MrcHeader:
     offset: int
     size_bytes: int
     voxel_size: tuple[float, float, float]
+    origin: tuple[float, float, float]
     ispg: int
 
 
@@ -110,6 +114,7 @@ def parse_mrc_header(content: bytes, *, name: str) -> MrcHeader:
     if content[208:211] != b"MAP":
         _log_once("missing MAP id", "File %s has no 'MAP ' in its header; reading it all the same.", name)
     stored, dtype = _types(content, order, mode, low, high)
+    voxel_size = _voxel_size(cell, intervals, axes)
     row_bytes = (nx + 1) // 2 if mode == 101 else nx * stored.itemsize * (2 if mode == 3 else 1)
     return MrcHeader(
         mode=mode,
@@ -119,7 +124,8 @@ def parse_mrc_header(content: bytes, *, name: str) -> MrcHeader:
         shape=_shape(nz, ny, nx, ispg, intervals[2]),
         offset=HEADER_BYTES + nsymbt,
         size_bytes=nz * ny * row_bytes,
-        voxel_size=_voxel_size(cell, intervals, axes),
+        voxel_size=voxel_size,
+        origin=_origin(struct.unpack_from(f"{order}3f", content, 196), words[4:7], axes, voxel_size),
         ispg=ispg,
     )
 
@@ -178,8 +184,26 @@ def _voxel_size(
         length / n if n > 0 and length > 0 and math.isfinite(length) else 0.0
         for length, n in zip(cell, intervals, strict=True)
     ]
+    return _along_axes(sizes, axes)
+
+
+def _origin(
+    origin: tuple[float, ...],
+    starts: tuple[int, ...],
+    axes: tuple[int, ...],
+    voxel_size: tuple[float, float, float],
+) -> tuple[float, float, float]:
+    """Origin in Å; maps of crystallography, and many of the EMDB, state where they start instead."""
+    if any(origin) and all(math.isfinite(edge) for edge in origin):
+        return _along_axes(origin, axes)
+    z, y, x = (start * size for start, size in zip(reversed(starts), voxel_size, strict=True))
+    return z, y, x
+
+
+def _along_axes(values: Sequence[float], axes: tuple[int, ...]) -> tuple[float, float, float]:
+    """Values along x, y and z to values along the axes of the array."""
     column, row, section = axes if sorted(axes) == [1, 2, 3] else (1, 2, 3)  # many writers leave zeros
-    return sizes[section - 1], sizes[row - 1], sizes[column - 1]
+    return values[section - 1], values[row - 1], values[column - 1]
 
 
 def _log_once(key: str, message: str, name: str) -> None:

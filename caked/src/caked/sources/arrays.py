@@ -9,6 +9,7 @@ import numpy as np
 
 from caked.errors import InvalidOptionError
 from caked.io.read import deliver, whole_region
+from caked.keys import Columns
 from caked.names import NameTable
 from caked.protocol import Array, Region
 from caked.sources.base import Source
@@ -92,6 +93,10 @@ class ArraySource(Source):
     def pixel_size(self, i: int) -> tuple[float, ...]:
         """Return the pixel size that was given, else zeros."""
         return self._pixel_size or (0.0,) * (self.array.ndim - 1)
+
+    def columns(self, indices: Sequence[int]) -> Columns:
+        """Return the pixel sizes."""
+        return {"pixel_size_angstrom": np.array([self.pixel_size(i) for i in indices])}
 
     def group(self, i: int) -> str | None:
         """Return the group that was given."""

@@ -127,7 +127,7 @@ class Source(ABC):
 
     @property
     def companions(self) -> Mapping[str, Source]:
-        """Further images of each sample: sources of the same length, as ``target``, ``weight`` or ``mask``."""
+        """Further images of each sample, as sources of equal length: ``target``, ``weight``, ``mask``."""
         return {}
 
     def index(self, name: str) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from caked.errors import InvalidOptionError
+from caked.keys import Columns, common_columns
 from caked.names import NameTable, locate
 from caked.protocol import Array, Region
 from caked.sources.base import Source, register, source_from_dict
@@ -42,6 +43,7 @@ class ConcatSource(Source):
             )
         self.sources = [as_source(source) for source in sources]
         self.keys = None if keys is None else [str(key) for key in keys]
+        self._keys_of_all: set[str] | None = None
         self._ends = np.cumsum([len(source) for source in self.sources], dtype=np.int64)
         names = [self._keyed(k, name) for k, source in enumerate(self.sources) for name in source.names]
         if len(set(names)) < len(names):
@@ -100,6 +102,41 @@ class ConcatSource(Source):
         """Return what the source knows of the sample, and which source it is."""
         k, inner = locate(self._ends, range(len(self))[i])
         return {**self.sources[k].meta(inner), "source": str(k) if self.keys is None else self.keys[k]}
+
+    def columns(self, indices: Sequence[int]) -> Columns:
+        """Return what every source knows of its samples; keys that one of them lacks are left out."""
+        places = sorted((*locate(self._ends, i), k) for k, i in enumerate(indices))
+        parts, rows = [], []
+        for source, group in groupby(places, key=lambda place: place[0]):
+            _, inner, row = (list(column) for column in zip(*group, strict=True))
+            parts.append(self.sources[source].columns(inner))
+            rows.append(row)
+        shared = self._shared_keys()
+        return {key: values for key, values in common_columns(parts, rows).items() if key in shared}
+
+    def _shared_keys(self) -> set[str]:
+        """Return the keys that all sources know, so that batches of any of them have the same."""
+        if self._keys_of_all is None:
+            known = [set(source.columns([0])) for source in self.sources if len(source)]
+            self._keys_of_all = set.intersection(*known) if known else set()
+        return self._keys_of_all
+
+    @property
+    def companions(self) -> Mapping[str, Source]:
+        """Further images, of the kinds that every source has."""
+        kinds = set.intersection(*(set(source.companions) for source in self.sources))
+        return {
+            kind: ConcatSource([source.companions[kind] for source in self.sources], keys=self._part_keys())
+            for kind in sorted(kinds)
+        }
+
+    def _part_keys(self) -> list[str]:
+        return self.keys or [str(k) for k in range(len(self.sources))]
+
+    def origin(self, i: int) -> tuple[float, ...]:
+        """Ask the source."""
+        source, inner = self.locate(i)
+        return source.origin(inner)
 
     def pixel_size(self, i: int) -> tuple[float, ...]:
         """Ask the source."""

@@ -14,6 +14,7 @@ from caked.errors import SourceNotFoundError
 from caked.io.layout import READABLE_SUFFIXES, Layout, read_layout, reported
 from caked.io.listing import list_files
 from caked.io.read import read_array
+from caked.keys import Columns
 from caked.labels import LabelRule, as_label_rule, label_rule_from_dict
 from caked.names import NameTable
 from caked.protocol import Array, Region
@@ -42,6 +43,7 @@ class FileTable:
         # Most files of a folder are alike, so a number for each says which of the few layouts it has.
         self._codes = np.full(len(self.names), -1, dtype=np.int32)
         self._layouts: list[Layout] = []
+        self._code_of: dict[Layout, int] = {}
 
     def path(self, i: int) -> str:
         """Return where file ``i`` is."""
@@ -52,9 +54,9 @@ class FileTable:
         code = int(self._codes[i])
         if code < 0:
             layout = read_layout(self.path(i))
-            if layout not in self._layouts:
+            code = self._code_of.setdefault(layout, len(self._layouts))
+            if code == len(self._layouts):
                 self._layouts.append(layout)
-            code = self._layouts.index(layout)
             self._codes[i] = code
         return self._layouts[code]
 
@@ -80,6 +82,11 @@ class FileTable:
         """Return the pixel size of file ``i`` in Å along each axis, 0.0 where not stated."""
         ndim = len(self.shape(i))
         return (0.0,) * (ndim - 3) + self.layout(i).voxel_size[-min(ndim, 3) :] if ndim else ()
+
+    def origin(self, i: int) -> tuple[float, ...]:
+        """Return where the first pixel of file ``i`` lies in Å along each axis, 0.0 where not stated."""
+        ndim = len(self.shape(i))
+        return (0.0,) * (ndim - 3) + self.layout(i).origin[-min(ndim, 3) :] if ndim else ()
 
     def digest(self, *, content: bool) -> str:
         """Return a sha256 of names and sizes and, with ``content``, of every byte."""
@@ -181,6 +188,14 @@ class FileSource(Source):
     def pixel_size(self, i: int) -> tuple[float, ...]:
         """Return the pixel size in Å along each axis of sample ``i``; 0.0 where the file does not say."""
         return self._files.pixel_size(i)
+
+    def origin(self, i: int) -> tuple[float, ...]:
+        """Return where the first pixel of sample ``i`` lies in Å; zeros where the file does not say."""
+        return self._files.origin(i)
+
+    def columns(self, indices: Sequence[int]) -> Columns:
+        """Return the pixel sizes."""
+        return {"pixel_size_angstrom": np.array([self._files.pixel_size(i) for i in indices])}
 
     def group(self, i: int) -> str | None:
         """Return the group of sample ``i`` after the rule that was given."""
