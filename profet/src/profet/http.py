@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar
@@ -17,7 +18,8 @@ from urllib3.exceptions import HTTPError
 
 from profet import __version__, settings
 from profet.errors import DamagedFileError, ServiceError
-from profet.retry import PoliteRetry
+from profet.limits import MOST_CONNECTIONS, gate_for
+from profet.retry import PASSING, Attempts, PassingError, retry_after_seconds
 
 _logger = logging.getLogger(__name__)
 
@@ -27,45 +29,49 @@ USER_AGENT = f"profet/{__version__} (+https://github.com/ccpem/profet; mailto:cc
 
 _WHO = re.compile(r"^(?:<[^>]*>|\w+\([^)]*\)): ")  # urllib3 begins its messages with the connection
 _NOT_THERE = (204, 404, 410)
+_UNCHANGED = 304
 _LONGEST_BODY_BYTES = 1 << 30
 _STEP_BYTES = 1 << 16
 _CONNECT_SECONDS = 10.0
 _SLOWEST_BYTES_PER_SECOND = 128
 _MOST_REDIRECTIONS = 5
-_MOST_BODIES = 3  # a body that broke off or came damaged is asked for this often
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A body as it was sent, with what the service said of it."""
+    """A body as it was sent, with what the service said of it.
+
+    ``status`` is 200, or 304 (with an empty body) where the question said what we hold already.
+    """
 
     url: str
     headers: Mapping[str, str]
     body: bytes
+    status: int = 200
 
 
 class Client:
-    """One pool of connections for one fetcher; safe in threads.
+    """One pool of connections for one fetcher; safe in threads."""
 
-    Parameters
-    ----------
-    pool_size
-        Connections kept open to each host.
-    """
-
-    def __init__(self, *, pool_size: int = 16) -> None:
+    def __init__(self) -> None:
         self._session = requests.Session()
         self._session.headers["User-Agent"] = USER_AGENT
         self._session.max_redirects = _MOST_REDIRECTIONS
         # Nothing here needs a cookie, and a jar would be state shared by threads.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = HTTPAdapter(
-            pool_connections=8, pool_maxsize=pool_size, max_retries=PoliteRetry.times(settings.retries())
-        )
+        adapter = HTTPAdapter(pool_connections=8, pool_maxsize=MOST_CONNECTIONS, max_retries=0)
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, adapter)
 
-    def fetch(self, url: str, decode: Callable[[Answer], T], *, gzip: bool = False) -> T | None:
+    def fetch(
+        self,
+        url: str,
+        decode: Callable[[Answer], T],
+        *,
+        gzip: bool = False,
+        held: Mapping[str, str] | None = None,
+        question: object = None,
+    ) -> T | None:
         """Get a file and what `decode` makes of it, or None if the service has no such file.
 
         Parameters
@@ -77,6 +83,11 @@ class Client:
             the body is then asked for again.
         gzip
             Ask the service to compress the body for the journey. `decode` gets it as it was sent.
+        held
+            Header fields that say what we hold (``If-None-Match`` and such). If the service answers that it
+            is still that, `decode` gets an answer with status 304.
+        question
+            Sent as JSON with POST. None: GET.
 
         Raises
         ------
@@ -85,52 +96,97 @@ class Client:
         DamagedFileError
             If `decode` found fault with every body that came.
         """
-        attempts = 1 + min(settings.retries(), _MOST_BODIES - 1)
-        for left in reversed(range(attempts)):
+
+        def attempt() -> T | None:
+            answer = self._ask(url, "gzip" if gzip else "identity", held or {}, question)
             try:
-                answer = self._ask(url, gzip=gzip)
                 return None if answer is None else decode(answer)
-            except (_BrokenOffError, DamagedFileError) as error:
-                if left == 0:
-                    raise _told(error, url) from None
-                _logger.info("asking again for %s: %s", url, error)
-        raise AssertionError("unreachable")  # pragma: no cover
+            except DamagedFileError as error:
+                told = DamagedFileError(f"{url}: {error}", origin=url)
+                raise PassingError("body", told) from None
+
+        return _repeated(url, attempt)
+
+    def head(self, url: str) -> Mapping[str, str] | None:
+        """Header fields of a file, without getting it; None if the service has no such file.
+
+        Raises
+        ------
+        ServiceError, DamagedFileError
+            As `fetch`; a web page in place of a file, as in times of maintenance, counts as damaged.
+        """
+
+        def attempt() -> Mapping[str, str] | None:
+            with gate_for(url).turn(), _our_errors(url):
+                response = self._session.head(url, timeout=_timeouts(), allow_redirects=True)
+                if not _has_file(response):
+                    return None
+                if "html" in response.headers.get("Content-Type", ""):
+                    told = DamagedFileError(f"{url}: a web page came in place of a file", origin=url)
+                    raise PassingError("body", told)
+                return response.headers
+
+        return _repeated(url, attempt)
 
     def exists(self, url: str) -> bool:
         """Whether the service has the file, without getting it."""
+        return self.head(url) is not None
+
+    def _ask(self, url: str, encoding: str, held: Mapping[str, str], question: object) -> Answer | None:
+        method = "GET" if question is None else "POST"
+        headers = {"Accept-Encoding": encoding, **held}
+        with (
+            gate_for(url).turn(),
+            _our_errors(url),
+            self._session.request(
+                method, url, headers=headers, json=question, timeout=_timeouts(), stream=True
+            ) as response,
+        ):
+            if not _has_file(response, or_unchanged=bool(held)):
+                return None
+            body = _read(response)
+            return Answer(url=response.url, headers=response.headers, body=body, status=response.status_code)
+
+
+def _repeated(url: str, attempt: Callable[[], T]) -> T:
+    """Make an attempt, again if it fails for a passing reason; a pause holds for all who ask that service."""
+    attempts = Attempts(settings.retries())
+    while True:
         try:
-            with self._session.head(url, timeout=_timeouts(), allow_redirects=True) as response:
-                return _has_file(response)
-        except (requests.RequestException, HTTPError) as error:
-            raise _unreachable(url, error) from None
-
-    def _ask(self, url: str, *, gzip: bool) -> Answer | None:
-        headers = {"Accept-Encoding": "gzip" if gzip else "identity"}
-        try:
-            with self._session.get(url, headers=headers, timeout=_timeouts(), stream=True) as response:
-                if not _has_file(response):
-                    return None
-                body = _read(response)
-                return Answer(url=response.url, headers=response.headers, body=body)
-        except (requests.RequestException, HTTPError) as error:
-            raise _unreachable(url, error) from None
+            return attempt()
+        except PassingError as failure:
+            pause = attempts.pause_after(failure)
+            _logger.info("asking again in %.1f s: %s", pause, failure)
+            if failure.retry_after is not None:
+                gate_for(url).close_for(pause)  # where the next attempt waits, too
+                continue
+        time.sleep(pause)
 
 
-class _BrokenOffError(Exception):
-    """The body did not come to its end."""
+@contextlib.contextmanager
+def _our_errors(url: str) -> Iterator[None]:
+    """Turn what requests and urllib3 raise into our errors."""
+    try:
+        yield
+    except (requests.TooManyRedirects, requests.exceptions.InvalidURL) as error:
+        raise _unreachable(url, error) from None
+    except (requests.RequestException, HTTPError) as error:
+        raise PassingError("connection", _unreachable(url, error)) from None
 
 
-def _has_file(response: requests.Response) -> bool:
-    if response.status_code in _NOT_THERE:
+def _has_file(response: requests.Response, *, or_unchanged: bool = False) -> bool:
+    status = response.status_code
+    if status in _NOT_THERE:
         return False
-    if response.status_code == 200:
+    if status == 200 or (status == _UNCHANGED and or_unchanged):
         return True
     host = urlsplit(response.url).netloc
-    raise ServiceError(
-        f"{host} answered {response.status_code} to {response.url}",
-        url=response.url,
-        status=response.status_code,
-    )
+    told = ServiceError(f"{host} answered {status} to {response.url}", url=response.url, status=status)
+    if status in PASSING:
+        raise PassingError(
+            "status", told, retry_after=retry_after_seconds(response.headers.get("Retry-After"))
+        )
+    raise told
 
 
 def _read(response: requests.Response) -> bytes:
@@ -143,29 +199,27 @@ def _read(response: requests.Response) -> bytes:
         while step := response.raw.read1(_STEP_BYTES, decode_content=False):
             body += step
             if len(body) > _LONGEST_BODY_BYTES:
-                raise DamagedFileError(f"more than {_LONGEST_BODY_BYTES} bytes came; no structure is so long")
+                raise DamagedFileError(f"{response.url}: more than {_LONGEST_BODY_BYTES} bytes came")
             waited = time.monotonic() - mark
             if waited > patience:
                 # The read time-out restarts with every byte, so a trickle would hold us for ever.
                 if len(body) - mark_bytes < waited * _SLOWEST_BYTES_PER_SECOND:
-                    raise _BrokenOffError(f"only {len(body) - mark_bytes} bytes in {waited:.0f} s")
+                    raise _broken_off(response, f"only {len(body) - mark_bytes} bytes in {waited:.0f} s")
                 mark, mark_bytes = time.monotonic(), len(body)
     except (HTTPError, OSError) as error:
-        raise _BrokenOffError(f"broken off after {len(body)} bytes ({_reason(error)})") from None
+        raise _broken_off(response, f"broken off after {len(body)} bytes ({_reason(error)})") from None
     if expected.isdecimal() and len(body) != int(expected):
-        raise _BrokenOffError(f"broken off after {len(body)} of {expected} bytes")
+        raise _broken_off(response, f"broken off after {len(body)} of {expected} bytes")
     return bytes(body)
+
+
+def _broken_off(response: requests.Response, what: str) -> PassingError:
+    return PassingError("body", ServiceError(f"{response.url}: {what}", url=response.url))
 
 
 def _timeouts() -> tuple[float, float]:
     patience = settings.timeout_seconds()
     return min(_CONNECT_SECONDS, patience), patience
-
-
-def _told(error: Exception, url: str) -> Exception:
-    if isinstance(error, DamagedFileError):
-        return DamagedFileError(f"{url}: {error}", origin=url)
-    return ServiceError(f"{url}: {error}", url=url)
 
 
 def _unreachable(url: str, error: Exception) -> ServiceError:

@@ -1,60 +1,97 @@
-"""How a failed request is repeated: with growing pauses, and as the service asks."""
+"""How a failed request is repeated: a few times, with growing pauses, and as the service asks."""
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING
+import random
+from typing import Literal
 
-from urllib3.exceptions import MaxRetryError, ResponseError
+from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-if TYPE_CHECKING:
-    from urllib3.connectionpool import ConnectionPool
-    from urllib3.response import BaseHTTPResponse
+from profet.errors import ProfetError, ServiceError
 
 LONGEST_WAIT_SECONDS = 60.0
 """A service that asks for a longer pause than this is reported instead of waited for."""
 
-_PASSING = (429, 500, 502, 503, 504)
+PASSING = (429, 500, 502, 503, 504)
+"""Statuses that may be another one soon."""
+
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 20.0
+_MOST_OF_A_KIND = 2  # a dead connection, or a body that is never whole, is given up sooner
+
+Kind = Literal["status", "connection", "body"]
 
 
-class PoliteRetry(Retry):
-    """Repeat what failed for a passing reason; wait as long as ``Retry-After`` says, within reason.
+class PassingError(Exception):
+    """A request failed in a way that another attempt may mend.
 
-    urllib3 waits as long as it is told, hours if need be. Asking again sooner than the service wants is no
-    way out, so a longer wait than `LONGEST_WAIT_SECONDS` ends the attempts.
+    Attributes
+    ----------
+    kind
+        Whether the service answered so, did not answer, or sent a body that is not whole.
+    told
+        What is raised when no attempt is left.
+    retry_after
+        Seconds to wait, if the service says so.
     """
 
-    @classmethod
-    def times(cls, number: int) -> PoliteRetry:
-        """Repeat a request `number` times at most, but give up on a dead connection sooner."""
-        return cls(
-            total=number,
-            connect=min(number, 2),
-            read=min(number, 2),
-            other=0,
-            status_forcelist=_PASSING,
-            backoff_factor=_FIRST_PAUSE_SECONDS,
-            backoff_jitter=_FIRST_PAUSE_SECONDS / 2,
-            backoff_max=_LONGEST_PAUSE_SECONDS,
-            raise_on_status=True,
-        )
+    def __init__(self, kind: Kind, told: ProfetError, *, retry_after: float | None = None) -> None:
+        super().__init__(str(told))
+        self.kind: Kind = kind
+        self.told, self.retry_after = told, retry_after
 
-    def increment(
-        self,
-        method: str | None = None,
-        url: str | None = None,
-        response: BaseHTTPResponse | None = None,
-        error: Exception | None = None,
-        _pool: ConnectionPool | None = None,
-        _stacktrace: TracebackType | None = None,
-    ) -> PoliteRetry:
-        """Count one failure, and stop if the service asks for a longer wait than is worth it."""
-        if response is not None and _pool is not None:
-            wait = self.get_retry_after(response)
-            if wait is not None and wait > LONGEST_WAIT_SECONDS:
-                reason = ResponseError(f"answered {response.status} and asks to wait {wait:.0f} s")
-                raise MaxRetryError(_pool, url or "", reason)
-        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+class Attempts:
+    """Counts the failures of one question, and says how long to wait after each.
+
+    Parameters
+    ----------
+    most
+        How often the question may be repeated.
+    """
+
+    def __init__(self, most: int) -> None:
+        few = min(most, _MOST_OF_A_KIND)
+        self._left: dict[Kind, int] = {"status": most, "connection": few, "body": few}
+        self._total_left = most
+        self._pause = _FIRST_PAUSE_SECONDS
+
+    def pause_after(self, failure: PassingError) -> float:
+        """Seconds to wait before the next attempt.
+
+        Raises
+        ------
+        ProfetError
+            The one that the failure stands for, if it is not worth another attempt. Asking again sooner than
+            the service wants is no way out, so a wait longer than `LONGEST_WAIT_SECONDS` ends it, too.
+        """
+        self._left[failure.kind] -= 1
+        self._total_left -= 1
+        wait = failure.retry_after
+        if wait is not None and wait > LONGEST_WAIT_SECONDS:
+            url = getattr(failure.told, "url", "")
+            raise ServiceError(f"{failure.told} and asks to wait {wait:.0f} s", url=url)
+        if self._left[failure.kind] < 0 or self._total_left < 0:
+            raise failure.told
+        if failure.kind == "body":
+            return 0.0  # the service is well; what came was not
+        backoff = self._pause * random.uniform(1.0, 1.5)  # apart, so that jobs do not come back all at once
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
+        return backoff if wait is None else wait
+
+
+def retry_after_seconds(field: str | None) -> float | None:
+    """Read a ``Retry-After`` field, seconds or a date; None where there is none that can be understood.
+
+    Examples
+    --------
+    >>> retry_after_seconds("3"), retry_after_seconds("soon"), retry_after_seconds(None)
+    (3.0, None, None)
+    """
+    if not field:
+        return None
+    try:
+        return max(0.0, Retry().parse_retry_after(field))
+    except (InvalidHeader, ValueError, OverflowError):
+        return None

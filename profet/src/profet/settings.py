@@ -20,12 +20,20 @@ from typing import Literal
 
 from profet.errors import InvalidChoiceError
 
-Service = Literal["RCSB_FILES", "ALPHAFOLD", "UNIPROT"]
+Service = Literal[
+    "RCSB", "RCSB_DATA", "RCSB_FILES", "RCSB_MODELS", "WWPDB", "PDBE", "ALPHAFOLD", "UNIPROT", "PDBREDO"
+]
 
 _DEFAULT_URLS: dict[Service, str] = {
+    "RCSB": "https://www.rcsb.org",
+    "RCSB_DATA": "https://data.rcsb.org",
     "RCSB_FILES": "https://files.rcsb.org",
+    "RCSB_MODELS": "https://models.rcsb.org",
+    "WWPDB": "https://files.wwpdb.org",
+    "PDBE": "https://www.ebi.ac.uk/pdbe",
     "ALPHAFOLD": "https://alphafold.ebi.ac.uk",
     "UNIPROT": "https://rest.uniprot.org",
+    "PDBREDO": "https://pdb-redo.eu",
 }
 _DEFAULT_CACHE = "~/.cache/pdb"
 _DEFAULT_TIMEOUT_SECONDS = 30.0
@@ -41,10 +49,14 @@ def service_url(service: Service) -> str:
     >>> service_url("UNIPROT")
     'https://rest.uniprot.org'
     """
-    name = f"PROFET_{service}_URL"
-    url = os.environ.get(name, "").strip().rstrip("/") or _DEFAULT_URLS[service]
+    return base_url(f"PROFET_{service}_URL", _DEFAULT_URLS[service])
+
+
+def base_url(variable: str, default: str) -> str:
+    """Address that an environment variable states, or the default; for databases that others add, too."""
+    url = os.environ.get(variable, "").strip().rstrip("/") or default
     if not url.startswith(("https://", "http://")):
-        raise InvalidChoiceError(f"{name} is {url!a}; it has to begin with https:// or http://")
+        raise InvalidChoiceError(f"{variable} is {url!a}; it has to begin with https:// or http://")
     return url
 
 
