@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from perc_archive import Archive
 from profet import Fetcher, InvalidIdError
-from profet.ids import PdbId, UniProtId, parse_id
+from profet.ids import ModelId, PdbId, UniProtId, parse_id
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,8 @@ def test_accessions_and_isoforms_are_recognised(typed: str, text: str, isoform: 
     "typed",
     [
         "", " ", "4v1", "4v1wx", "0abc", "abcd", "P0506", "P050677", "P05067-", "P05067-0", "P05067-x",
-        "LYSC_CHICK", "AF-P05067-F1", "../etc", "4v1w/..", "4v1w.cif", "4vß", "pdb_0001aki", "\x1b[31m4v1w",
+        "P45523_1Q6U", "LYSC_CHICKEN", "AF-P05067", "AF-0000000066503175", "../etc", "4v1w/..", "4v1w.cif",
+        "4vß", "pdb_0001aki", "\x1b[31m4v1w",
         "４v1w", "P05067\x00", "4v1w?x=1", "4v1w 1aki",
     ],
 )  # fmt: skip
@@ -60,7 +61,55 @@ def test_anything_else_is_refused_with_one_clear_sentence(typed: str) -> None:
         parse_id(typed)
 
     assert str(caught.value).isprintable()
-    assert len(str(caught.value)) < 300
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [("LYSC_CHICK", "LYSC_CHICK"), ("a4_human", "A4_HUMAN"), ("A0A023FDY8_AMBCJ", "A0A023FDY8_AMBCJ")],
+)
+def test_names_of_entries_are_recognised(typed: str, text: str) -> None:
+    identity = parse_id(typed)
+
+    assert isinstance(identity, UniProtId)
+    assert (identity.text, identity.is_entry_name) == (text, True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "name", "version"),
+    [
+        ("AF-P05067-F1", "AF-P05067-F1", None),
+        ("af-p05067-2-f1-model_v6", "AF-P05067-2-F1", 6),
+        ("AF-A0A023FDY8-F1-model_v4.cif", "AF-A0A023FDY8-F1", 4),
+        ("AF_AFQ7SXF1F1", "AF-Q7SXF1-F1", None),
+    ],
+)
+def test_names_of_models_are_recognised(typed: str, name: str, version: int | None) -> None:
+    identity = parse_id(typed)
+
+    assert isinstance(identity, ModelId)
+    assert (identity.name, identity.version) == (name, version)
+
+
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        ("0abc", "begins with a digit from 1 to 9"),
+        ("4v1w.A", "leave out the chain"),
+        ("1aki_A", "leave out the chain"),
+        ("4v1w.cif", "the ending of a file"),
+        ("P05067.3", "without its version"),
+        ("PO5067", "written as a letter"),
+        ("pdb_0001aki", "pdb_ and eight characters"),
+        ("AF-P05067", "ends in its fragment"),
+        ("AF-0000000066503175", "complex"),
+        ("UPI000012A5B3", "UniParc"),
+        ("EMD-3197", "maps"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_where_that_can_be_told(typed: str, reason: str) -> None:
+    with pytest.raises(InvalidIdError, match=reason):
+        parse_id(typed)
 
 
 @given(st.text(max_size=300))

@@ -17,11 +17,14 @@ _PDB = re.compile(
     rb"|SPRSDE|JRNL  |REMARK|DBREF[ 12]|SEQADV|SEQRES|MODRES|HET   |HETNAM|HELIX |SHEET |SSBOND|LINK  "
     rb"|CISPEP|CRYST1|ORIGX[123]|SCALE[123]|MTRIX[123]|MODEL |ATOM  |HETATM)|(?:TITLE|REMARK|MODEL)\s)"
 )
+# BinaryCIF is a MessagePack map of three or so items, one of which is called dataBlocks; which of them comes
+# first is not laid down. Source: the BinaryCIF specification (molstar/BinaryCIF), section "Data Layout".
+_BINARY_CIF = re.compile(rb"[\x81-\x8f].{0,200}?(?:encoder|version|dataBlocks)", re.DOTALL)
 _MARKUP = re.compile(rb"\s*(?:<!doctype|<html|<\?xml|<)", re.IGNORECASE)
 
 
 def file_type_of(data: bytes) -> FileType:
-    r"""Tell mmCIF from PDB format.
+    r"""Tell mmCIF, BinaryCIF and PDB format apart.
 
     Parameters
     ----------
@@ -31,7 +34,7 @@ def file_type_of(data: bytes) -> FileType:
     Raises
     ------
     DamagedFileError
-        If it is neither; a web page sent in place of a structure is named as such.
+        If it is none of them; a web page sent in place of a structure is named as such.
 
     Examples
     --------
@@ -43,6 +46,8 @@ def file_type_of(data: bytes) -> FileType:
         return FileType.cif
     if _PDB.match(head):
         return FileType.pdb
+    if _BINARY_CIF.match(head):
+        return FileType.bcif
     if _MARKUP.match(head):
         raise DamagedFileError("a web page came in place of a structure")
     what = f"it begins with {head[:20]!a}" if head else "it is empty"
@@ -58,5 +63,5 @@ def check_file_type(data: bytes, expected: FileType) -> None:
         If it is in another one, or in none.
     """
     found = file_type_of(data)
-    if found is not expected:
+    if found is not expected.content:
         raise DamagedFileError(f"asked for {expected}, but it begins like {found}")
