@@ -137,6 +137,8 @@ class _StructureFile:
             self._type = file_type_of(head)
         except DamagedFileError as error:
             raise DamagedFileError(f"{path}: {error}", origin=str(path)) from None
+        if self._type is FileType.bcif:
+            raise RefusedError(f"{path} is BinaryCIF, which has no lines to take out; fetch it as cif")
         self._facts: Any = None
 
     def lines(self) -> Iterator[bytes]:
