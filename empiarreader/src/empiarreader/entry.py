@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
 from empiarreader import settings
 from empiarreader.addresses import join_path, normalise_path, parse_entry_id
 from empiarreader.api import FoundRecord, find_record
+from empiarreader.counts import ImagesetCount, count_images
+from empiarreader.doors import check_protocol
 from empiarreader.emdb import EmdbMap, map_address
 from empiarreader.kinds import check_kind, kind_of
-from empiarreader.records import (
-    Citation,
-    Grant,
-    Imageset,
-    as_text,
-    emdb_references,
-    parse_dataset_size,
-    read_citations,
-    read_grants,
-    read_imagesets,
-    read_people,
-    read_person,
-    read_references,
-)
+from empiarreader.metadata import EntryMetadata
 from empiarreader.selection import Selection
+from empiarreader.sizes import with_exact_sizes
 from empiarreader.tree import ArchiveFile, Directory, EntryTree
 
 
-class EmpiarEntry:
+class EmpiarEntry(EntryMetadata):
     """One entry of EMPIAR.
 
     Making one asks nothing. The first look at metadata asks the API once; listings ask the archive, one
-    request a directory, each time.
+    request a directory, each time. Where ``EMPIARREADER_MIRROR`` names a folder that has the entry, listings
+    come from there.
 
     Parameters
     ----------
     entry
         ``10943``, ``"10943"`` or ``"EMPIAR-10943"``.
+    protocol
+        ``"https"``, or ``"ftp"`` to list directories through the archive's FTP door, which also tells exact
+        sizes.
 
     Raises
     ------
@@ -47,9 +41,9 @@ class EmpiarEntry:
         :class:`~empiarreader.EntryNotFoundError` at the first look.
     """
 
-    def __init__(self, entry: int | str) -> None:
+    def __init__(self, entry: int | str, *, protocol: str = "https") -> None:
         self.entry_id = parse_entry_id(entry)
-        self._tree = EntryTree(settings.archive_url(), self.entry_id)
+        self._tree = EntryTree(settings.archive_url(), self.entry_id, check_protocol(protocol))
 
     def __repr__(self) -> str:
         return f"EmpiarEntry({self.entry_id})"
@@ -78,123 +72,6 @@ class EmpiarEntry:
         """Address that the metadata came from: the API's, or where that is down the entry's XML file."""
         return self._found.url
 
-    @property
-    def title(self) -> str:
-        """Title of the entry."""
-        return as_text(self.record.get("title"))
-
-    @property
-    def status(self) -> str:
-        """``REL`` for a released entry; ``OBS``, ``HPUB`` and ``HOLD`` are others."""
-        return as_text(self.record.get("status"))
-
-    @property
-    def deposition_date(self) -> str:
-        """Day of deposition, ``YYYY-MM-DD``."""
-        return as_text(self.record.get("deposition_date"))
-
-    @property
-    def update_date(self) -> str:
-        """Day of the last change, ``YYYY-MM-DD``."""
-        return as_text(self.record.get("update_date"))
-
-    @property
-    def obsolete_date(self) -> str:
-        """Day on which the entry became obsolete, ``""`` for one that is not."""
-        return as_text(self.record.get("obsolete_date"))
-
-    @property
-    def release_date(self) -> str:
-        """Day of release, ``YYYY-MM-DD``."""
-        return as_text(self.record.get("release_date"))
-
-    @property
-    def doi(self) -> str:
-        """DOI of the entry itself."""
-        return as_text(self.record.get("entry_doi"))
-
-    @property
-    def experiment_type(self) -> str:
-        """Kind of experiment, such as ``EMDB`` (of which EMDB holds a map), ``FIB-SEM`` or ``ssET``."""
-        return as_text(self.record.get("experiment_type"))
-
-    @property
-    def scale(self) -> str:
-        """Scale of what was imaged: molecule, virus, cell, tissue or organism."""
-        return as_text(self.record.get("scale"))
-
-    @property
-    def corresponding_author(self) -> str:
-        """Name of the corresponding author, ``""`` where none is given."""
-        return read_person(self.record.get("corresponding_author"))
-
-    @property
-    def principal_investigators(self) -> tuple[str, ...]:
-        """Names of the principal investigators."""
-        return read_people(self.record.get("principal_investigator"))
-
-    @property
-    def grants(self) -> tuple[Grant, ...]:
-        """Grants that paid for the data."""
-        return read_grants(self.record)
-
-    @property
-    def workflow_path(self) -> str:
-        """Path in the entry of a file with the processing workflow, such as Scipion's; ``""`` for none."""
-        workflow = self.record.get("workflow_file")
-        return as_text(workflow.get("path") if isinstance(workflow, Mapping) else workflow)
-
-    @property
-    def authors(self) -> tuple[str, ...]:
-        """Names of the authors of the entry."""
-        return read_people(self.record.get("authors"))
-
-    @property
-    def imagesets(self) -> tuple[Imageset, ...]:
-        """The sets of images, as deposited."""
-        return read_imagesets(self.record)
-
-    @property
-    def citations(self) -> tuple[Citation, ...]:
-        """Papers about the entry."""
-        return read_citations(self.record)
-
-    @property
-    def citation(self) -> Citation | None:
-        """The first paper about the entry, None where there is none."""
-        return next(iter(self.citations), None)
-
-    @property
-    def pixel_sizes_angstrom(self) -> dict[str, float | None]:
-        """Å a pixel of each imageset by its directory; None where it was not given or is not square."""
-        return {
-            imageset.directory: imageset.pixel_width_angstrom
-            if imageset.pixel_width_angstrom == imageset.pixel_height_angstrom
-            else None
-            for imageset in self.imagesets
-        }
-
-    @property
-    def dataset_size(self) -> str:
-        """Size of the whole entry as EMPIAR states it, ``"305.5 GB"``."""
-        return as_text(self.record.get("dataset_size"))
-
-    @property
-    def dataset_size_bytes(self) -> int | None:
-        """The same in bytes, no more exact than the text."""
-        return parse_dataset_size(self.dataset_size)
-
-    @property
-    def references(self) -> Mapping[str, tuple[str, ...]]:
-        """Entries that this one refers to, by archive: emdb, pdb, empiar, biostudies, idr."""
-        return {
-            "emdb": emdb_references(self.record),
-            "pdb": read_references(self.record.get("related_pdb_entries")),
-            "empiar": read_references(self.record.get("empiar_references")),
-            "biostudies": read_references(self.record.get("biostudies_references")),
-            "idr": read_references(self.record.get("idr_references")),
-        }
-
     def maps(self) -> tuple[EmdbMap, ...]:
         """Return the maps in EMDB that the entry refers to; nothing of them moves before one is opened."""
         return tuple(EmdbMap(emdb_id=name, url=map_address(name)) for name in self.references["emdb"])
@@ -216,7 +93,23 @@ class EmpiarEntry:
         """
         return self._tree.walk(directory)
 
-    def find(self, pattern: str, *, directory: str = "", regexp: bool = False) -> list[ArchiveFile]:
+    def count_images(self) -> tuple[ImagesetCount, ...]:
+        """Return for each imageset how many images the archive lists beside how many it is said to have.
+
+        Lists the directory of each imageset and those below it, twice where images seem to be missing: one
+        of the archive's servers has been seen to leave a file out.
+        """
+        return count_images(self._tree, self.imagesets)
+
+    def find(
+        self,
+        pattern: str,
+        *,
+        directory: str = "",
+        regexp: bool = False,
+        kind: str | None = None,
+        exact_sizes: bool = False,
+    ) -> list[ArchiveFile]:
         """Return the files whose path matches, sorted by path.
 
         Parameters
@@ -229,6 +122,11 @@ class EmpiarEntry:
         regexp
             Take the pattern as a regular expression that may match anywhere in the path; all directories are
             listed.
+        kind
+            Of the files that match, only those of this kind; see :meth:`files`.
+        exact_sizes
+            Ask for the exact size of each file found, where its directory did not tell: one small request
+            for each.
 
         Raises
         ------
@@ -237,12 +135,13 @@ class EmpiarEntry:
         EntryNotFoundError, ArchiveFileNotFoundError
             If the archive has no such entry, or the entry no such directory. No match is an empty list.
         """
-        directory = normalise_path(directory)
-        return find_files(
-            self._tree, directory, Selection(pattern, regexp=regexp, recursive=True if regexp else None)
-        )
+        selection = Selection(pattern, regexp=regexp, recursive=True if regexp else None)
+        found = self._of_kind(kind, lambda: find_files(self._tree, normalise_path(directory), selection))
+        return with_exact_sizes(found) if exact_sizes else found
 
-    def files(self, *, kind: str | None = None, directory: str = "") -> list[ArchiveFile]:
+    def files(
+        self, *, kind: str | None = None, directory: str = "", exact_sizes: bool = False
+    ) -> list[ArchiveFile]:
         """Return the files of the entry, or those of one kind, sorted by path; all directories are listed.
 
         Parameters
@@ -253,6 +152,8 @@ class EmpiarEntry:
             file, as :mod:`empiarreader.kinds` says. None for all files.
         directory
             Where to begin.
+        exact_sizes
+            As for :meth:`find`.
 
         Raises
         ------
@@ -261,10 +162,14 @@ class EmpiarEntry:
         EntryNotFoundError, ArchiveFileNotFoundError
             If the archive has no such entry, or the entry no such directory.
         """
-        wanted = None if kind is None else check_kind(kind)
-        imagesets = () if wanted is None else self.imagesets
-        listed = self._tree.files(normalise_path(directory))
-        return [file for file in listed if wanted is None or kind_of(file.path, imagesets) == wanted]
+        found = self._of_kind(kind, lambda: self._tree.files(normalise_path(directory)))
+        return with_exact_sizes(found) if exact_sizes else found
+
+    def _of_kind(self, kind: str | None, list_files: Callable[[], list[ArchiveFile]]) -> list[ArchiveFile]:
+        if kind is None:
+            return list_files()
+        wanted, imagesets = check_kind(kind), self.imagesets
+        return [file for file in list_files() if kind_of(file.path, imagesets) == wanted]
 
 
 def find_files(tree: EntryTree, directory: str, selection: Selection) -> list[ArchiveFile]:

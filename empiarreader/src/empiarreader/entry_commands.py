@@ -3,38 +3,51 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from empiarreader.entry import EmpiarEntry
 from empiarreader.errors import ArchiveFileNotFoundError
+from empiarreader.kinds import Kind
 from empiarreader.printable import printable
 from empiarreader.records import Imageset
+from empiarreader.sizes import with_exact_sizes
 from empiarreader.tree import ArchiveFile
+
+Command = Callable[..., None]
+
+KINDS = get_args(Kind)
 
 _INFO_COMMAND_HELP = """\
 \b
 $ empiarreader info 10943
+$ empiarreader info 10943 --check
 
 Show title, size, references and imagesets of an entry.
+
+With --check, also count the images that the archive lists for each imageset.
 """
 _LS_COMMAND_HELP = """\
 \b
 $ empiarreader ls 10934 data
 $ empiarreader ls -R 10934 data --json
+$ empiarreader ls -l 10934 data --exact
 
 List files and directories of an entry, by path.
 
-Directories end with a slash. Sizes in JSON are rounded to three figures, as the archive shows them.
+Directories end with a slash. The archive's pages show sizes rounded to three figures, marked with ~ here;
+--exact asks for each, and --protocol ftp gets them with the listing.
 """
 _FIND_COMMAND_HELP = """\
 \b
 $ empiarreader find 10943 "data/**/*.mrc" --limit 1 --json
 
-Find files of an entry by a glob over their paths.
+$ empiarreader find 10934 --kind gains
+
+Find files of an entry by a glob over their paths, by kind, or by both.
 
 * and ? stay within one name, ** stands for any directories. Directories that cannot hold a match are not
 listed.
@@ -43,8 +56,9 @@ listed.
 
 @click.command("info", help=_INFO_COMMAND_HELP, short_help="Show what an entry says about itself.")
 @click.argument("entry")
+@click.option("--check", is_flag=True, help="Count the images of each imageset in the archive.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything that the API says, as JSON.")
-def info_command(entry: str, as_json: bool) -> None:
+def info_command(entry: str, check: bool, as_json: bool) -> None:
     """Show what an entry says about itself."""
     found = EmpiarEntry(entry)
     if as_json:
@@ -56,45 +70,96 @@ def info_command(entry: str, as_json: bool) -> None:
         click.echo(printable(f"imageset: {imageset.name}"))
         for line in _imageset_facts(imageset):
             click.echo(printable(f"    {line}"))
+    for count in found.count_images() if check else ():
+        click.echo(printable(count.describe()))
+
+
+def _listing_options(command: Command) -> Command:
+    """Add the options that ``ls`` and ``find`` share."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line."),
+        click.option("--exact", is_flag=True, help="Ask for the exact size of each file."),
+        click.option("--long", "-l", "long", is_flag=True, help="Print size and date before each path."),
+        click.option(
+            "--protocol",
+            type=click.Choice(["https", "ftp"]),
+            default="https",
+            show_default=True,
+            help="Door of the archive to list through.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command("ls", help=_LS_COMMAND_HELP, short_help="List a directory of an entry.")
 @click.argument("entry")
 @click.argument("directory", default="")
 @click.option("--recursive", "-R", is_flag=True, help="List all directories below it, too.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def ls_command(entry: str, directory: str, recursive: bool, as_json: bool) -> None:
+@_listing_options
+def ls_command(
+    entry: str, directory: str, recursive: bool, protocol: str, long: bool, exact: bool, as_json: bool
+) -> None:
     """List a directory of an entry."""
-    found = EmpiarEntry(entry)
+    found = EmpiarEntry(entry, protocol=protocol)
     listed = list(found.walk(directory)) if recursive else [found.list_directory(directory)]
-    lines: list[tuple[str, dict[str, Any]]] = []
-    for part in listed:
-        lines += [(f"{path}/", {"path": f"{path}/"}) for path in part.directories]
-        lines += [(file.path, _as_dict(file)) for file in part.files]
-    for path, record in sorted(lines, key=lambda line: line[0]):
-        click.echo(json.dumps(record) if as_json else printable(path))
+    files = [file for part in listed for file in part.files]
+    lines = {f"{path}/": _directory_line(path, long, as_json) for part in listed for path in part.directories}
+    lines |= {file.path: _line(file, long, as_json) for file in (with_exact_sizes(files) if exact else files)}
+    for _, line in sorted(lines.items()):
+        click.echo(line)
 
 
 @click.command("find", help=_FIND_COMMAND_HELP, short_help="Find files anywhere in an entry.")
 @click.argument("entry")
-@click.argument("pattern")
+@click.argument("pattern", required=False)
+@click.option("--kind", type=click.Choice(KINDS), help="Print files of this kind alone.")
 @click.option("--dir", "directory", default="", help="Directory to begin in.")
 @click.option("--regexp", is_flag=True, help="Take the pattern as a regular expression.")
 @click.option("--limit", type=click.IntRange(1), help="Print no more than this many.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@_listing_options
 def find_command(
-    entry: str, pattern: str, directory: str, regexp: bool, limit: int | None, as_json: bool
+    entry: str,
+    pattern: str | None,
+    kind: str | None,
+    directory: str,
+    regexp: bool,
+    limit: int | None,
+    protocol: str,
+    long: bool,
+    exact: bool,
+    as_json: bool,
 ) -> None:
     """Find files anywhere in an entry."""
-    files = EmpiarEntry(entry).find(pattern, directory=directory, regexp=regexp)
+    if pattern is None and kind is None:
+        raise click.UsageError("Give a pattern, a --kind, or both.")
+    where = EmpiarEntry(entry, protocol=protocol)
+    if pattern is None:
+        files = where.files(kind=kind, directory=directory)
+    else:
+        files = where.find(pattern, directory=directory, regexp=regexp, kind=kind)
     if not files:
-        raise ArchiveFileNotFoundError(f"no file in entry {entry} matches {pattern!r}")
-    _print_files(files[:limit], as_json=as_json)
+        wanted = " and ".join(filter(None, (pattern and repr(pattern), kind and f"the kind {kind}")))
+        raise ArchiveFileNotFoundError(f"no file in entry {entry} matches {wanted}")
+    shown = files[:limit]
+    for file in with_exact_sizes(shown) if exact else shown:
+        click.echo(_line(file, long, as_json))
 
 
-def _print_files(files: Iterable[ArchiveFile], *, as_json: bool) -> None:
-    for file in files:
-        click.echo(json.dumps(_as_dict(file)) if as_json else printable(file.path))
+def _line(file: ArchiveFile, long: bool, as_json: bool) -> str:
+    if as_json:
+        return json.dumps(_as_dict(file))
+    if not long:
+        return printable(file.path)
+    rounded = "?" if file.approximate_size_bytes is None else f"~{file.approximate_size_bytes}"
+    size = rounded if file.size_bytes is None else str(file.size_bytes)
+    return f"{size:>15}  {file.modified or '?':16}  {printable(file.path)}"
+
+
+def _directory_line(path: str, long: bool, as_json: bool) -> str:
+    if as_json:
+        return json.dumps({"path": f"{path}/"})
+    return f"{'':15}  {'':16}  {printable(path)}/" if long else f"{printable(path)}/"
 
 
 def _as_dict(file: ArchiveFile) -> dict[str, Any]:

@@ -1,0 +1,43 @@
+"""Exact sizes of files, which pages of the archive do not show: one question without a body for each file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from empiarreader.errors import ServiceError
+from empiarreader.transport import CONNECTIONS_PER_HOST, open_answer, with_retries
+from empiarreader.tree import ArchiveFile
+
+
+def with_exact_sizes(files: Sequence[ArchiveFile]) -> list[ArchiveFile]:
+    """Return the same files with ``size_bytes``: one request for each that lacks it, sixteen at once.
+
+    Raises
+    ------
+    ArchiveFileNotFoundError
+        If a listed file is not there.
+    ServiceError
+        If the archive cannot be asked, or does not say.
+    """
+    with ThreadPoolExecutor(CONNECTIONS_PER_HOST, thread_name_prefix="empiarreader-sizes") as workers:
+        try:
+            return list(workers.map(_with_size, files))
+        except BaseException:
+            workers.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _with_size(file: ArchiveFile) -> ArchiveFile:
+    if file.size_bytes is not None:
+        return file
+
+    def ask(attempt: int) -> int:
+        with open_answer("HEAD", file.url, attempt=attempt) as answer:
+            if answer.length is None or answer.headers.get("Content-Encoding", "identity") != "identity":
+                raise ServiceError(f"the archive does not say how large {file.url} is", retryable=True)
+            return answer.length
+
+    size = with_retries(ask)
+    return replace(file, size_bytes=size, approximate_size_bytes=size)
