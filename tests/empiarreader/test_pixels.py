@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from empiarreader import DamagedDataError, FileChangedError, InvalidRequestError, MrcSource, parse_mrc_header
-from empiarreader.regions import plan_read, resolve_region
+from empiarreader.regions import resolve_region
 from mrc_vectors import MrcVector, mrc_bytes, mrc_vectors, sample_array
 
 VECTORS = {vector.name: vector for vector in mrc_vectors()}
@@ -68,8 +68,8 @@ def test_a_plan_holds_the_rows_of_the_region_and_no_byte_more(data: st.DataObjec
     header = parse_mrc_header(content, file_bytes=len(content))
     region = data.draw(regions(shape))
     bounds = resolve_region(region, shape)
-    plan = plan_read(header, bounds)
-    fetched = b"".join(content[start : start + length] for start, length in plan.spans)
+    spans = header.pixels.spans(bounds)
+    fetched = b"".join(content[start : start + length] for start, length in spans)
     rows = array[tuple(slice(*bound) for bound in bounds[:-1])]
     wanted = rows if array[region].size else rows[:0]
 
@@ -80,8 +80,8 @@ def test_whole_frames_next_to_each_other_are_one_span() -> None:
     content = mrc_bytes(sample_array(2, (6, 4, 5)))
     header = parse_mrc_header(content, file_bytes=len(content))
 
-    assert plan_read(header, ((2, 5), (0, 4), (0, 5))).spans == ((1024 + 2 * 80, 3 * 80),)
-    assert plan_read(header, ((2, 4), (1, 3), (0, 2))).spans == ((1204, 40), (1284, 40))
+    assert header.pixels.spans(((2, 5), (0, 4), (0, 5))) == [(1024 + 2 * 80, 3 * 80)]
+    assert header.pixels.spans(((2, 4), (1, 3), (0, 2))) == [(1204, 40), (1284, 40)]
 
 
 @pytest.mark.parametrize(

@@ -11,49 +11,43 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray
 
-from empiarreader.pixels import Array
+from empiarreader.images.base import Array, OpenImage
 
 if TYPE_CHECKING:
-    from empiarreader.partitions import MrcPartitions
-
-_DIMENSIONS = {2: ("y", "x"), 3: ("frame", "y", "x"), 4: ("volume", "z", "y", "x")}
+    from empiarreader.partitions import ImagePartitions
 
 
-def partition_array(source: MrcPartitions, i: int, *, lazy: bool) -> xarray.DataArray:
+def partition_array(source: ImagePartitions, i: int, *, lazy: bool) -> xarray.DataArray:
     """Return one partition of a source with its dimensions, pixel numbers and attributes."""
-    header = source.header(i)
+    image = source.image(i)
     data: Any = _lazy_array(_LazyPartition(source, i), source, i) if lazy else source.read(i)
     array = xarray.DataArray(
         data,
-        dims=_DIMENSIONS[len(header.shape)],
-        coords=_pixel_numbers(header.shape),
-        attrs={
-            "filename": source.filenames[i],
-            "voxel_size": header.voxel_size,
-            "axis_order": header.axis_order,
-        },
+        dims=image.dims,
+        coords=_pixel_numbers(image),
+        attrs={"filename": source.filenames[i], "voxel_size": image.voxel_size, **image.attrs},
     )
     return array.rename(None)  # not the name of the dask graph
 
 
-def stacked_dataset(source: MrcPartitions) -> xarray.Dataset:
+def stacked_dataset(source: ImagePartitions) -> xarray.Dataset:
     """Return all partitions of a source as one lazy dataset, taking the shape of the first for all."""
-    header = source.header(0)
+    image = source.image(0)
     raster = xarray.DataArray(
         _lazy_array(_LazyStack(source), source, None),
-        dims=("partition", *_DIMENSIONS[len(header.shape)]),
-        attrs={"voxel_size": header.voxel_size, "axis_order": header.axis_order},
+        dims=("partition", *image.dims),
+        attrs={"voxel_size": image.voxel_size, **image.attrs},
     )
     return xarray.Dataset(
         {"raster": raster, "filename": ("partition", list(source.filenames))},
-        coords={"partition": np.arange(len(source)), **_pixel_numbers(header.shape)},
+        coords={"partition": np.arange(len(source)), **_pixel_numbers(image)},
     )
 
 
 class _LazyPartition:
     """One partition, as far as dask needs to see an array: a shape, a type, and slices of it."""
 
-    def __init__(self, source: MrcPartitions, i: int) -> None:
+    def __init__(self, source: ImagePartitions, i: int) -> None:
         self.source, self.i = source, i
         self.shape, self.dtype = source.shape(i), source.dtype(i)
         self.ndim = len(self.shape)
@@ -66,7 +60,7 @@ class _LazyPartition:
 class _LazyStack:
     """All partitions of a source as one array, on the promise that they are like the first."""
 
-    def __init__(self, source: MrcPartitions) -> None:
+    def __init__(self, source: ImagePartitions) -> None:
         self.source = source
         self.like = source.shape(0), source.dtype(0)
         self.shape, self.dtype = (len(source), *self.like[0]), self.like[1]
@@ -82,16 +76,17 @@ class _LazyStack:
         return _keep(result, choices)
 
 
-def _lazy_array(lazy: _LazyPartition | _LazyStack, source: MrcPartitions, i: int | None) -> Any:
+def _lazy_array(lazy: _LazyPartition | _LazyStack, source: ImagePartitions, i: int | None) -> Any:
     import dask.array
     from dask.base import tokenize
 
-    leading = lazy.ndim - 2
+    image = source.image(i or 0)
+    leading = (1,) * (lazy.ndim - len(image.shape))  # the partitions
     return dask.array.from_array(  # type: ignore[no-untyped-call]
         lazy,
-        chunks=(1,) * leading + lazy.shape[-2:],
+        chunks=(*leading, *image.chunks),
         # The version is in the name, so that nothing cached under it outlives a change of the file.
-        name=f"mrc-{tokenize(list(source.filenames), i, source.header(i or 0), source.version(i or 0))}",
+        name=f"image-{tokenize(list(source.filenames), i, image)}",
         lock=False,
         inline_array=True,
         meta=np.empty((0,) * lazy.ndim, lazy.dtype),
@@ -135,5 +130,5 @@ def _keep(data: Array, choices: list[_Choice]) -> Array:
     return kept
 
 
-def _pixel_numbers(shape: tuple[int, ...]) -> dict[str, Array]:
-    return {name: np.arange(length) for name, length in zip(_DIMENSIONS[len(shape)], shape, strict=True)}
+def _pixel_numbers(image: OpenImage) -> dict[str, Array]:
+    return {name: np.arange(length) for name, length in zip(image.dims, image.shape, strict=True)}

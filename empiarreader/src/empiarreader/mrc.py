@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from empiarreader.errors import DamagedDataError
+from empiarreader.images.raw import Packing, RawPixels
 from empiarreader.voxels import VoxelSize
 
 ByteOrder = Literal["<", ">"]
@@ -34,6 +35,8 @@ _MODES = {
     12: (16, "f2"),
     101: (4, "u1"),
 }
+_STORED = {3: "i2", 101: "u1"}  # where it is not the type that values are read as
+_PACKINGS: dict[int, Packing] = {3: "short complex", 101: "four bits"}
 _FIRST_VOLUME_STACK_SPACE_GROUP = 401
 _ORDERS: tuple[ByteOrder, ...] = ("<", ">")
 _AXES = {1: "x", 2: "y", 3: "z"}
@@ -102,6 +105,18 @@ class MrcHeader:
     def data_bytes(self) -> int:
         """Bytes of all pixels."""
         return self.sections * self.section_bytes
+
+    @property
+    def pixels(self) -> RawPixels:
+        """Where the pixels are and how they are stored."""
+        return RawPixels(
+            shape=self.shape,
+            stored=f"{self.byte_order}{_STORED.get(self.mode, self.dtype)}",
+            offset=self.data_offset,
+            row_bytes=self.row_bytes,
+            section_bytes=self.section_bytes,
+            packing=_PACKINGS.get(self.mode, "plain"),
+        )
 
 
 def parse_mrc_header(

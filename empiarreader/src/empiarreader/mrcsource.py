@@ -10,14 +10,14 @@ from typing import Any
 
 from empiarreader.bytesource import ByteSource, open_bytes
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError
-from empiarreader.formats import refuse_unreadable
-from empiarreader.partitions import MrcPartitions
+from empiarreader.images.base import ImageOptions
+from empiarreader.partitions import ImagePartitions
 
 Location = str | os.PathLike[str]
 
 
-class MrcSource(MrcPartitions):
-    """MRC files as partitions of one source.
+class MrcSource(ImagePartitions):
+    """Image files as partitions of one source: MRC, and every other format that is read.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class MrcSource(MrcPartitions):
         *,
         signed_bytes: bool | None = None,
     ) -> None:
-        super().__init__(signed_bytes=signed_bytes)
+        super().__init__(ImageOptions(signed_bytes=signed_bytes))
         self.metadata = dict(metadata or {})
         self._locations = expand_locations(urlpath)
 
@@ -69,9 +69,7 @@ class MrcSource(MrcPartitions):
         return self._locations
 
     def _bytes(self, i: int) -> ByteSource:
-        location = self._locations[i]
-        refuse_unreadable(location)
-        return open_bytes(location)
+        return open_bytes(self._locations[i])
 
 
 def expand_locations(urlpath: Location | Iterable[Location]) -> tuple[str, ...]:

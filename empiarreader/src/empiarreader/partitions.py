@@ -1,7 +1,7 @@
 """Images read one partition at a time: what :class:`MrcSource` and :class:`EmpiarSource` have in common.
 
-A partition is one file. Its header costs one request of 1024 bytes, once; after that exactly the sections
-and rows that are asked for move.
+A partition is one file, of any format that is read. Its description costs what its format needs for it, once
+(one request of 1024 bytes for MRC); after that what is asked for moves, as exactly as the format allows.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from empiarreader.bytesource import ByteSource
-from empiarreader.errors import PartitionIndexError, ShapeMismatchError
-from empiarreader.mrc import HEADER_BYTES, MrcHeader, parse_mrc_header
-from empiarreader.pixels import Array, read_pixels
+from empiarreader.errors import InvalidRequestError, PartitionIndexError, ShapeMismatchError
+from empiarreader.images.base import Array, ImageOptions, OpenImage, read_region
+from empiarreader.images.mrc import MrcImage
+from empiarreader.images.opening import open_format
+from empiarreader.mrc import MrcHeader
 from empiarreader.ranges import FileVersion
 from empiarreader.regions import Region
 
@@ -28,19 +30,19 @@ if TYPE_CHECKING:
 _HEADERS_AT_ONCE = 16
 
 
-class MrcPartitions(ABC):
-    """Partitions that are MRC files, wherever they are.
+class ImagePartitions(ABC):
+    """Partitions that are image files, wherever they are.
 
     Subclasses say what they are called and how their bytes are had.
     """
 
-    def __init__(self, *, signed_bytes: bool | None = None) -> None:
-        self._signed_bytes = signed_bytes
-        self._headers: dict[int, tuple[MrcHeader, FileVersion]] = {}
+    def __init__(self, options: ImageOptions) -> None:
+        self._options = options
+        self._images: dict[int, OpenImage] = {}
         self._locks: dict[tuple[int, int], threading.Lock] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_headers": dict(self._headers), "_locks": {}}
+        return {**self.__dict__, "_images": dict(self._images), "_locks": {}}
 
     @property
     @abstractmethod
@@ -64,27 +66,57 @@ class MrcPartitions(ABC):
         """Number of partitions, which is the number of files."""
         return len(self)
 
+    def image(self, i: int) -> OpenImage:
+        """Return the description of partition ``i``; moves bytes the first time.
+
+        Raises
+        ------
+        UnsupportedFormatError
+            If it is of a format that is not read.
+        DamagedDataError
+            If the file is not what its name or its header says.
+        """
+        i = self._number(i)
+        if i not in self._images:
+            # Keyed by process too: a child must not wait for a thread that only its parent has.
+            with self._locks.setdefault((os.getpid(), i), threading.Lock()):
+                if i not in self._images:
+                    self._images[i] = open_format(self._bytes(i), options=self._options)
+        return self._images[i]
+
     def header(self, i: int) -> MrcHeader:
-        """Return the parsed header of partition ``i``; one request of 1024 bytes, the first time.
+        """Return the parsed header of partition ``i``, an MRC file; 1024 bytes move the first time.
 
         Raises
         ------
         DamagedDataError
             If the file is no MRC file, or is shorter than its header says.
+        InvalidRequestError
+            If it is an image of another format.
         """
-        return self._opened(i)[0]
+        image = self.image(i)
+        if not isinstance(image, MrcImage):
+            raise InvalidRequestError(f"{self.filenames[i]} is {image.format} and has no MRC header")
+        return image.header
 
     def version(self, i: int) -> FileVersion:
-        """Return size and identity of the file that the header of partition ``i`` was read from."""
-        return self._opened(i)[1]
+        """Return size and identity of the file that the description of partition ``i`` was read from."""
+        return self.image(i).version
 
     def shape(self, i: int) -> tuple[int, ...]:
         """Return the shape of partition ``i``: ``(y, x)``, ``(frame, y, x)`` …; reads its header."""
-        return self.header(i).shape
+        return self.image(i).shape
 
     def dtype(self, i: int) -> np.dtype[Any]:
         """Return the type that the values of partition ``i`` are read as; reads its header."""
-        return np.dtype(self.header(i).dtype)
+        return self.image(i).dtype
+
+    def file_metadata(self, i: int) -> dict[str, Any]:
+        """Return what else the file of partition ``i`` says, by name; may move bytes.
+
+        What is said of each frame is an array of that length. Extended headers are read now.
+        """
+        return self.image(i).metadata(self._bytes(self._number(i)))
 
     @overload
     def read(self) -> xarray.Dataset: ...
@@ -120,15 +152,14 @@ class MrcPartitions(ABC):
         """
         if i is None:
             return self.to_dask().load()
-        header, version = self._opened(i)
-        return read_pixels(self._bytes(self._number(i)), header, version, region, out)
+        return read_region(self.image(i), self._bytes(self._number(i)), region, out)
 
     def read_partition(self, i: int) -> xarray.DataArray:
         """Return partition ``i`` in memory.
 
         Dimensions are ``(y, x)`` or ``(frame, y, x)``. Attributes are ``filename`` (the address or path),
-        ``axis_order``, and ``voxel_size``, a :class:`~empiarreader.VoxelSize` in Å. The whole file moves;
-        :meth:`partition` moves what is used of it.
+        ``voxel_size``, a :class:`~empiarreader.VoxelSize` in Å, and what the format adds. The
+        whole file moves; :meth:`partition` moves what is used of it.
         """
         from empiarreader.arrays import partition_array
 
@@ -153,7 +184,7 @@ class MrcPartitions(ABC):
         Parameters
         ----------
         check
-            Read every header now (1024 bytes each) and raise at once if any differs.
+            Read every header now (1024 bytes of an MRC file) and raise at once if any differs.
 
         Raises
         ------
@@ -198,19 +229,3 @@ class MrcPartitions(ABC):
         if not -count <= i < count:
             raise PartitionIndexError(f"there is no partition {i}; there are {count}, counted from 0")
         return int(i) % count
-
-    def _opened(self, i: int) -> tuple[MrcHeader, FileVersion]:
-        i = self._number(i)
-        if i not in self._headers:
-            # Keyed by process too: a child must not wait for a thread that only its parent has.
-            with self._locks.setdefault((os.getpid(), i), threading.Lock()):
-                if i not in self._headers:
-                    self._headers[i] = self._read_header(self._bytes(i))
-        return self._headers[i]
-
-    def _read_header(self, file: ByteSource) -> tuple[MrcHeader, FileVersion]:
-        version, content = file.beginning(HEADER_BYTES)
-        header = parse_mrc_header(
-            content, file_bytes=version.size, name=file.label, signed_bytes=self._signed_bytes
-        )
-        return header, version

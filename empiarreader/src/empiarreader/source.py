@@ -12,10 +12,10 @@ from empiarreader.addresses import join_path, normalise_path, parse_entry_id
 from empiarreader.api import fetch_entry_record
 from empiarreader.bytesource import ByteSource, RemoteFile
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError
-from empiarreader.formats import is_star, refuse_unreadable
+from empiarreader.formats import is_star
+from empiarreader.images.base import Array, ImageOptions
 from empiarreader.mrcsource import MrcSource
-from empiarreader.partitions import MrcPartitions
-from empiarreader.pixels import Array
+from empiarreader.partitions import ImagePartitions
 from empiarreader.records import as_text
 from empiarreader.regions import Region
 from empiarreader.selection import Selection
@@ -39,7 +39,7 @@ _DRIVERS: dict[object, str] = {
 _SHOWN = 3
 
 
-class EmpiarSource(MrcPartitions):
+class EmpiarSource(ImagePartitions):
     """Images of one directory of an EMPIAR entry, one partition a file, sorted by path.
 
     Making one asks nothing. The directory is listed once, when the first partition is looked at; from then
@@ -104,7 +104,7 @@ class EmpiarSource(MrcPartitions):
             )
         if signed_bytes is None and as_text((imageset_metadata or {}).get("voxel_type")) == "UNSIGNED BYTE":
             signed_bytes = False
-        super().__init__(signed_bytes=signed_bytes)
+        super().__init__(ImageOptions(signed_bytes=signed_bytes))
         self.empiar_index = parse_entry_id(empiar_index)
         self.directory = normalise_path(directory)
         self.metadata = dict(metadata or {})
@@ -198,9 +198,7 @@ class EmpiarSource(MrcPartitions):
         return super().read_partition(i)
 
     def _bytes(self, i: int) -> ByteSource:
-        file = self.files[i]
-        refuse_unreadable(file.path)
-        return RemoteFile(file.url)
+        return RemoteFile(self.files[i].url)
 
     def _is_star(self) -> bool:
         if self._driver is not None:
