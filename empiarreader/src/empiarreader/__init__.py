@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from empiarreader.records import Citation, Imageset
     from empiarreader.source import EmpiarSource
     from empiarreader.starsource import StarSource
+    from empiarreader.tables.opening import open_table
     from empiarreader.tree import ArchiveFile, Directory
     from empiarreader.voxels import VoxelSize
 
@@ -77,6 +78,7 @@ _HOME = {
     "UnsupportedFormatError": "errors",
     "VoxelSize": "voxels",
     "download": "downloads",
+    "open_table": "tables.opening",
     "parse_entry_id": "addresses",
     "parse_mrc_header": "mrc",
     "traffic": "counters",
@@ -114,6 +116,7 @@ __all__ = [
     "VoxelSize",
     "__version__",
     "download",
+    "open_table",
     "parse_entry_id",
     "parse_mrc_header",
     "traffic",

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
-import threading
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from empiarreader.bytesource import open_bytes
-from empiarreader.errors import DamagedDataError, PartitionIndexError
+from empiarreader.errors import PartitionIndexError
 from empiarreader.mrcsource import Location, expand_locations
+from empiarreader.tables.content import read_content
+from empiarreader.tables.star import parse_star
 
 if TYPE_CHECKING:
     import pandas
     import xarray
-
-_FIRST_BYTES = 1024 * 1024
-# starfile reads through a cache of lines that all its calls in a process share and clear.
-_starfile_lock = threading.Lock()
 
 
 class StarSource:
@@ -78,7 +72,7 @@ class StarSource:
         if not -len(self) <= i < len(self):
             raise PartitionIndexError(f"there is no partition {i}; there are {len(self)}, counted from 0")
         location = self._locations[i]
-        return _parse(_fetch(location), location)
+        return parse_star(read_content(location), location)
 
     def read_partition(self, i: int = 0) -> xarray.Dataset:
         """Return the tables of file ``i`` as a dataset, with the attribute ``filename``.
@@ -110,40 +104,6 @@ class StarSource:
             bare = [part.drop_vars("block") for part in parts]
             joined = xarray.concat(bare, dim="partition", data_vars="all", join="outer", combine_attrs="drop")
         return joined.drop_attrs().assign(filename=("partition", list(self._locations)))
-
-
-def _fetch(location: str) -> bytes:
-    file = open_bytes(location)
-    version, beginning = file.beginning(_FIRST_BYTES)
-    content = bytearray(version.size)
-    content[: len(beginning)] = beginning
-    rest = version.size - len(beginning)
-    if rest > 0:
-        file.spans([(len(beginning), rest)], memoryview(content)[len(beginning) :], version=version)
-    return bytes(content)
-
-
-def _parse(content: bytes, location: str) -> dict[str, pandas.DataFrame]:
-    import pandas
-    import starfile
-
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")  # older programs wrote names in the alphabet of their machine
-    if "\0" in text or not any(line.strip().startswith("data_") for line in text.splitlines()):
-        raise DamagedDataError(f"{location} is no STAR file: no line in it begins with data_")
-    with _starfile_lock, tempfile.TemporaryDirectory(prefix="empiarreader-") as folder:
-        path = Path(folder) / "table.star"
-        path.write_text(text, encoding="utf-8")
-        try:
-            blocks = starfile.read(path, always_dict=True)
-        except Exception as error:  # whatever a parser meets in bytes from elsewhere
-            raise DamagedDataError(f"{location} is a damaged STAR file: {error}") from error
-    return {
-        name: block if isinstance(block, pandas.DataFrame) else pandas.DataFrame([block])
-        for name, block in blocks.items()
-    }
 
 
 def _as_dataset(table: pandas.DataFrame) -> xarray.Dataset:

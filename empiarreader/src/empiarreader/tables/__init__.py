@@ -1,0 +1,1 @@
+"""Tables that lie beside the images: particles, coordinates, tilt angles, notes of the microscope."""
