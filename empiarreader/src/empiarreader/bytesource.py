@@ -1,55 +1,245 @@
 """Where the bytes of one file come from: the archive, a local disk, or anything fsspec opens.
 
-All three answer the same two questions: what the file begins with, and what certain spans of it hold.
+All three answer the same questions: what the file begins with, what certain spans of it hold, and where the
+whole of it lies on a local disk.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from empiarreader import settings
+from empiarreader.addresses import decode_path
+from empiarreader.cache.items import KeptFile
 from empiarreader.errors import ArchiveFileNotFoundError, DamagedDataError, FileChangedError, ServiceError
-from empiarreader.ranges import FileVersion, fetch_range, fetch_spans
+from empiarreader.mirror import mirrored
+from empiarreader.ranges import FileVersion, Spans, fetch_file, fetch_range, fetch_spans, join_spans
+
+_NEARBY_BYTES = 4096
+_STREAMED_AT_ONCE = 16 * 1024 * 1024
+_FIRST_PEEK_BYTES = 64 * 1024
+_MOST_PEEKED_BYTES = 1024 * 1024
 
 
-class ByteSource(Protocol):
-    """A file whose bytes can be had in parts."""
+class ByteSource(ABC):
+    """A file whose bytes can be had in parts.
 
-    @property
-    def label(self) -> str:
-        """Address or path, for messages and for the attribute ``filename``."""
-        ...
+    Attributes
+    ----------
+    label : str
+        Address or path, for messages and for the attribute ``filename``.
+    """
 
+    label: str
+
+    @abstractmethod
     def beginning(self, length: int) -> tuple[FileVersion, bytes]:
         """Return the version of the file and its first ``length`` bytes; fewer where it is shorter."""
-        ...
 
-    def spans(self, spans: Sequence[tuple[int, int]], view: memoryview, *, version: FileVersion) -> None:
-        """Fill ``view`` with ``(start, length)`` spans of that version of the file, one after the other."""
-        ...
+    @abstractmethod
+    def spans(self, spans: Spans, view: memoryview, *, version: FileVersion) -> None:
+        """Fill ``view`` with ``(start, length)`` spans of that version of the file, one after the other.
+
+        Spans that cannot be had raise, and the view may be filled in part; bytes of another version never
+        stand in it after a return.
+        """
+
+    @abstractmethod
+    def local_copy(self, version: FileVersion | None = None) -> Path:
+        """Return where the whole file lies on a local disk; fetched into the cache where it does not yet.
+
+        Parameters
+        ----------
+        version
+            The version that must lie there; None takes what the file is now.
+
+        Raises
+        ------
+        FileChangedError
+            If the file is no longer that version.
+        InvalidRequestError
+            If the file is larger than the cache may be.
+        """
+
+    def range(self, start: int, length: int, version: FileVersion) -> bytes:
+        """Return ``length`` bytes from ``start`` on; a range beyond the end of the file raises."""
+        buffer = bytearray(length)
+        self.spans([(start, length)], memoryview(buffer), version=version)
+        return bytes(buffer)
+
+    def ranges(
+        self, spans: Spans, version: FileVersion, *, nearby_bytes: int = _NEARBY_BYTES
+    ) -> list[memoryview]:
+        """Return the bytes of many ``(start, length)`` spans, in the order given, all fetched together.
+
+        Spans that overlap, or lie no more than ``nearby_bytes`` apart, move as one.
+        """
+        joined = join_spans(spans, nearby_bytes)
+        places: dict[int, int] = {}
+        total = 0
+        for start, length in joined:
+            places[start] = total
+            total += length
+        view = memoryview(bytearray(total))
+        self.spans(joined, view, version=version)
+        starts = sorted(places)
+        return [_cut(view, starts, places, start, length) for start, length in spans]
+
+    def stream(self, version: FileVersion) -> Iterator[bytes]:
+        """Yield the whole of that version of the file in order; the next piece is on its way meanwhile."""
+
+        def piece(start: int) -> bytes:
+            return self.range(start, min(_STREAMED_AT_ONCE, version.size - start), version)
+
+        with ThreadPoolExecutor(1, thread_name_prefix="empiarreader-stream") as ahead:
+            coming = [ahead.submit(piece, 0)]
+            for start in range(_STREAMED_AT_ONCE, version.size + _STREAMED_AT_ONCE, _STREAMED_AT_ONCE):
+                arrived = coming.pop().result()
+                if start < version.size:
+                    coming.append(ahead.submit(piece, start))
+                yield arrived
+
+    def unpacked_beginning(self, kind: str, length: int) -> tuple[FileVersion, bytes]:
+        """Return the version of a compressed file and the first ``length`` bytes of what it unpacks to.
+
+        At most a mebibyte of the file is read for it.
+
+        Parameters
+        ----------
+        kind
+            ``gzip``, ``bzip2`` or ``xz``.
+        length
+            How many unpacked bytes are wanted; fewer come where there are fewer.
+
+        Raises
+        ------
+        DamagedDataError
+            If the file is no such stream.
+        """
+        version, packed = self.beginning(_FIRST_PEEK_BYTES)
+        found = _unpack_some(packed, kind, self.label, length, whole=len(packed) == version.size)
+        if len(found) < length and len(packed) < version.size:
+            # A block of bzip2 says nothing before it is there as a whole, and takes up to 910 kB.
+            rest = min(_MOST_PEEKED_BYTES, version.size) - len(packed)
+            packed += self.range(len(packed), rest, version)
+            found = _unpack_some(packed, kind, self.label, length, whole=len(packed) == version.size)
+        return version, found
+
+    def unpacked_copy(
+        self, kind: str, version: FileVersion | None = None, *, limit_bytes: int | None = None
+    ) -> Path:
+        """Return where the unpacked content of a compressed file lies on a local disk.
+
+        The first time, the file is streamed once and unpacked into the cache as it comes.
+
+        Parameters
+        ----------
+        kind
+            ``gzip``, ``bzip2`` or ``xz``.
+        version
+            The version wanted; None takes what the file is now.
+        limit_bytes
+            What it may unpack to, where its beginning says so; never more than the cache may hold.
+
+        Raises
+        ------
+        DamagedDataError
+            If it is damaged, cut short, or unpacks to more than it may.
+        """
+        from empiarreader.cache.copies import kept_copy
+        from empiarreader.cache.unpacking import unpack
+
+        wanted = self.beginning(1)[0] if version is None else version
+        limit = min(settings.cache_size_bytes(), limit_bytes or settings.cache_size_bytes())
+
+        def write(file: BinaryIO) -> None:
+            for piece in unpack(self.stream(wanted), kind, label=self.label, limit_bytes=limit):
+                _write_all(file, piece)
+
+        name = PurePosixPath(file_name(self.label))
+        return kept_copy(
+            kind,
+            self.label,
+            wanted,
+            name=name.stem if len(name.suffixes) > 1 else name.name,
+            size_bytes=min(limit, limit_bytes or 4 * wanted.size),
+            write=write,
+        )
 
 
-class RemoteFile:
-    """A file behind an ``http`` or ``https`` address."""
+class RemoteFile(ByteSource):
+    """A file behind an ``http`` or ``https`` address.
+
+    A file of the archive is read from ``EMPIARREADER_MIRROR`` where that folder has it. A whole copy in the
+    cache serves the spans of the version that it is a copy of; offline, it serves everything.
+    """
 
     def __init__(self, url: str) -> None:
         self.label = url
 
     def beginning(self, length: int) -> tuple[FileVersion, bytes]:
         """Return the version of the file and its first bytes: one request."""
+        if (local := mirrored(self.label)) is not None:
+            return LocalFile(local).beginning(length)
+        if settings.offline():
+            kept = self._kept(None)
+            return kept.version, LocalFile(kept.path).beginning(length)[1]
         buffer = bytearray(length)
         version, count = fetch_range(self.label, 0, memoryview(buffer))
         return version, bytes(buffer[:count])
 
-    def spans(self, spans: Sequence[tuple[int, int]], view: memoryview, *, version: FileVersion) -> None:
+    def spans(self, spans: Spans, view: memoryview, *, version: FileVersion) -> None:
         """Fill ``view``: one request for each part of about a mebibyte, up to 16 at once."""
-        fetch_spans(self.label, spans, view, known=version)
+        if (local := mirrored(self.label)) is not None:
+            LocalFile(local).spans(spans, view, version=version)
+        elif (kept := self._find(version)) is not None:
+            _read_spans(kept.path, spans, view)
+        elif settings.offline():
+            self._kept(version)
+        else:
+            fetch_spans(self.label, spans, view, known=version)
+
+    def local_copy(self, version: FileVersion | None = None) -> Path:
+        """Return where the file lies, fetched in parallel ranges into the cache the first time."""
+        from empiarreader.cache.copies import AS_IS, kept_copy
+
+        if (local := mirrored(self.label)) is not None:
+            return LocalFile(local).local_copy(version)
+        if settings.offline():
+            return self._kept(version).path
+        wanted = self.beginning(1)[0] if version is None else version
+        return kept_copy(
+            AS_IS,
+            self.label,
+            wanted,
+            name=file_name(self.label),
+            size_bytes=wanted.size,
+            write=lambda file: fetch_file(self.label, file, known=wanted),
+        )
+
+    def _find(self, version: FileVersion | None) -> KeptFile | None:
+        from empiarreader.cache.copies import find_copy
+
+        return find_copy(self.label, version)
+
+    def _kept(self, version: FileVersion | None) -> KeptFile:
+        """Return the copy in the cache, for want of anything else."""
+        from empiarreader.cache.facts import not_kept
+
+        kept = self._find(version)
+        if kept is None:
+            raise ServiceError(not_kept(self.label))
+        return kept
 
 
-class LocalFile:
+class LocalFile(ByteSource):
     """A file on a disk of this machine."""
 
     def __init__(self, path: Path) -> None:
@@ -57,30 +247,27 @@ class LocalFile:
 
     def beginning(self, length: int) -> tuple[FileVersion, bytes]:
         """Return the version of the file, by size and time of change, and its first bytes."""
-        try:
-            with Path(self.label).open("rb", buffering=0) as file:
-                return _local_version(os.fstat(file.fileno())), file.read(length)
-        except FileNotFoundError:
-            raise ArchiveFileNotFoundError(f"there is no file {self.label}") from None
-        except OSError as error:
-            raise ServiceError(f"cannot read {self.label}: {error.strerror}") from error
+        with _opened(self.label) as file:
+            return _local_version(os.fstat(file.fileno())), _read_up_to(file, length)
 
-    def spans(self, spans: Sequence[tuple[int, int]], view: memoryview, *, version: FileVersion) -> None:
+    def spans(self, spans: Spans, view: memoryview, *, version: FileVersion) -> None:
         """Fill ``view`` from the file, opened for this call only."""
-        try:
-            with Path(self.label).open("rb", buffering=0) as file:
-                if _local_version(os.fstat(file.fileno())).differs_from(version):
-                    raise FileChangedError(f"{self.label} has changed since reading of it began")
-                place = 0
-                for start, length in spans:
-                    file.seek(start)
-                    _read_fully(file, view[place : place + length], self.label)
-                    place += length
-        except FileNotFoundError:
-            raise ArchiveFileNotFoundError(f"there is no file {self.label} any more") from None
+        self._check(version)
+        _read_spans(Path(self.label), spans, view)
+
+    def local_copy(self, version: FileVersion | None = None) -> Path:
+        """Return the path of the file itself."""
+        self._check(version)
+        return Path(self.label)
+
+    def _check(self, version: FileVersion | None) -> None:
+        with _opened(self.label) as file:
+            found = _local_version(os.fstat(file.fileno()))
+        if version is not None and found.differs_from(version):
+            raise FileChangedError(f"{self.label} has changed since reading of it began")
 
 
-class FsspecFile:
+class FsspecFile(ByteSource):
     """A file behind any address that fsspec knows (``s3://``, ``ftp://``, ``memory://`` …)."""
 
     def __init__(self, url: str) -> None:
@@ -95,16 +282,36 @@ class FsspecFile:
         except FileNotFoundError:
             raise ArchiveFileNotFoundError(f"there is no file {self.label}") from None
 
-    def spans(self, spans: Sequence[tuple[int, int]], view: memoryview, *, version: FileVersion) -> None:
-        """Fill ``view`` span by span, through fsspec."""
+    def spans(self, spans: Spans, view: memoryview, *, version: FileVersion) -> None:
+        """Fill ``view`` through fsspec's own reading of many ranges at once."""
         filesystem, path = self._open()
+        starts = [start for start, _ in spans]
+        ends = [start + length for start, length in spans]
         place = 0
-        for start, length in spans:
-            data = filesystem.cat_file(path, start=start, end=start + length)
-            if len(data) != length:
-                raise DamagedDataError(f"{self.label} ends before byte {start + length}")
-            view[place : place + length] = data
-            place += length
+        for data, start, end in zip(
+            filesystem.cat_ranges([path] * len(starts), starts, ends, on_error="raise"),
+            starts,
+            ends,
+            strict=True,
+        ):
+            if len(data) != end - start:
+                raise DamagedDataError(f"{self.label} ends before byte {end}")
+            view[place : place + len(data)] = data
+            place += len(data)
+
+    def local_copy(self, version: FileVersion | None = None) -> Path:
+        """Return where the file lies, streamed into the cache the first time."""
+        from empiarreader.cache.copies import AS_IS, kept_copy
+
+        wanted = self.beginning(1)[0] if version is None else version
+
+        def write(file: BinaryIO) -> None:
+            for piece in self.stream(wanted):
+                _write_all(file, piece)
+
+        return kept_copy(
+            AS_IS, self.label, wanted, name=file_name(self.label), size_bytes=wanted.size, write=write
+        )
 
     def _open(self) -> tuple[Any, str]:
         from fsspec.core import url_to_fs
@@ -126,8 +333,67 @@ def open_bytes(location: str | os.PathLike[str]) -> ByteSource:
     return LocalFile(Path(text).expanduser())
 
 
+def file_name(label: str) -> str:
+    """Return the name of a file by its address or path, decoded.
+
+    Examples
+    --------
+    >>> file_name("https://host/10943/a%20b.mrc"), file_name("/data/a b.mrc")
+    ('a b.mrc', 'a b.mrc')
+    """
+    if "://" in label:
+        return decode_path(urlsplit(label).path.rpartition("/")[2])
+    return Path(label).name
+
+
+def _unpack_some(packed: bytes, kind: str, label: str, length: int, *, whole: bool) -> bytes:
+    from empiarreader.cache.unpacking import unpack
+
+    found = bytearray()
+    limit = len(packed) * 2000 + length  # what a mebibyte of zeros packed by bzip2 grows to is cut off here
+    for piece in unpack([packed], kind, label=label, limit_bytes=limit, whole=whole):
+        found += piece[: length - len(found)]
+        if len(found) == length:
+            break
+    return bytes(found)
+
+
+def _cut(view: memoryview, starts: list[int], places: dict[int, int], start: int, length: int) -> memoryview:
+    """Return one span out of those that were joined."""
+    if length == 0:
+        return view[:0]
+    before = starts[bisect_right(starts, start) - 1]
+    place = places[before] + start - before
+    return view[place : place + length]
+
+
+def _opened(path: str) -> BinaryIO:
+    try:
+        return Path(path).open("rb", buffering=0)
+    except FileNotFoundError:
+        raise ArchiveFileNotFoundError(f"there is no file {path}") from None
+    except OSError as error:
+        raise ServiceError(f"cannot read {path}: {error.strerror}") from error
+
+
 def _local_version(status: os.stat_result) -> FileVersion:
     return FileVersion(size=status.st_size, etag=f"{status.st_ino:x}-{status.st_mtime_ns:x}")
+
+
+def _read_spans(path: Path, spans: Spans, view: memoryview) -> None:
+    with _opened(str(path)) as file:
+        place = 0
+        for start, length in spans:
+            file.seek(start)
+            _read_fully(file, view[place : place + length], str(path))
+            place += length
+
+
+def _read_up_to(file: BinaryIO, length: int) -> bytes:
+    found = bytearray()
+    while len(found) < length and (piece := file.read(length - len(found))):
+        found += piece
+    return bytes(found)
 
 
 def _read_fully(file: Any, view: memoryview, label: str) -> None:
@@ -137,3 +403,9 @@ def _read_fully(file: Any, view: memoryview, label: str) -> None:
         if not count:
             raise DamagedDataError(f"{label} ends {len(view) - filled} bytes too early")
         filled += count
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]

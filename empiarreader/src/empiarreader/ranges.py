@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
 from empiarreader.errors import DamagedDataError, FileChangedError, ServiceError
@@ -24,6 +24,7 @@ _LARGEST_PART = 8 * MIB
 # A server that ignores ranges sends files from their beginning; this much of one is still worth reading.
 _MOST_READ_WITHOUT_RANGES = 8 * MIB
 _READ_AT_ONCE = 256 * 1024
+_WRITTEN_AT_ONCE = 128 * MIB
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 
 
@@ -41,6 +42,9 @@ class FileVersion:
             ours is not None and theirs is not None and ours != theirs
             for ours, theirs in ((self.etag, other.etag), (self.last_modified, other.last_modified))
         )
+
+
+Spans = Sequence[tuple[int, int]]
 
 
 class ContentRange(NamedTuple):
@@ -123,6 +127,37 @@ def fetch_spans(url: str, spans: Sequence[tuple[int, int]], view: memoryview, *,
         # The memory is the caller's: nobody may write to it after this call has returned or raised.
         cancelled.set()
         wait(futures)
+
+
+def fetch_file(url: str, file: BinaryIO, *, known: FileVersion) -> None:
+    """Write the whole of that version of a remote file to an open file, in bounded memory.
+
+    Raises what :func:`fetch_spans` does; what has been written then is of no use.
+    """
+    for start in range(0, known.size, _WRITTEN_AT_ONCE):
+        buffer = bytearray(min(_WRITTEN_AT_ONCE, known.size - start))
+        fetch_spans(url, [(start, len(buffer))], memoryview(buffer), known=known)
+        view = memoryview(buffer)
+        while view:
+            view = view[file.write(view) :]
+
+
+def join_spans(spans: Spans, nearby_bytes: int) -> list[tuple[int, int]]:
+    """Return the spans sorted, with those joined that overlap or lie no more than ``nearby_bytes`` apart.
+
+    Examples
+    --------
+    >>> join_spans([(50, 10), (0, 10), (12, 8), (5, 2)], 4)
+    [(0, 20), (50, 10)]
+    """
+    joined: list[tuple[int, int]] = []
+    for start, length in sorted(span for span in spans if span[1]):
+        if joined and start <= sum(joined[-1]) + nearby_bytes:
+            first = joined[-1][0]
+            joined[-1] = (first, max(sum(joined[-1]), start + length) - first)
+        else:
+            joined.append((start, length))
+    return joined
 
 
 def part_size(total_bytes: int) -> int:

@@ -1,8 +1,13 @@
-"""Where the archive is and how long to wait for it: read from the environment when used, never at import."""
+"""Where the archive is, how long to wait for it and where to keep what came of it.
+
+All of it is read from the environment when it is used, never at import.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from empiarreader.errors import InvalidRequestError
@@ -10,7 +15,11 @@ from empiarreader.errors import InvalidRequestError
 API_URL = "https://www.ebi.ac.uk/empiar/api"
 ARCHIVE_URL = "https://ftp.ebi.ac.uk/empiar/world_availability"
 EMDB_URL = "https://ftp.ebi.ac.uk/pub/databases/emdb"
+FTP_URL = "ftp://ftp.ebi.ac.uk/empiar/world_availability"
 TIMEOUT_SECONDS = 30.0
+CACHE_SIZE_BYTES = 20 * 10**9
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([KMGTP]?)(i?)B?", re.IGNORECASE)
+_YES, _NO = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
 
 
 def api_url() -> str:
@@ -26,6 +35,64 @@ def archive_url() -> str:
 def emdb_url() -> str:
     """Return the base address of EMDB's files (``EMPIARREADER_EMDB_URL``)."""
     return _base_address("EMPIARREADER_EMDB_URL", EMDB_URL)
+
+
+def ftp_url() -> str:
+    """Return the base address of the FTP tree of entries (``EMPIARREADER_FTP_URL``)."""
+    return _base_address("EMPIARREADER_FTP_URL", FTP_URL, schemes=frozenset({"ftp"}))
+
+
+def mirror() -> Path | None:
+    """Return the local folder laid out like the archive (``EMPIARREADER_MIRROR``), None where there is none.
+
+    Raises
+    ------
+    InvalidRequestError
+        If it is set to something that is no folder: silence would mean reading everything from afar.
+    """
+    text = os.environ.get("EMPIARREADER_MIRROR", "").strip()
+    if not text:
+        return None
+    folder = Path(text).expanduser()
+    if not folder.is_dir():
+        raise InvalidRequestError(
+            f"EMPIARREADER_MIRROR is {text!r}, which is no folder; set it to one that holds entries by their "
+            "number (10943/data/...), or leave it unset"
+        )
+    return folder
+
+
+def cache_dir() -> Path:
+    """Return the folder of the cache (``EMPIARREADER_CACHE_DIR``, default ``~/.cache/empiarreader``)."""
+    text = os.environ.get("EMPIARREADER_CACHE_DIR", "").strip()
+    if text:
+        return Path(text).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
+    return Path(base).expanduser().absolute() / "empiarreader"
+
+
+def cache_size_bytes() -> int:
+    """Return how much the cache may hold (``EMPIARREADER_CACHE_SIZE``, default 20 GB).
+
+    ``50 GB`` and ``50G`` count in thousands, ``50 GiB`` in 1024s; a bare number is bytes.
+    """
+    text = os.environ.get("EMPIARREADER_CACHE_SIZE", "").strip()
+    if not text:
+        return CACHE_SIZE_BYTES
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise InvalidRequestError(f"EMPIARREADER_CACHE_SIZE is {text!r}; set it to a size such as 50 GB")
+    factor = 1024 if match[3] else 1000
+    power = " KMGTP".index(match[2].upper() or " ")
+    return round(float(match[1]) * float(factor) ** power)
+
+
+def offline() -> bool:
+    """Return whether the network must be left alone (``EMPIARREADER_OFFLINE``, default no)."""
+    text = os.environ.get("EMPIARREADER_OFFLINE", "").strip().lower()
+    if text not in _YES | _NO:
+        raise InvalidRequestError(f"EMPIARREADER_OFFLINE is {text!r}; set it to 1 or to 0")
+    return text in _YES
 
 
 def timeout_seconds() -> float:
@@ -44,10 +111,10 @@ def timeout_seconds() -> float:
     return seconds
 
 
-def _base_address(name: str, default: str) -> str:
+def _base_address(name: str, default: str, *, schemes: frozenset[str] = frozenset({"http", "https"})) -> str:
     address = os.environ.get(name, "").strip().rstrip("/") or default
     parts = urlsplit(address)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    if parts.scheme not in schemes or not parts.hostname or parts.query or parts.fragment:
         raise InvalidRequestError(
             f"{name} is {address!r}; set it to an address such as {default}, or leave it unset"
         )

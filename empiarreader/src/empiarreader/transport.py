@@ -180,7 +180,12 @@ def _open_once(method: str, url: str, headers: Mapping[str, str], attempt: int) 
     from urllib3 import Timeout
     from urllib3.exceptions import HTTPError
 
-    times = _state.times(_host(url))
+    host = _host(url)
+    if settings.offline():
+        from empiarreader.cache.facts import not_kept
+
+        raise ServiceError(not_kept(url))
+    times = _state.times(host)
     longest = settings.timeout_seconds()
     timeout = Timeout(
         connect=min(_LONGEST_CONNECT_SECONDS, longest), read=times.stall_limit(attempt, longest=longest)
