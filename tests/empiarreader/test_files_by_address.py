@@ -96,9 +96,9 @@ def test_what_is_not_there_or_not_read_says_so(folder: Path) -> None:
         MrcSource(folder / "none.mrc").read_partition(0)
     with pytest.raises(InvalidRequestError, match="nothing to read"):
         MrcSource([])
-    (folder / "a.map.gz").write_bytes(b"\x1f\x8b")
-    with pytest.raises(UnsupportedFormatError, match="gzip"):
-        MrcSource(folder / "a.map.gz").shape(0)
+    (folder / "a.map.zst").write_bytes(b"\x28\xb5\x2f\xfd")
+    with pytest.raises(UnsupportedFormatError, match="Zstandard"):
+        MrcSource(folder / "a.map.zst").shape(0)
 
 
 def test_a_name_without_meaning_is_read_by_its_header(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         ShapeMismatchError,
         UnsupportedFormatError,
     )
+    from empiarreader.imagefile import open_image, read_metadata
     from empiarreader.manifest import DownloadedFile, DownloadFailure, Manifest
     from empiarreader.mrc import MrcHeader, parse_mrc_header
     from empiarreader.mrcsource import MrcSource
@@ -79,8 +80,10 @@ _HOME = {
     "VoxelSize": "voxels",
     "download": "downloads",
     "open_table": "tables.opening",
+    "open_image": "imagefile",
     "parse_entry_id": "addresses",
     "parse_mrc_header": "mrc",
+    "read_metadata": "imagefile",
     "traffic": "counters",
 }
 
@@ -116,9 +119,11 @@ __all__ = [
     "VoxelSize",
     "__version__",
     "download",
+    "open_image",
     "open_table",
     "parse_entry_id",
     "parse_mrc_header",
+    "read_metadata",
     "traffic",
 ]
 

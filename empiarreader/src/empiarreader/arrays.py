@@ -12,6 +12,7 @@ import numpy as np
 import xarray
 
 from empiarreader.images.base import Array, OpenImage
+from empiarreader.voxels import VoxelSize
 
 if TYPE_CHECKING:
     from empiarreader.partitions import ImagePartitions
@@ -28,6 +29,26 @@ def partition_array(source: ImagePartitions, i: int, *, lazy: bool) -> xarray.Da
         attrs={"filename": source.filenames[i], "voxel_size": image.voxel_size, **image.attrs},
     )
     return array.rename(None)  # not the name of the dask graph
+
+
+def with_lengths(
+    array: xarray.DataArray, image: OpenImage, pixel_size_angstrom: float | None = None
+) -> xarray.DataArray:
+    """Return an array with coordinates in Å where the size of its voxels is known, and its format.
+
+    The coordinates of a pixel are those of its centre, from the image's ``origin`` on, or from 0.
+    """
+    size = image.voxel_size
+    if pixel_size_angstrom is not None:
+        z = pixel_size_angstrom if "z" in image.dims else size.z
+        size = VoxelSize(z=z, y=pixel_size_angstrom, x=pixel_size_angstrom)
+    origin = dict(zip("zyx", image.attrs.get("origin", (0.0, 0.0, 0.0)), strict=True))
+    for axis, length in size._asdict().items():
+        if axis in array.dims:
+            numbers = np.arange(array.sizes[axis])
+            places = origin[axis] + numbers * length if length > 0 else numbers
+            array = array.assign_coords({axis: (axis, places, {"units": "Å" if length > 0 else "pixel"})})
+    return array.assign_attrs(format=image.format, voxel_size=size)
 
 
 def stacked_dataset(source: ImagePartitions) -> xarray.Dataset:

@@ -6,9 +6,15 @@ A new format is a line of :data:`FORMATS`; :mod:`empiarreader.images.base` says 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from empiarreader.errors import UnsupportedFormatError
+from empiarreader.errors import DamagedDataError, UnsupportedFormatError
+
+if TYPE_CHECKING:
+    from empiarreader.bytesource import ByteSource
+    from empiarreader.images.base import Beginning, ImageOptions, OpenImage
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,11 @@ class Format:
         """Return whether a file with these first bytes is surely of this format."""
         return any(content.startswith(magic, place) for place, magic in self.magic)
 
+    def open(self, file: ByteSource, beginning: Beginning, options: ImageOptions) -> OpenImage:
+        """Return the opened image of a file of this format; loads the module that reads it."""
+        image: OpenImage = import_module(self.module).open_file(file, beginning, options)
+        return image
+
 
 _HDF5 = ((0, b"\x89HDF\r\n\x1a\n"),)
 _BIG_TIFF = ((0, b"II+\0"), (0, b"MM\0+"))
@@ -65,7 +76,8 @@ FORMATS = (
     Format("PNG", (".png",), magic=((0, b"\x89PNG\r\n\x1a\n"),)),
     Format("JPEG", (".jpg", ".jpeg"), magic=((0, b"\xff\xd8\xff"),)),
 )
-_COMPRESSED = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "Zstandard"}
+_COMPRESSED = frozenset({".gz", ".bz2", ".xz"})
+_NOT_UNPACKED = {".zst": "Zstandard", ".zip": "ZIP", ".lz4": "LZ4", ".z": "compress"}
 
 
 def is_image(path: str) -> bool:
@@ -81,22 +93,48 @@ def is_image(path: str) -> bool:
 
 def is_star(path: str) -> bool:
     """Return whether a file is a STAR table by its name."""
-    return _suffix(path) == ".star"
+    return suffix_of(path) == ".star"
+
+
+def suffix_of(path: str) -> str:
+    """Return how a name ends, in lower case and without the suffix of a compression.
+
+    Examples
+    --------
+    >>> suffix_of("data/a.MRC"), suffix_of("movie.tiff.bz2")
+    ('.mrc', '.tiff')
+    """
+    name = PurePosixPath(path)
+    if name.suffix.lower() in _COMPRESSED or name.suffix.lower() in _NOT_UNPACKED:
+        name = name.with_suffix("")
+    return name.suffix.lower()
 
 
 def format_by_name(path: str) -> Format | None:
     """Return the format that a name promises, compressed or not; None where it promises none."""
-    suffix = _suffix(path)
+    suffix = suffix_of(path)
     return next((known for known in FORMATS if suffix in known.suffixes), None)
 
 
-def format_by_content(content: bytes, named: Format | None = None) -> Format | None:
-    """Return the format that a file is surely of by its first bytes, None where they do not tell.
+def decide_format(content: bytes, name: str, *, label: str) -> Format:
+    """Return the format of a file by its first bytes, and by its name where they leave it open.
 
-    ``named`` is the format that its name promises, which decides where several begin alike.
+    Raises
+    ------
+    DamagedDataError
+        If it is a web page.
+    UnsupportedFormatError
+        If it is of a format that is not read.
     """
-    found = [known for known in FORMATS if known.begins(content)]
-    return named if named in found else next(iter(found), None)
+    if content.lstrip()[:1] == b"<":
+        raise DamagedDataError(f"{label} is no image file but a web page or XML")
+    named = format_by_name(name)
+    sure = [known for known in FORMATS if known.begins(content)]
+    # A name and a beginning that say nothing pass: the header will tell whether it is an MRC file.
+    found = named if named is not None and named in sure else next(iter(sure), named or MRC)
+    if not found.module:
+        raise UnsupportedFormatError(f"{label} is {found.name}, which is not read as an image")
+    return found
 
 
 def refuse_unreadable(path: str) -> None:
@@ -104,24 +142,17 @@ def refuse_unreadable(path: str) -> None:
 
     A name that says nothing passes: the first bytes of the file will tell.
     """
-    compression = _COMPRESSED.get(PurePosixPath(path).suffix.lower())
+    packed = _NOT_UNPACKED.get(PurePosixPath(path).suffix.lower())
     named = format_by_name(path)
     unread = named.name if named and not named.module else "STAR" if is_star(path) else None
-    if compression or unread:
+    if packed or unread:
         kind = unread or (named.name if named else None)
-        what = " compressed with ".join(filter(None, (kind, compression))) or compression
+        what = " compressed with ".join(filter(None, (kind, packed))) or packed
         raise UnsupportedFormatError(
-            f"{path} is {what}, which is not read as an image; {_what_is_read()} are, uncompressed. "
-            "It can be downloaded: empiarreader.download"
+            f"{path} is {what}, which is not read as an image; {_what_is_read()} are, also when compressed "
+            "with gzip, bzip2 or xz. It can be downloaded: empiarreader.download"
         )
 
 
 def _what_is_read() -> str:
     return ", ".join(f"{known.name} ({', '.join(known.suffixes)})" for known in FORMATS if known.module)
-
-
-def _suffix(path: str) -> str:
-    name = PurePosixPath(path)
-    if name.suffix.lower() in _COMPRESSED:
-        name = name.with_suffix("")
-    return name.suffix.lower()

@@ -73,6 +73,8 @@ class MrcHeader:
         Origin in Å, ``(z, y, x)``.
     start : tuple of int
         First section, row and column in the unit cell, in array order.
+    intervals : tuple of int
+        Sampling intervals along the cell's z, y and x.
     density : tuple of float
         Minimum, maximum and mean as the writer left them.
     """
@@ -89,6 +91,7 @@ class MrcHeader:
     extended_header: str
     origin: tuple[float, float, float]
     start: tuple[int, int, int]
+    intervals: tuple[int, int, int]
     density: tuple[float, float, float]
 
     @property
@@ -188,6 +191,7 @@ def _parse(content: bytes, order: ByteOrder, signed_bytes: bool | None) -> MrcHe
         extended_header=_extended_kind(content) if extended_bytes else "",
         origin=struct.unpack_from(f"{order}3f", content, 196)[::-1],
         start=(start[2], start[1], start[0]),
+        intervals=(mz, my, mx),
         density=(density[0], density[1], density[2]),
     )
 

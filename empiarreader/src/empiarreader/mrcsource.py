@@ -51,7 +51,7 @@ class MrcSource(ImagePartitions):
         *,
         signed_bytes: bool | None = None,
     ) -> None:
-        super().__init__(ImageOptions(signed_bytes=signed_bytes))
+        super().__init__(ImageOptions(signed_bytes=signed_bytes, volume=False))
         self.metadata = dict(metadata or {})
         self._locations = expand_locations(urlpath)
 

@@ -15,11 +15,13 @@ from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError
 from empiarreader.formats import is_star
 from empiarreader.images.base import Array, ImageOptions
 from empiarreader.mrcsource import MrcSource
+from empiarreader.notebook import source_html
 from empiarreader.partitions import ImagePartitions
 from empiarreader.records import as_text
 from empiarreader.regions import Region
 from empiarreader.selection import Selection
 from empiarreader.starsource import StarSource
+from empiarreader.thumbnails import Thumbnail, make_thumbnail
 from empiarreader.tree import ArchiveFile, EntryTree
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ class EmpiarSource(ImagePartitions):
             )
         if signed_bytes is None and as_text((imageset_metadata or {}).get("voxel_type")) == "UNSIGNED BYTE":
             signed_bytes = False
-        super().__init__(ImageOptions(signed_bytes=signed_bytes))
+        super().__init__(ImageOptions(signed_bytes=signed_bytes, volume=False))
         self.empiar_index = parse_entry_id(empiar_index)
         self.directory = normalise_path(directory)
         self.metadata = dict(metadata or {})
@@ -117,6 +119,18 @@ class EmpiarSource(ImagePartitions):
 
     def __repr__(self) -> str:
         return f"EmpiarSource({self.empiar_index}, {self.directory!r}, {self._selection.describe()})"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "directory": self.directory,
+            "files": f"{len(self)} ({self._selection.describe()})",
+            "address": self.data_directory_url,
+        }
+        return source_html(f"EMPIAR-{self.empiar_index}", facts, self.names)
+
+    def thumbnail(self, i: int = 0, *, size: int = 256) -> Thumbnail:
+        """Return a small picture of partition ``i``, of a stack or volume its middle section, which moves."""
+        return make_thumbnail(self.partition(i), size=size)
 
     @property
     def data_directory_url(self) -> str:

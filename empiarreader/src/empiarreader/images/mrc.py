@@ -1,4 +1,4 @@
-"""MRC files as images."""
+"""MRC files as images: stacks and volumes, in the order of the file or turned to (z, y, x)."""
 
 from __future__ import annotations
 
@@ -9,33 +9,43 @@ from typing import Any
 import numpy as np
 
 from empiarreader.bytesource import ByteSource
-from empiarreader.images.base import Array, Beginning, ImageOptions, one_section
-from empiarreader.images.raw import RawPixels
+from empiarreader.formats import suffix_of
+from empiarreader.images.base import Array, Beginning, ImageOptions
 from empiarreader.mrc import MrcHeader, parse_mrc_header
 from empiarreader.ranges import FileVersion
 from empiarreader.regions import Bounds
 from empiarreader.voxels import VoxelSize
 
-_DIMENSIONS = {2: ("y", "x"), 3: ("frame", "y", "x"), 4: ("volume", "z", "y", "x")}
+_IN_CELL = ("z", "y", "x")
+_STACK_SUFFIXES = frozenset({".mrcs", ".st", ".ali", ".preali"})
+_VOLUME_SUFFIXES = frozenset({".map", ".ccp4", ".rec"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class MrcImage:
-    """An MRC file: its header, and pixels by exact ranges."""
+    """An MRC file: its header, and pixels by exact ranges.
+
+    Attributes
+    ----------
+    header : MrcHeader
+        What the header says, in the order of the file.
+    is_volume : bool
+        Whether sections are called z, and not frames.
+    turn : tuple of int
+        Which axis of the file each axis of the array lies along: ``(0, 1, 2)`` unless the axes are permuted
+        in the file and are to be turned.
+    """
 
     header: MrcHeader
     version: FileVersion
+    is_volume: bool
+    turn: tuple[int, ...]
     format: str = "MRC"
 
     @property
-    def raw(self) -> RawPixels:
-        """Where the pixels are."""
-        return self.header.pixels
-
-    @property
     def shape(self) -> tuple[int, ...]:
-        """``(y, x)``, ``(frame, y, x)`` or ``(volume, z, y, x)``."""
-        return self.header.shape
+        """``(y, x)``, ``(frame, y, x)``, ``(z, y, x)`` or ``(volume, z, y, x)``."""
+        return tuple(self.header.shape[axis] for axis in self.turn)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -45,12 +55,15 @@ class MrcImage:
     @property
     def dims(self) -> tuple[str, ...]:
         """Names of the axes."""
-        return _DIMENSIONS[len(self.shape)]
+        if len(self.shape) == 3 and not self.is_volume:
+            return "frame", "y", "x"
+        return ("volume", *_IN_CELL)[-len(self.shape) :]
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """One section."""
-        return one_section(self.shape, self.dims)
+        """One section of the file."""
+        section = (*(1 for _ in self.shape[:-2]), *self.header.shape[-2:])
+        return tuple(section[axis] for axis in self.turn)
 
     @property
     def voxel_size(self) -> VoxelSize:
@@ -59,16 +72,33 @@ class MrcImage:
 
     @property
     def attrs(self) -> Mapping[str, Any]:
-        """``axis_order``: which of the cell's axes the last three array axes lie along."""
-        return {"axis_order": self.header.axis_order}
+        """Facts for arrays.
+
+        ``axis_order`` says which of the cell's axes the last three array axes lie along. Volumes have an
+        ``origin``, (z, y, x) in Å: the header's, or what its first section, row and column make where it has
+        none, as ChimeraX takes it.
+        """
+        if not self.is_volume or len(self.shape) < 3:
+            return {"axis_order": self.header.axis_order}
+        order = tuple(self.header.axis_order[axis - len(self.shape)] for axis in self.turn[-3:])
+        return {"axis_order": order, "origin": self._origin()}
 
     def read_into(self, file: ByteSource, bounds: Bounds, out: Array) -> None:
         """Fill ``out``: the rows of the region move."""
-        self.raw.read_into(file, self.version, bounds, out)
+        back = sorted(range(len(self.turn)), key=self.turn.__getitem__)  # where each axis of the file went
+        in_file = tuple(bounds[axis] for axis in back)
+        self.header.pixels.read_into(file, self.version, in_file, out.transpose(back))
 
     def metadata(self, file: ByteSource) -> dict[str, Any]:
         """Return what else the header says."""
         return {}
+
+    def _origin(self) -> tuple[float, float, float]:
+        if any(self.header.origin):
+            return self.header.origin
+        first = dict(zip(self.header.axis_order, self.header.start, strict=True))
+        z, y, x = (first[axis] * length for axis, length in zip(_IN_CELL, self.voxel_size, strict=True))
+        return z, y, x
 
 
 def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> MrcImage:
@@ -79,4 +109,33 @@ def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> 
         name=file.label,
         signed_bytes=options.signed_bytes,
     )
-    return MrcImage(header=header, version=beginning.version)
+    is_volume = options.volume if options.volume is not None else _looks_like_volume(header, file.label)
+    return MrcImage(
+        header=header,
+        version=beginning.version,
+        is_volume=is_volume,
+        turn=_turn(header, wanted=options.cell_axes and is_volume),
+    )
+
+
+def _looks_like_volume(header: MrcHeader, label: str) -> bool:
+    """Tell a volume from a stack by what both the header and the name say.
+
+    The header alone does not do: programs that write stacks of particles and movies call them volumes (space
+    group 1), but leave the cell empty or negative along z, or one interval long; and tomograms are often
+    written as if they were stacks.
+    """
+    suffix = suffix_of(label)
+    if len(header.shape) != 3 or suffix in _STACK_SUFFIXES:
+        return len(header.shape) == 4
+    if suffix in _VOLUME_SUFFIXES or header.axis_order != _IN_CELL:
+        return True
+    one_section_thick = header.intervals[0] == 1 < header.shape[0]
+    return header.is_volume and header.voxel_size.z > 0 and not one_section_thick
+
+
+def _turn(header: MrcHeader, *, wanted: bool) -> tuple[int, ...]:
+    axes = tuple(range(len(header.shape)))
+    if not wanted or len(axes) < 3:
+        return axes
+    return (*axes[:-3], *(axes[-3:][header.axis_order.index(name)] for name in _IN_CELL))

@@ -80,7 +80,7 @@ class RawPixels:
         out[...] = self._decode(rows)[..., slice(*bounds[-1])]
 
     def spans(self, bounds: Bounds) -> list[tuple[int, int]]:
-        """Return ``(start, length)`` of the spans that hold a region: its rows in array order, no byte more."""
+        """Return ``(start, length)`` of the spans that hold a region: its rows, no byte more."""
         *leading, (first_row, last_row), (first_column, last_column) = bounds
         length = (last_row - first_row) * self.row_bytes
         if length == 0 or first_column == last_column:
