@@ -7,6 +7,7 @@ from typing import Any
 
 from empiarreader.addresses import parse_entry_id
 from empiarreader.api import fetch_entry_record
+from empiarreader.notebook import imagesets_html
 from empiarreader.records import Imageset, read_imagesets
 from empiarreader.source import EmpiarSource
 
@@ -64,6 +65,9 @@ class EmpiarCatalog(Mapping[str, EmpiarSource]):
 
     def __len__(self) -> int:
         return len(self._imagesets)
+
+    def _repr_html_(self) -> str:
+        return f"<div><h4>EMPIAR-{self.empiar_index}</h4>{imagesets_html(self._imagesets)}</div>"
 
     def __repr__(self) -> str:
         return f"EmpiarCatalog({self.empiar_index}, {list(self._imagesets)!r})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
@@ -12,11 +13,15 @@ from empiarreader.api import FoundRecord, find_record
 from empiarreader.counts import ImagesetCount, count_images
 from empiarreader.doors import check_protocol
 from empiarreader.emdb import EmdbMap, map_address
+from empiarreader.errors import EmpiarReaderError
 from empiarreader.kinds import check_kind, kind_of
 from empiarreader.metadata import EntryMetadata
+from empiarreader.notebook import Branch, branch_of, entry_html
 from empiarreader.selection import Selection
 from empiarreader.sizes import with_exact_sizes
 from empiarreader.tree import ArchiveFile, Directory, EntryTree
+
+_logger = logging.getLogger(__name__)
 
 
 class EmpiarEntry(EntryMetadata):
@@ -75,6 +80,29 @@ class EmpiarEntry(EntryMetadata):
     def maps(self) -> tuple[EmdbMap, ...]:
         """Return the maps in EMDB that the entry refers to; nothing of them moves before one is opened."""
         return tuple(EmdbMap(emdb_id=name, url=map_address(name)) for name in self.references["emdb"])
+
+    def tree(self, directory: str = "", *, depth: int = 2) -> Branch:
+        """Return the directories of the entry as a tree with counts of files; print it, or show it.
+
+        Parameters
+        ----------
+        directory
+            Where to begin.
+        depth
+            How many levels to list, one request for each directory of them; those below are named alone.
+        """
+        top = normalise_path(directory)
+        deepest = top.count("/") + bool(top) + depth - 1
+        walked = self._tree.walk(top, enter=lambda path: path.count("/") + 1 <= deepest)
+        return branch_of({found.path: found for found in walked}, top, top or self.accession)
+
+    def _repr_html_(self) -> str:
+        try:
+            tree = self.tree()
+        except EmpiarReaderError as error:
+            _logger.warning("%s", error)
+            tree = None
+        return entry_html(self, accession=self.accession, url=self.url, tree=tree)
 
     def list_directory(self, directory: str = "") -> Directory:
         """Return what one directory holds: one request.
