@@ -5,6 +5,7 @@ from caked.sources.base import Source, register, source_from_dict
 from caked.sources.cached import CachedSource
 from caked.sources.concat import ConcatSource
 from caked.sources.files import FileSource
+from caked.sources.particles import ParticleSource
 from caked.sources.sections import Sections
 from caked.sources.stacks import StackSource
 from caked.sources.stream import ProtocolSource, as_source, stream
@@ -14,6 +15,7 @@ __all__ = [
     "CachedSource",
     "ConcatSource",
     "FileSource",
+    "ParticleSource",
     "ProtocolSource",
     "Sections",
     "Source",
