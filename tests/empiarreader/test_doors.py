@@ -239,3 +239,50 @@ def test_the_command_line_finds_by_kind(archive: Archive) -> None:
     assert runner.invoke(main, ["find", "10943", "--kind", "gains"]).output == "data/gain/ref.mrc\n"
     assert runner.invoke(main, ["find", "10943", "data/m*", "--kind", "gains"]).exit_code == 3
     assert "Give a pattern, a --kind, or both" in runner.invoke(main, ["find", "10943"]).output
+
+
+def test_listings_are_kept_with_their_time_and_asked_for_again_on_request(archive: Archive) -> None:
+    archive.add_entry(10943, MOVIES)
+    first = EmpiarEntry(10943).list_directory("data")
+    archive.add_file(HOST, f"{ENTRY}/data/new.mrc", b"x")
+
+    again = EmpiarEntry(10943).list_directory("data")
+    assert (again.files, again.directories) == (first.files, first.directories)
+    assert len(archive.requests(f"{HOST}/*")) == 1
+    fresh = EmpiarEntry(10943, max_age_seconds=0).list_directory("data")
+    assert [file.path for file in fresh.files] == sorted([*MOVIES, "data/new.mrc"])
+    assert first.listed is not None
+    assert fresh.listed is not None
+    assert fresh.listed > first.listed
+    assert len(EmpiarEntry(10943).list_directory("data").files) == 7  # what is kept now
+
+    archive.add_file(HOST, f"{ENTRY}/data/newer.mrc", b"x")
+    runner = CliRunner()
+    assert "newer" not in runner.invoke(main, ["ls", "10943", "data"]).output
+    assert "newer" in runner.invoke(main, ["ls", "10943", "data", "--refresh"]).output
+
+
+def test_a_listing_that_failed_is_not_kept(archive: Archive) -> None:
+    with pytest.raises(EntryNotFoundError):
+        EmpiarEntry(10943).list_directory("data")
+    archive.add_entry(10943, MOVIES)
+    assert len(EmpiarEntry(10943).list_directory("data").files) == 6
+
+
+@pytest.mark.parametrize("protocol", ["https", "ftp"])
+def test_what_was_looked_at_is_there_without_a_network(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    archive.add_entry(10943, FILES, {"title": "Kept"})
+    entry = EmpiarEntry(10943, protocol=protocol, max_age_seconds=0)
+    online = entry.title, [file.path for file in entry.files()]
+    count = len(archive.requests())
+    monkeypatch.setenv("EMPIARREADER_OFFLINE", "1")
+
+    entry = EmpiarEntry(10943, protocol=protocol, max_age_seconds=0)
+    assert (entry.title, [file.path for file in entry.files()]) == online
+    with pytest.raises(ServiceError, match="EMPIARREADER_OFFLINE is set"):
+        EmpiarEntry(10944, protocol=protocol).list_directory()
+    with pytest.raises(ServiceError, match="EMPIARREADER_OFFLINE is set"):
+        EmpiarEntry(10944).title.upper()
+    assert len(archive.requests()) == count

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from empiarreader import settings
 from empiarreader.addresses import entry_address, parse_entry_id
+from empiarreader.cache.facts import cached_text
 from empiarreader.entry_xml import read_entry_xml
 from empiarreader.errors import (
     ArchiveFileNotFoundError,
@@ -47,9 +48,9 @@ def find_record(entry: int | str) -> FoundRecord:
     entry_id = parse_entry_id(entry)
     url = f"{settings.api_url()}/entry/{entry_id}/"
     try:
-        return FoundRecord(
-            select_record(with_retries(lambda attempt: _ask_json(url, attempt)), entry_id), url
-        )
+        # Asked for each time, and kept for machines without a network.
+        answer = cached_text(url, lambda: with_retries(lambda attempt: _ask(url, attempt)), max_age_seconds=0)
+        return FoundRecord(select_record(json.loads(answer.text), entry_id), url)
     except ArchiveFileNotFoundError as error:
         raise _not_found(entry_id) from error
     except ServiceError as error:
@@ -85,11 +86,11 @@ def select_record(answer: Any, entry_id: int) -> dict[str, Any]:
     return record
 
 
-def _ask_json(url: str, attempt: int) -> Any:
+def _ask(url: str, attempt: int) -> str:
     with open_answer("GET", url, attempt=attempt) as answer:
         body = answer.body(limit_bytes=_LARGEST_RECORD_BYTES)
     try:
-        return json.loads(body)
+        return json.dumps(json.loads(body))
     except (ValueError, RecursionError) as error:
         raise ServiceError(f"{url} answered with something that is no JSON", retryable=True) from error
 

@@ -8,7 +8,7 @@ reported, and where the listing is short it is asked for a second time first.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from empiarreader.errors import ArchiveFileNotFoundError
 from empiarreader.formats import is_image
@@ -68,7 +68,7 @@ def _count(tree: EntryTree, imageset: Imageset) -> ImagesetCount:
     found = ImagesetCount(imageset=imageset, listed=len(first))
     if found.agrees or imageset.count is None or len(first) > imageset.count:
         return found
-    second = _images(tree, imageset)
+    second = _images(replace(tree, max_age_seconds=0.0), imageset)
     return ImagesetCount(
         imageset=imageset, listed=len(first | second), came_back=tuple(sorted(second - first))
     )

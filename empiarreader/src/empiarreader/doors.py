@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from empiarreader import settings
 from empiarreader.addresses import entry_address
+from empiarreader.cache.facts import cached_text
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError, LocalFileError, ServiceError
 from empiarreader.listing import ListedItem, apparatus_links, is_listing, parse_listing
 from empiarreader.transport import open_answer, with_retries
@@ -21,10 +24,11 @@ _LARGEST_PAGE_BYTES = 256 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What a door showed of a directory; ``apparatus`` are links of a page that lead to no file."""
+    """What a door showed of a directory, and when; ``apparatus`` are links of a page that lead to no file."""
 
     items: tuple[ListedItem, ...]
     apparatus: tuple[str, ...] = ()
+    time: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 def check_protocol(protocol: str) -> Protocol:
@@ -42,8 +46,10 @@ def check_protocol(protocol: str) -> Protocol:
     raise InvalidRequestError(f"{protocol!r} is no protocol of the archive; there are https and ftp")
 
 
-def look(base: str, entry_id: int, path: str, *, protocol: Protocol) -> Seen:
+def look(base: str, entry_id: int, path: str, *, protocol: Protocol, max_age_seconds: float) -> Seen:
     """Return what a directory of an entry holds: in the mirror if that has the entry, else in the archive.
+
+    What the archive shows is kept in the cache with its time, and is good for ``max_age_seconds``.
 
     Raises
     ------
@@ -59,8 +65,27 @@ def look(base: str, entry_id: int, path: str, *, protocol: Protocol) -> Seen:
         from empiarreader.ftp import list_over_ftp
 
         url = entry_address(settings.ftp_url(), entry_id, path, directory=True)
-        return Seen(items=list_over_ftp(url.rstrip("/")))
-    return look_at_page(entry_address(base, entry_id, path, directory=True))
+        return _kept(url, lambda: Seen(items=list_over_ftp(url.rstrip("/"))), max_age_seconds)
+    url = entry_address(base, entry_id, path, directory=True)
+    return _kept(url, lambda: look_at_page(url), max_age_seconds)
+
+
+def _kept(url: str, ask: Callable[[], Seen], max_age_seconds: float) -> Seen:
+    found = cached_text(url, lambda: _to_text(ask()), max_age_seconds=max_age_seconds)
+    try:
+        return _from_text(found.text, found.time)
+    except (ValueError, TypeError, LookupError):
+        return ask()  # kept by a version that wrote otherwise
+
+
+def _to_text(seen: Seen) -> str:
+    return json.dumps({"items": [asdict(item) for item in seen.items], "apparatus": seen.apparatus})
+
+
+def _from_text(text: str, time: datetime) -> Seen:
+    record = json.loads(text)
+    items = tuple(ListedItem(**item) for item in record["items"])
+    return Seen(items=items, apparatus=tuple(record["apparatus"]), time=time)
 
 
 def look_at_page(url: str) -> Seen:

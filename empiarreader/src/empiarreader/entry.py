@@ -19,7 +19,7 @@ from empiarreader.metadata import EntryMetadata
 from empiarreader.notebook import Branch, branch_of, entry_html
 from empiarreader.selection import Selection
 from empiarreader.sizes import with_exact_sizes
-from empiarreader.tree import ArchiveFile, Directory, EntryTree
+from empiarreader.tree import LISTING_AGE_SECONDS, ArchiveFile, Directory, EntryTree
 
 _logger = logging.getLogger(__name__)
 
@@ -28,8 +28,8 @@ class EmpiarEntry(EntryMetadata):
     """One entry of EMPIAR.
 
     Making one asks nothing. The first look at metadata asks the API once; listings ask the archive, one
-    request a directory, each time. Where ``EMPIARREADER_MIRROR`` names a folder that has the entry, listings
-    come from there.
+    request a directory, and the answers are kept for an hour. Where ``EMPIARREADER_MIRROR`` names a folder
+    that has the entry, listings come from there.
 
     Parameters
     ----------
@@ -38,6 +38,8 @@ class EmpiarEntry(EntryMetadata):
     protocol
         ``"https"``, or ``"ftp"`` to list directories through the archive's FTP door, which also tells exact
         sizes.
+    max_age_seconds
+        How old a listing from the cache may be; 0 always asks the archive.
 
     Raises
     ------
@@ -46,9 +48,17 @@ class EmpiarEntry(EntryMetadata):
         :class:`~empiarreader.EntryNotFoundError` at the first look.
     """
 
-    def __init__(self, entry: int | str, *, protocol: str = "https") -> None:
+    def __init__(
+        self,
+        entry: int | str,
+        *,
+        protocol: str = "https",
+        max_age_seconds: float = LISTING_AGE_SECONDS,
+    ) -> None:
         self.entry_id = parse_entry_id(entry)
-        self._tree = EntryTree(settings.archive_url(), self.entry_id, check_protocol(protocol))
+        self._tree = EntryTree(
+            settings.archive_url(), self.entry_id, check_protocol(protocol), max_age_seconds
+        )
 
     def __repr__(self) -> str:
         return f"EmpiarEntry({self.entry_id})"

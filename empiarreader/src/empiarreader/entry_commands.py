@@ -15,7 +15,7 @@ from empiarreader.kinds import Kind
 from empiarreader.printable import printable
 from empiarreader.records import Imageset
 from empiarreader.sizes import with_exact_sizes
-from empiarreader.tree import ArchiveFile
+from empiarreader.tree import LISTING_AGE_SECONDS, ArchiveFile
 
 Command = Callable[..., None]
 
@@ -79,6 +79,7 @@ def _listing_options(command: Command) -> Command:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line."),
         click.option("--exact", is_flag=True, help="Ask for the exact size of each file."),
+        click.option("--refresh", is_flag=True, help="Ask for listings that are kept from the last hour."),
         click.option("--long", "-l", "long", is_flag=True, help="Print size and date before each path."),
         click.option(
             "--protocol",
@@ -98,10 +99,17 @@ def _listing_options(command: Command) -> Command:
 @click.option("--recursive", "-R", is_flag=True, help="List all directories below it, too.")
 @_listing_options
 def ls_command(
-    entry: str, directory: str, recursive: bool, protocol: str, long: bool, exact: bool, as_json: bool
+    entry: str,
+    directory: str,
+    recursive: bool,
+    protocol: str,
+    refresh: bool,
+    long: bool,
+    exact: bool,
+    as_json: bool,
 ) -> None:
     """List a directory of an entry."""
-    found = EmpiarEntry(entry, protocol=protocol)
+    found = _entry(entry, protocol, refresh)
     listed = list(found.walk(directory)) if recursive else [found.list_directory(directory)]
     files = [file for part in listed for file in part.files]
     lines = {f"{path}/": _directory_line(path, long, as_json) for part in listed for path in part.directories}
@@ -126,6 +134,7 @@ def find_command(
     regexp: bool,
     limit: int | None,
     protocol: str,
+    refresh: bool,
     long: bool,
     exact: bool,
     as_json: bool,
@@ -133,7 +142,7 @@ def find_command(
     """Find files anywhere in an entry."""
     if pattern is None and kind is None:
         raise click.UsageError("Give a pattern, a --kind, or both.")
-    where = EmpiarEntry(entry, protocol=protocol)
+    where = _entry(entry, protocol, refresh)
     if pattern is None:
         files = where.files(kind=kind, directory=directory)
     else:
@@ -144,6 +153,10 @@ def find_command(
     shown = files[:limit]
     for file in with_exact_sizes(shown) if exact else shown:
         click.echo(_line(file, long, as_json))
+
+
+def _entry(entry: str, protocol: str, refresh: bool) -> EmpiarEntry:
+    return EmpiarEntry(entry, protocol=protocol, max_age_seconds=0 if refresh else LISTING_AGE_SECONDS)
 
 
 def _line(file: ArchiveFile, long: bool, as_json: bool) -> str:

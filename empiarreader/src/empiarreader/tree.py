@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from datetime import datetime
 
 from empiarreader.addresses import entry_address, join_path, normalise_path
 from empiarreader.doors import Protocol, look
@@ -13,6 +14,7 @@ from empiarreader.errors import ArchiveFileNotFoundError, EntryNotFoundError, Se
 from empiarreader.listing import ListedItem
 from empiarreader.transport import CONNECTIONS_PER_HOST
 
+LISTING_AGE_SECONDS = 3600.0
 _DEEPEST = 64
 _SUGGESTIONS = 5
 
@@ -51,6 +53,7 @@ class Directory:
     directories: tuple[str, ...]
     files: tuple[ArchiveFile, ...]
     apparatus: tuple[str, ...] = ()  # links of the page that lead to no file
+    listed: datetime | None = None  # when the archive said so: now, or when the cache came to hold it
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,14 @@ class EntryTree:
     """The directories of one entry under a base address.
 
     With the protocol ``"ftp"`` they are listed through the archive's FTP door, and an entry that the mirror
-    holds is listed there; addresses are those below ``base`` in any case.
+    holds is listed there; addresses are those below ``base`` in any case. A listing that the cache holds is
+    good for ``max_age_seconds``, an hour where nothing else is said.
     """
 
     base: str
     entry_id: int
     protocol: Protocol = "https"
+    max_age_seconds: float = LISTING_AGE_SECONDS
 
     def address(self, path: str = "", *, directory: bool = False) -> str:
         """Return the address of a file or directory of the entry."""
@@ -127,13 +132,16 @@ class EntryTree:
         return {workers.submit(self.list_directory, path) for path in directory.directories if enter(path)}
 
     def _look(self, path: str) -> Directory:
-        seen = look(self.base, self.entry_id, path, protocol=self.protocol)
+        seen = look(
+            self.base, self.entry_id, path, protocol=self.protocol, max_age_seconds=self.max_age_seconds
+        )
         return Directory(
             path=path,
             url=self.address(path, directory=True),
             directories=tuple(join_path(path, item.name) for item in seen.items if item.is_directory),
             files=tuple(self._file(path, item) for item in seen.items if not item.is_directory),
             apparatus=seen.apparatus,
+            listed=seen.time,
         )
 
     def _file(self, directory: str, item: ListedItem) -> ArchiveFile:
