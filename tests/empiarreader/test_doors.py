@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from empiarreader import (
     ArchiveFileNotFoundError,
+    EmpiarCatalog,
     EmpiarEntry,
     EntryNotFoundError,
     InvalidRequestError,
@@ -207,6 +208,16 @@ def test_a_file_that_a_listing_omits_comes_back_at_the_second_look(archive: Arch
     assert found.came_back == ("data/m3.mrc",)
     assert (found.listed, found.agrees) == (6, True)
     assert "1 of them only at the second look" in found.describe()
+
+
+@pytest.mark.parametrize(("count", "reported"), [(6, False), (7, True)])
+def test_a_source_of_the_catalogue_reports_a_count_that_differs(
+    archive: Archive, caplog: pytest.LogCaptureFixture, count: int, reported: bool
+) -> None:
+    archive.add_entry(10943, MOVIES, stated(count))
+
+    assert EmpiarCatalog(10943)["M"].npartitions == 6
+    assert ("6 image files, 7 stated" in caplog.text) is reported
 
 
 def test_an_imageset_without_its_directory_is_reported(archive: Archive) -> None:

@@ -60,6 +60,11 @@ def count_images(tree: EntryTree, imagesets: Iterable[Imageset]) -> tuple[Images
     return tuple(_count(tree, imageset) for imageset in imagesets)
 
 
+def number_of_images(files: Iterable[ArchiveFile]) -> int:
+    """Return how many of the files are images, gain references not counted."""
+    return len(_paths_of_images(files))
+
+
 def _count(tree: EntryTree, imageset: Imageset) -> ImagesetCount:
     try:
         first = _images(tree, imageset)
@@ -75,5 +80,8 @@ def _count(tree: EntryTree, imageset: Imageset) -> ImagesetCount:
 
 
 def _images(tree: EntryTree, imageset: Imageset) -> set[str]:
-    files: list[ArchiveFile] = tree.files(imageset.directory)
+    return _paths_of_images(tree.files(imageset.directory))
+
+
+def _paths_of_images(files: Iterable[ArchiveFile]) -> set[str]:
     return {file.path for file in files if is_image(file.path) and kind_of(file.path) != "gains"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -11,13 +12,14 @@ from empiarreader import settings
 from empiarreader.addresses import join_path, normalise_path, parse_entry_id
 from empiarreader.api import fetch_entry_record
 from empiarreader.bytesource import ByteSource, RemoteFile
+from empiarreader.counts import ImagesetCount, number_of_images
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError
 from empiarreader.formats import is_star
 from empiarreader.images.base import Array, ImageOptions
 from empiarreader.mrcsource import MrcSource
 from empiarreader.notebook import source_html
 from empiarreader.partitions import ImagePartitions
-from empiarreader.records import as_text
+from empiarreader.records import as_text, read_imagesets
 from empiarreader.regions import Region
 from empiarreader.selection import Selection
 from empiarreader.starsource import StarSource
@@ -39,6 +41,8 @@ _DRIVERS: dict[object, str] = {
     StarSource: "star",
 }
 _SHOWN = 3
+
+_logger = logging.getLogger(__name__)
 
 
 class EmpiarSource(ImagePartitions):
@@ -233,7 +237,16 @@ class EmpiarSource(ImagePartitions):
                 f"no file in {self.directory!r} of EMPIAR-{self.empiar_index} matches: looked for "
                 f"{self._selection.describe()}, found {_summary([file.path[below:] for file in listed])}"
             )
+        if self._selection.pattern is None and self._imageset_metadata is not None:
+            self._report_difference(chosen)
         return chosen
+
+    def _report_difference(self, files: Sequence[ArchiveFile]) -> None:
+        """Tell where the archive lists another number of images than the metadata say."""
+        for imageset in read_imagesets({"imagesets": [self._imageset_metadata]}):
+            count = ImagesetCount(imageset=imageset, listed=number_of_images(files))
+            if not count.agrees:
+                _logger.warning("EMPIAR-%d, %s", self.empiar_index, count.describe())
 
 
 def _summary(paths: list[str]) -> str:
