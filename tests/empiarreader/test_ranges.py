@@ -177,20 +177,21 @@ def test_a_refusal_is_not_asked_again(archive: Archive, status: int) -> None:
     assert len(archive.requests()) == 1
 
 
-def test_a_stall_is_given_up_after_the_usual_silence_and_asked_anew(
-    archive: Archive,
-) -> None:
+@pytest.mark.parametrize("after_bytes", [0, 100])
+def test_a_stall_is_asked_for_again_after_the_usual_silence(archive: Archive, after_bytes: int) -> None:
     url = _serve(archive, SMALL)
     for start in range(8):
         _read(url, start, 10)
-    archive.add_fault("stall", match="*a.mrc", times=1, after_bytes=100)
+    archive.add_fault("stall", match="*a.mrc", times=1, after_bytes=after_bytes)
     before = empiarreader.traffic()
     began = perf_counter()
 
     assert _read(url, 0, 5000) == SMALL[:5000]
-    assert perf_counter() - began < 5  # the time-out that is set is 30 s
+    assert perf_counter() - began < 1  # the time-out that is set is 30 s
     moved = empiarreader.traffic() - before
-    assert (moved.stalls, moved.retries, moved.requests) == (1, 1, 2)
+    assert (moved.hedges, moved.stalls, moved.retries, moved.requests) == (1, 1, 0, 2)
+    again = archive.requests()[-1]
+    assert (again.range, again.body_bytes_sent) == (f"bytes={after_bytes}-4999", 5000 - after_bytes)
 
 
 def test_a_silent_server_is_given_up_in_the_end(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +201,7 @@ def test_a_silent_server_is_given_up_in_the_end(archive: Archive, monkeypatch: p
 
     with pytest.raises(ServiceError, match="stopped answering"):
         _read(url, 0, 10)
-    assert len(archive.requests("*a.mrc")) == 5
+    assert 5 <= len(archive.requests("*a.mrc")) <= 7  # and two more, when the first is late
 
 
 def test_no_server_is_told_from_no_file(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,13 +13,14 @@ class Traffic:
     Examples
     --------
     >>> Traffic(requests=5, bytes_received=4096) - Traffic(requests=3, bytes_received=1024)
-    Traffic(requests=2, bytes_received=3072, retries=0, stalls=0)
+    Traffic(requests=2, bytes_received=3072, retries=0, stalls=0, hedges=0)
     """
 
     requests: int = 0
     bytes_received: int = 0  # bodies only, as they came
     retries: int = 0
     stalls: int = 0  # attempts given up because the server fell silent
+    hedges: int = 0  # second requests sent because the first was late
 
     def __sub__(self, earlier: Traffic) -> Traffic:
         return Traffic(
@@ -27,6 +28,7 @@ class Traffic:
             bytes_received=self.bytes_received - earlier.bytes_received,
             retries=self.retries - earlier.retries,
             stalls=self.stalls - earlier.stalls,
+            hedges=self.hedges - earlier.hedges,
         )
 
 
@@ -37,7 +39,15 @@ class _Counter:
         self._lock = threading.Lock()
         self._total = Traffic()
 
-    def add(self, *, requests: int = 0, bytes_received: int = 0, retries: int = 0, stalls: int = 0) -> None:
+    def add(
+        self,
+        *,
+        requests: int = 0,
+        bytes_received: int = 0,
+        retries: int = 0,
+        stalls: int = 0,
+        hedges: int = 0,
+    ) -> None:
         with self._lock:
             now = self._total
             self._total = Traffic(
@@ -45,6 +55,7 @@ class _Counter:
                 bytes_received=now.bytes_received + bytes_received,
                 retries=now.retries + retries,
                 stalls=now.stalls + stalls,
+                hedges=now.hedges + hedges,
             )
 
     def snapshot(self) -> Traffic:

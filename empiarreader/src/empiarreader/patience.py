@@ -20,20 +20,59 @@ LONGEST_PAUSE_SECONDS = 60.0
 _SHORTEST_LIMIT_SECONDS = 1.0
 _REMEMBERED = 32
 _ENOUGH = 4
+_NEVER_LATE_SECONDS = 0.2  # a busy machine of ours pauses for as long
+_LATE_WITHOUT_EXPERIENCE_SECONDS = 1.0
+_SAYS_SOMETHING_BYTES = 64 * 1024
 _WHOLE_NUMBER = re.compile(r"\s*[0-9]+\s*")
 
 
 class AnswerTimes:
-    """Longest silences of the latest good answers of one host."""
+    """What the latest good answers of one host were like: their longest silences, and seconds a byte."""
 
     def __init__(self) -> None:
         self._seconds: deque[float] = deque(maxlen=_REMEMBERED)
+        self._a_byte: deque[float] = deque(maxlen=_REMEMBERED)
         self._lock = threading.Lock()
 
-    def add(self, seconds: float) -> None:
-        """Remember the longest silence of an answer that came to its end."""
+    def add(self, silence: float, *, seconds: float = 0.0, length: int = 0) -> None:
+        """Remember an answer that came to its end.
+
+        Parameters
+        ----------
+        silence
+            The longest it was silent, in seconds, from the request on.
+        seconds, length
+            How long its body took, and how many bytes it had.
+        """
         with self._lock:
-            self._seconds.append(seconds)
+            self._seconds.append(silence)
+            if length >= _SAYS_SOMETHING_BYTES:
+                self._a_byte.append(seconds / length)
+
+    def is_late(self, silence: float, age: float, length: int) -> bool:
+        """Return whether an answer still under way is so late that another is worth asking for.
+
+        Parameters
+        ----------
+        silence, age
+            For how long nothing has come of it, and how long it has been under way, in seconds.
+        length
+            How many bytes it has.
+
+        Notes
+        -----
+        Late is three times what nine answers in ten stayed below, of either.
+        """
+        with self._lock:
+            silences, a_byte = sorted(self._seconds), sorted(self._a_byte)
+        if len(silences) < _ENOUGH:
+            return silence > max([_LATE_WITHOUT_EXPERIENCE_SECONDS, *(4 * known for known in silences)])
+        usual = _nine_in_ten(silences)
+        if silence > max(_NEVER_LATE_SECONDS, 3 * usual):
+            return True
+        if len(a_byte) < _ENOUGH:
+            return False
+        return age > max(2 * _NEVER_LATE_SECONDS, 3 * (usual + length * _nine_in_ten(a_byte)))
 
     def stall_limit(self, attempt: int, *, longest: float) -> float:
         """Return the seconds of silence after which to give up an attempt, counted from 0.
@@ -45,8 +84,13 @@ class AnswerTimes:
             seconds = sorted(self._seconds)
         if len(seconds) < _ENOUGH or attempt >= ATTEMPTS - 1:
             return longest
-        usual = seconds[(len(seconds) * 9) // 10]
+        usual = _nine_in_ten(seconds)
         return float(min(longest, max(_SHORTEST_LIMIT_SECONDS, 4 * usual) * 2**attempt))
+
+
+def _nine_in_ten(ascending: list[float]) -> float:
+    """Return what nine values in ten stay below."""
+    return ascending[(len(ascending) * 9) // 10]
 
 
 def parse_retry_after(text: str | None) -> float | None:

@@ -20,9 +20,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from empiarreader.answers import FileVersion, parse_content_range, refuse_page_or_compression, version_of
 from empiarreader.errors import EmpiarReaderError, LocalFileError, ServiceError
 from empiarreader.manifest import DownloadedFile, append_record
-from empiarreader.ranges import FileVersion, parse_content_range, refuse_page_or_compression, version_of
 from empiarreader.transport import Answer, open_answer, with_retries
 
 _LONGEST_STEM_BYTES = 180

@@ -6,12 +6,14 @@ module is ever pickled. At most :data:`CONNECTIONS_PER_HOST` are open to one hos
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from empiarreader import settings
@@ -29,17 +31,61 @@ from empiarreader.patience import (
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from urllib3 import BaseHTTPResponse, PoolManager
+    from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager
 
 T = TypeVar("T")
 
 CONNECTIONS_PER_HOST = 16
+HEDGES_PER_HOST = 4  # further connections, for second requests while the first is silent
 _LONGEST_CONNECT_SECONDS = 10.0
 _LONGEST_QUEUE_SECONDS = 600.0
 _REDIRECTS = 5
 _WORTH_ASKING_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 logger = logging.getLogger(__name__)
+
+
+class Line:
+    """The connection that a question is asked on, for a thread that may want to cut it.
+
+    Attributes
+    ----------
+    began : float
+        When the question began to be asked, on the monotonic clock; 0 before, and while waiting for a
+        connection that is free.
+    """
+
+    def __init__(self) -> None:
+        self.began = 0.0
+        self._socket: socket.socket | None = None
+        self._is_cut = False
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """Note that the question is on its way."""
+        self.began = self.began or time.monotonic()
+
+    def attach(self, connected: object) -> None:
+        """Note which socket it went out on."""
+        with self._lock:
+            self._socket = connected if isinstance(connected, socket.socket) else None
+        if self._is_cut:
+            self.cut()
+
+    def detach(self) -> None:
+        """Note that the answer is complete, and the socket free for the next question."""
+        with self._lock:
+            self._socket = None
+
+    def cut(self) -> None:
+        """Break the connection: whoever reads from it wakes with an error, and it is not used again."""
+        with self._lock:
+            self._is_cut = True
+            if self._socket is not None:
+                with contextlib.suppress(OSError):
+                    # Not SSLSocket.shutdown, which takes the encryption from under the thread that reads.
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+                self._socket = None
 
 
 class Answer:
@@ -49,11 +95,17 @@ class Answer:
     """
 
     def __init__(
-        self, response: BaseHTTPResponse, url: str, times: AnswerTimes, waited_seconds: float
+        self,
+        response: BaseHTTPResponse,
+        url: str,
+        times: AnswerTimes,
+        waited_seconds: float,
+        line: Line | None = None,
     ) -> None:
         self._response = response
         self._times = times
         self._longest_silence = waited_seconds
+        self._line = line
         self._ended = False
         self.url = url
         self.status = response.status
@@ -65,6 +117,8 @@ class Answer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._line is not None:
+            self._line.detach()
         if not self._ended:
             self._response.close()
         self._response.release_conn()
@@ -85,17 +139,19 @@ class Answer:
         """
         from urllib3.exceptions import HTTPError
 
+        opened, received = time.monotonic(), 0
         while True:
             began = time.monotonic()
             try:
-                chunk = self._response.read(size, decode_content=False)
+                chunk = self._response.read1(size, decode_content=False)
             except (HTTPError, OSError) as error:
                 raise _lost_connection(self.url, error) from error
             self._longest_silence = max(self._longest_silence, time.monotonic() - began)
             if not chunk:
                 self._ended = True
-                self._times.add(self._longest_silence)
+                self._times.add(self._longest_silence, seconds=time.monotonic() - opened, length=received)
                 return
+            received += len(chunk)
             counter.add(bytes_received=len(chunk))
             yield chunk
 
@@ -116,6 +172,7 @@ def open_answer(
     headers: Mapping[str, str] | None = None,
     attempt: int = 0,
     statuses: tuple[int, ...] = (200,),
+    line: Line | None = None,
 ) -> Answer:
     """Ask once and return the answer as soon as its headers are there.
 
@@ -127,6 +184,8 @@ def open_answer(
         Which attempt this is; later ones are given more time.
     statuses
         The statuses that count as answers; others become errors.
+    line
+        Told of the connection, so that another thread can cut it.
 
     Raises
     ------
@@ -136,7 +195,7 @@ def open_answer(
         For everything else; ``retryable`` says whether asking again can help.
     """
     for _ in range(_REDIRECTS):
-        answer = _open_once(method, url, headers or {}, attempt)
+        answer = _open_once(method, url, headers or {}, attempt, line)
         if answer.status in statuses:
             return answer
         with answer:
@@ -176,7 +235,12 @@ def user_agent() -> str:
     return f"empiarreader/{__version__} (+{home}; contact: {home}/issues)"
 
 
-def _open_once(method: str, url: str, headers: Mapping[str, str], attempt: int) -> Answer:
+def answer_times(url: str) -> AnswerTimes:
+    """Return what is known of the answers of the host that an address leads to."""
+    return _state.times(_host(url))
+
+
+def _open_once(method: str, url: str, headers: Mapping[str, str], attempt: int, line: Line | None) -> Answer:
     from urllib3 import Timeout
     from urllib3.exceptions import HTTPError
 
@@ -192,6 +256,7 @@ def _open_once(method: str, url: str, headers: Mapping[str, str], attempt: int) 
     )
     counter.add(requests=1)
     began = time.monotonic()
+    _asking.line = line
     try:
         response = _state.manager(url).request(
             method,
@@ -205,7 +270,9 @@ def _open_once(method: str, url: str, headers: Mapping[str, str], attempt: int) 
         )
     except (HTTPError, OSError) as error:
         raise _lost_connection(url, error) from error
-    return Answer(response, url, times, time.monotonic() - began)
+    finally:
+        _asking.line = None
+    return Answer(response, url, times, time.monotonic() - began, line)
 
 
 def _host(url: str) -> str:
@@ -290,17 +357,80 @@ class _ProcessState:
             return self._managers[proxy]
 
 
+class _Asking(threading.local):
+    """What the question of this thread is to be told of its connection."""
+
+    line: Line | None = None
+
+
+_asking = _Asking()
+
+
 def _new_manager(proxy: str) -> PoolManager:
     from urllib3 import PoolManager, ProxyManager
 
     certificates = _certificates()
     if proxy:
-        return ProxyManager(
-            proxy, maxsize=CONNECTIONS_PER_HOST, block=True, ca_certs=certificates, cert_reqs="CERT_REQUIRED"
+        manager: PoolManager = ProxyManager(
+            proxy,
+            maxsize=CONNECTIONS_PER_HOST + HEDGES_PER_HOST,
+            block=True,
+            ca_certs=certificates,
+            cert_reqs="CERT_REQUIRED",
         )
-    return PoolManager(
-        maxsize=CONNECTIONS_PER_HOST, block=True, ca_certs=certificates, cert_reqs="CERT_REQUIRED"
-    )
+    else:
+        manager = PoolManager(
+            maxsize=CONNECTIONS_PER_HOST + HEDGES_PER_HOST,
+            block=True,
+            ca_certs=certificates,
+            cert_reqs="CERT_REQUIRED",
+        )
+    manager.pool_classes_by_scheme = _pool_classes()
+    return manager
+
+
+def _pool_classes() -> dict[str, type[HTTPConnectionPool]]:
+    """Return urllib3's pools, with connections that tell a line which socket a question goes out on."""
+    from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+
+    class Told(HTTPConnection):
+        def connect(self) -> None:
+            _begin()
+            super().connect()
+
+        def request(self, *arguments: Any, **options: Any) -> None:
+            _begin()
+            super().request(*arguments, **options)
+            _attach(self.sock)
+
+    class ToldSecurely(HTTPSConnection):
+        def connect(self) -> None:
+            _begin()
+            super().connect()
+
+        def request(self, *arguments: Any, **options: Any) -> None:
+            _begin()
+            super().request(*arguments, **options)
+            _attach(self.sock)
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Told
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = ToldSecurely
+
+    return {"http": Pool, "https": SecurePool}
+
+
+def _begin() -> None:
+    if _asking.line is not None:
+        _asking.line.begin()
+
+
+def _attach(connected: object) -> None:
+    if _asking.line is not None:
+        _asking.line.attach(connected)
 
 
 def _certificates() -> str:
