@@ -99,7 +99,7 @@ def test_every_error_is_also_one_that_people_catch_and_crosses_processes(
     assert type(copy) is kind
     assert str(copy) == "asked for x, found y"
     assert kind is EmpiarReaderError or any(
-        issubclass(kind, builtin) for builtin in (LookupError, OSError, ValueError)
+        issubclass(kind, builtin) for builtin in (LookupError, OSError, ValueError, ImportError)
     )
 
 

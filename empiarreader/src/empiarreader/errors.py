@@ -9,6 +9,7 @@
     ├── DamagedDataError          (ValueError)          what came is not what it should be
     │   └── FileChangedError                            a file changed while it was being read
     ├── LocalFileError            (OSError)             a local file is in the way or cannot be written
+    ├── MissingExtraError         (ImportError)         a library that few need is not installed
     └── InvalidRequestError       (ValueError)          the question itself is wrong; nothing was asked
         ├── PatternError                                a malformed pattern
         ├── PartitionIndexError   (IndexError)          no partition of that number
@@ -80,6 +81,10 @@ class FileChangedError(DamagedDataError):
 
 class LocalFileError(EmpiarReaderError, OSError):
     """A local file is in the way and nothing says that it may be replaced, or it cannot be written."""
+
+
+class MissingExtraError(EmpiarReaderError, ImportError):
+    """An optional library is not installed; the message says how to install it."""
 
 
 class InvalidRequestError(EmpiarReaderError, ValueError):

@@ -65,16 +65,18 @@ FORMATS = (
     MRC,
     Format("TIFF", (".tif", ".tiff"), magic=((0, b"II*\0"), (0, b"MM\0*"), *_BIG_TIFF)),
     Format("EER", (".eer",), magic=_BIG_TIFF),
-    Format("DigitalMicrograph", (".dm3", ".dm4")),
+    Format("DigitalMicrograph", (".dm3", ".dm4"), "empiarreader.images.rosetta"),
     Format("EM", (".em",)),
-    Format("SPIDER", (".spi",)),
-    Format("IMAGIC", (".img", ".hed")),
-    Format("HDF5", (".hdf", ".hdf5", ".h5"), magic=_HDF5),
-    Format("Velox EMD", (".emd",), magic=_HDF5),
-    Format("TIA", (".ser",)),
+    Format("SPIDER", (".spi",), "empiarreader.images.spider"),
+    Format("IMAGIC", (".img", ".hed"), "empiarreader.images.imagic"),
+    Format("SMV", (), magic=((0, b"{\nHEADER_BYTES"),)),
+    Format(
+        "HDF5", (".hdf", ".hdf5", ".h5", ".nxs", ".nx", ".nexus", ".emd"), "empiarreader.images.hdf5", _HDF5
+    ),
+    Format("TIA", (".ser",), "empiarreader.images.rosetta", ((0, b"II\x97\x01"),)),
     Format("TPX3", (".tpx3",)),
-    Format("PNG", (".png",), magic=((0, b"\x89PNG\r\n\x1a\n"),)),
-    Format("JPEG", (".jpg", ".jpeg"), magic=((0, b"\xff\xd8\xff"),)),
+    Format("PNG", (".png",), "empiarreader.images.raster", ((0, b"\x89PNG\r\n\x1a\n"),)),
+    Format("JPEG", (".jpg", ".jpeg"), "empiarreader.images.raster", ((0, b"\xff\xd8\xff"),)),
 )
 _COMPRESSED = frozenset({".gz", ".bz2", ".xz"})
 _NOT_UNPACKED = {".zst": "Zstandard", ".zip": "ZIP", ".lz4": "LZ4", ".z": "compress"}

@@ -111,7 +111,7 @@ def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> 
 
 
 def _sibling(label: str, suffix: str) -> str:
-    """Return the name of the other file of a pair, in the case of letters that the given one is written in."""
+    """Return the name of the other file of a pair, in upper or lower case as the given one."""
 
     def swapped(match: re.Match[str]) -> str:
         return "." + (suffix.upper() if match[1].isupper() else suffix)
@@ -122,9 +122,7 @@ def _sibling(label: str, suffix: str) -> str:
 def _beside(file: ByteSource, suffix: str) -> ByteSource:
     other = _sibling(file.label, suffix)
     if other == file.label:
-        raise ArchiveFileNotFoundError(
-            f"{file.label} is not called .img or .hed; its other half cannot be found"
-        )
+        raise ArchiveFileNotFoundError(f"{file.label} is not called .img or .hed; where is its pair?")
     return open_bytes(other)
 
 

@@ -99,7 +99,7 @@ def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> 
         raise DamagedDataError(f"{file.label} is neither PNG nor JPEG by its first bytes")
     if 0 in shape or np.prod(shape, dtype=object) * max(bits, 8) // 8 > _LARGEST_RATIO * size + _SLACK:
         raise DamagedDataError(
-            f"{file.label} promises {' x '.join(map(str, shape))} pixels; in {size} bytes there cannot be as many"
+            f"{file.label} promises {' x '.join(map(str, shape))} pixels, more than {size} bytes can hold"
         )
     return RasterImage(format=name, shape=shape, bits=bits, version=beginning.version)
 
