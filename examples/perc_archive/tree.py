@@ -106,7 +106,8 @@ class Tree:
                     found = {} if found is None else found
                     for entry in entries:
                         if entry.name not in found and not entry.name.endswith(".part~"):
-                            found[entry.name] = entry.stat()
+                            with contextlib.suppress(FileNotFoundError):  # a link that leads nowhere
+                                found[entry.name] = entry.stat()
             except (FileNotFoundError, NotADirectoryError):
                 continue
         return found

@@ -163,7 +163,7 @@ def _motion_corrected_micrographs(scratch: Path, generator: np.random.Generator)
         stem = f"FoilHole_111{50000 + number}_Data_11149{700 + number}_20200917_1{number:05d}_EER"
         path = scratch / f"{stem}.mrc"
         write_mrc(path, image, 2.86, stack=False)
-        files[f"{TUTORIAL_SQUARE}/{stem}.mrc"] = path
+        files[f"{TUTORIAL_SQUARE}/{stem}.mrc"] = path.read_bytes()  # an archive may link to what it is given
         files[f"{TUTORIAL_SQUARE}/{stem}.star"] = b"data_general\n\n_rlnImageSizeX 384\n"
     return files
 

@@ -11,12 +11,30 @@ import pytest
 import requests
 
 from perc_archive import Archive, ContentFolder
+from perc_simulation.content import TUTORIAL_SQUARE, add_tutorial_entries
 
 HOST = "ftp.ebi.ac.uk"
 
 
 def get(archive: Archive, host: str, path: str) -> requests.Response:
     return requests.get(archive.url(host, path), headers={"Accept-Encoding": "identity"}, timeout=10)
+
+
+def test_a_file_that_is_gone_takes_no_other_out_of_the_listing(archive: Archive, tmp_path: Path) -> None:
+    given = tmp_path / "b.mrc"
+    given.write_bytes(b"x")
+    archive.add_entry(10943, {"data/b.mrc": given, **{f"data/{name}.mrc": b"x" for name in "acdefgh"}})
+    given.unlink()
+
+    page = get(archive, HOST, "empiar/world_availability/10943/data/").text
+    assert [name for name in "abcdefgh" if f'"{name}.mrc"' in page] == list("acdefgh")
+
+
+def test_the_tutorial_entries_of_an_archive_are_whole(archive: Archive) -> None:
+    add_tutorial_entries(archive)
+
+    page = get(archive, HOST, f"empiar/world_availability/10943/{TUTORIAL_SQUARE}/").text
+    assert (page.count("_EER.mrc</a>"), page.count("_EER.star</a>")) == (12, 12)
 
 
 def test_a_folder_is_laid_out_as_documented(tmp_path: Path) -> None:
