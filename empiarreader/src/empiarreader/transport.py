@@ -40,6 +40,7 @@ HEDGES_PER_HOST = 4  # further connections, for second requests while the first 
 _LONGEST_CONNECT_SECONDS = 10.0
 _LONGEST_QUEUE_SECONDS = 600.0
 _REDIRECTS = 5
+_SLOWEST_BYTES_PER_SECOND = 1024
 _WORTH_ASKING_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 logger = logging.getLogger(__name__)
@@ -152,8 +153,18 @@ class Answer:
                 self._times.add(self._longest_silence, seconds=time.monotonic() - opened, length=received)
                 return
             received += len(chunk)
+            self._check_rate(received, time.monotonic() - opened)
             counter.add(bytes_received=len(chunk))
             yield chunk
+
+    def _check_rate(self, received: int, seconds: float) -> None:
+        """Cut off a server that is never silent for long and never gets anywhere."""
+        if seconds > settings.timeout_seconds() and received < seconds * _SLOWEST_BYTES_PER_SECOND:
+            counter.add(stalls=1)
+            raise ServiceError(
+                f"{self.url} comes with {received / seconds:.0f} bytes a second, which would take forever",
+                retryable=True,
+            )
 
     def body(self, *, limit_bytes: int) -> bytes:
         """Return the whole body; more than ``limit_bytes`` of it is refused."""
