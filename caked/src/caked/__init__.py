@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         ConcatSource,
         FileSource,
         ParticleSource,
+        PatchSource,
         ProtocolSource,
         Sections,
         Source,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
         stream,
     )
     from caked.split import Split, SplitRule, split_samples
+    from caked.stitching import Stitched, stitch
 
 __version__ = "2.0.0.dev0"
 
@@ -90,6 +92,7 @@ _HOMES = {
     "NonFiniteImageError": "errors",
     "ParentLabels": "labels",
     "ParticleSource": "sources",
+    "PatchSource": "sources",
     "PrefixLabels": "labels",
     "ProtocolSource": "sources",
     "ReadableSource": "protocol",
@@ -106,12 +109,14 @@ _HOMES = {
     "SplitError": "errors",
     "SplitRule": "split",
     "StackSource": "sources",
+    "Stitched": "stitching",
     "TupleDataset": "dataset",
     "UnreachableSourceError": "errors",
     "as_label_rule": "labels",
     "as_source": "sources",
     "label_samples": "labels",
     "split_samples": "split",
+    "stitch": "stitching",
     "stream": "sources",
 }
 _MODULES = (
@@ -147,6 +152,7 @@ __all__ = [
     "NonFiniteImageError",
     "ParentLabels",
     "ParticleSource",
+    "PatchSource",
     "PrefixLabels",
     "ProtocolSource",
     "ReadableSource",
@@ -163,6 +169,7 @@ __all__ = [
     "SplitError",
     "SplitRule",
     "StackSource",
+    "Stitched",
     "TupleDataset",
     "UnreachableSourceError",
     "__version__",
@@ -179,6 +186,7 @@ __all__ = [
     "sources",
     "split",
     "split_samples",
+    "stitch",
     "stream",
     "transforms",
 ]

@@ -11,7 +11,7 @@ from typing import overload
 
 import numpy as np
 
-__all__ = ["NameTable", "SectionNames"]
+__all__ = ["NameTable", "SectionNames", "locate", "occurrences"]
 
 
 class NameTable(Sequence[str]):
@@ -97,3 +97,19 @@ def locate(ends: np.ndarray, i: int) -> tuple[int, int]:
     """Return which item sample ``i`` lies in, and its section there."""
     item = int(np.searchsorted(ends, i, side="right"))
     return item, i - (int(ends[item - 1]) if item else 0)
+
+
+def occurrences(keys: np.ndarray) -> np.ndarray:
+    """Return how often each key has stood before it, to tell equal ones apart.
+
+    Examples
+    --------
+    >>> occurrences(np.array([7, 3, 7, 7])).tolist()
+    [0, 0, 1, 2]
+    """
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]][: len(keys)])
+    again = np.empty(len(keys), dtype=np.int32)
+    again[order] = np.arange(len(keys)) - np.repeat(first, np.diff(np.r_[first, len(keys)]))
+    return again

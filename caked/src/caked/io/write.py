@@ -41,6 +41,7 @@ def write_mrc(
     *,
     voxel_size: tuple[float, ...] = (),
     is_volume: bool | None = None,
+    origin_angstrom: tuple[float, ...] = (),
 ) -> Path:
     """Write an image ``(y, x)``, or a volume or stack ``(z, y, x)``, as an MRC file.
 
@@ -52,6 +53,8 @@ def write_mrc(
         In Å along the array's axes; empty or 0.0 where unknown.
     is_volume
         Whether three axes are a volume (ISPG 1, the default) or a stack of images (ISPG 0).
+    origin_angstrom
+        Where the first pixel lies along the array's axes; empty for the coordinates' origin.
 
     Returns
     -------
@@ -72,6 +75,8 @@ def write_mrc(
                 file.set_image_stack()
             if len(voxel_size) == array.ndim and all(voxel_size):
                 file.voxel_size = tuple(reversed(voxel_size)) + (0.0,) * (3 - array.ndim)
+            if len(origin_angstrom) == array.ndim and any(origin_angstrom):
+                file.header.origin = tuple(reversed(origin_angstrom)) + (0.0,) * (3 - array.ndim)
         _check_shape(part, array)
     return Path(path)
 

@@ -6,6 +6,7 @@ from caked.sources.cached import CachedSource
 from caked.sources.concat import ConcatSource
 from caked.sources.files import FileSource
 from caked.sources.particles import ParticleSource
+from caked.sources.patches import PatchSource
 from caked.sources.sections import Sections
 from caked.sources.stacks import StackSource
 from caked.sources.stream import ProtocolSource, as_source, stream
@@ -16,6 +17,7 @@ __all__ = [
     "ConcatSource",
     "FileSource",
     "ParticleSource",
+    "PatchSource",
     "ProtocolSource",
     "Sections",
     "Source",

@@ -20,6 +20,7 @@ from caked.io.read import deliver, read_sections
 from caked.io.star import read_particles_star
 from caked.keys import Columns
 from caked.labels import LabelRule, as_label_rule, label_rule_from_dict
+from caked.names import occurrences
 from caked.protocol import Array, Region
 from caked.sources.base import Source, register
 from caked.sources.files import FileTable
@@ -314,7 +315,7 @@ class _ParticleNames(Sequence[str]):
         keys = table.stack.astype(np.int64) << 32 | (table.section.astype(np.int64) + 1)
         self._again: Array | None = None
         if len(np.unique(keys)) < len(keys):
-            self._again = _occurrence(keys)
+            self._again = occurrences(keys)
 
     def __len__(self) -> int:
         return len(self._table)
@@ -338,14 +339,3 @@ class _ParticleNames(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         return (self[i] for i in range(len(self)))
-
-
-def _occurrence(keys: Array) -> Array:
-    """Return how often each key has stood before."""
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    counts = np.arange(len(keys)) - np.repeat(first, np.diff(np.r_[first, len(keys)]))
-    again = np.empty(len(keys), dtype=np.int32)
-    again[order] = counts
-    return again
