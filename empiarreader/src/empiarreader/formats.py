@@ -63,7 +63,13 @@ MRC = Format(
 # Where several have the same first bytes, the name decides between them, and the first is taken without one.
 FORMATS = (
     MRC,
-    Format("TIFF", (".tif", ".tiff"), magic=((0, b"II*\0"), (0, b"MM\0*"), *_BIG_TIFF)),
+    Format(
+        "TIFF",
+        (".tif", ".tiff"),
+        "empiarreader.images.tiff",
+        ((0, b"II*\0"), (0, b"MM\0*"), *_BIG_TIFF),
+        first_bytes=16 * 1024,
+    ),
     Format("EER", (".eer",), magic=_BIG_TIFF),
     Format("DigitalMicrograph", (".dm3", ".dm4"), "empiarreader.images.rosetta"),
     Format("EM", (".em",)),
