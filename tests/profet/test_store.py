@@ -20,6 +20,7 @@ from profet.whole_files import whole_file, write_whole
 
 KEY = Key(source="pdb", id="4V1W", extension="cif")
 DATA = b"data_4V1W\n" * 1000
+NOW = now().isoformat()
 
 
 def origin(data: bytes = DATA) -> Provenance:
@@ -27,7 +28,7 @@ def origin(data: bytes = DATA) -> Provenance:
         database="pdb",
         id="4V1W",
         url="https://files.rcsb.org/download/4V1W.cif.gz",
-        retrieved=now().isoformat(),
+        retrieved=NOW,
         sha256=hashlib.sha256(data).hexdigest(),
         size_bytes=len(data),
     )
@@ -55,7 +56,7 @@ def test_the_sidecar_is_json_with_the_facts(tmp_path: Path) -> None:
     assert record["sha256"] == hashlib.sha256(DATA).hexdigest()
     assert set(record) == {
         "database", "id", "url", "retrieved", "sha256", "size_bytes", "etag", "last_modified", "release",
-        "source_version",
+        "source_version", "checked",
     }  # fmt: skip
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import hashlib
 import json
 import logging
+import os
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from profet import settings
+from profet.claims import Claims
 from profet.errors import DamagedFileError, OfflineError, ServiceError
 from profet.formats import compressed
 from profet.provenance import Provenance, now
-from profet.store import Key, Store, Stored
+from profet.store import CLAIMS, Key, Store, Stored
 
 if TYPE_CHECKING:
     from profet.http import Answer, Client
@@ -23,13 +27,15 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 _RECORD_FRESH_SECONDS = 7 * 24 * 3600.0  # UniProt has a release every eight weeks
+_RELEASE_FIELD = "X-UniProt-Release"
+_UNCHANGED = 304
 
 Check = Callable[[bytes], str | None]
 """Raises `DamagedFileError` if the file is not what was asked for; returns its version, if it states one."""
 
 
 class Access:
-    """The way of one fetcher to files and records, through its cache. Safe in threads.
+    """The way of one fetcher to files and records, through its cache. Safe in threads and among processes.
 
     Parameters
     ----------
@@ -39,75 +45,148 @@ class Access:
 
     def __init__(self, directory: Path | None = None) -> None:
         self.store = Store(directory or settings.cache_directory())
-        self._lock = threading.Lock()
-        self._busy: defaultdict[Key, threading.Lock] = defaultdict(threading.Lock)
-        self._client: Client | None = None
+        self._claims = Claims(self.store.root / CLAIMS)
+        self._connections = _Connections()
+        self._not_before: datetime | None = None
+
+    def refreshing(self) -> Access:
+        """Return a way that trusts the cache only for what a service confirms from now on.
+
+        Each file and record is asked for at most once by way of it, with what the cache holds as a condition,
+        so that nothing is sent that we have.
+        """
+        view = copy.copy(self)
+        view._not_before = now()
+        return view
+
+    @property
+    def is_refreshing(self) -> bool:
+        """Whether the services are to be asked also for what the cache holds."""
+        return self._not_before is not None
 
     @property
     def client(self) -> Client:
         """The connections, opened with the first question (and requests imported only then)."""
-        with self._lock:
-            if self._client is None:
-                from profet.http import Client
-
-                self._client = Client()
-            return self._client
+        return self._connections.client()
 
     def file(
-        self, key: Key, url: Callable[[], str | None], check: Check, *, etag_is_md5: bool
+        self,
+        key: Key,
+        url: Callable[[], str | None],
+        check: Check,
+        *,
+        etag_is_md5: bool,
+        is_current: Callable[[Provenance], bool] | None = None,
     ) -> Stored | None:
         """Get a structure, or None if the source has no such file.
 
-        A file that the cache holds is not asked for again: the service is not spoken to at all.
+        A file that the cache holds is not asked for again: the service is not spoken to at all, unless this
+        way is a `refreshing` one. Of several processes that want one file, one downloads it.
 
         Parameters
         ----------
         key
             Where the cache keeps it.
         url
-            Tells where the service has it; called only if the cache does not hold it.
+            Tells where the service has it; called only if the service is to be asked.
         check
             Applied to the uncompressed file before it is kept.
         etag_is_md5
             Whether the service's ETag is the MD5 of the body as sent; the body is then held to it, and asked
             for in compressed form.
+        is_current
+            Tells, for a service whose answers bear no validators, whether a file that was kept is still its.
         """
-        with self._alone(key):
-            if (stored := self.store.get(key)) is not None:
+        if (stored := self._trusted(key)) is not None:
+            return stored
+        if settings.is_offline():  # and the cache may be somebody else's, where no claim can be written
+            address = None if self.store.is_absent(key) else url()
+            return None if address is None else self._refuse(address)
+        with self._claims.hold(key.name):
+            if (stored := self._trusted(key)) is not None:
                 return stored
-            if self.store.is_absent(key):
+            if not self.is_refreshing and self.store.is_absent(key):
                 return None
+            kept = self.store.get(key) if self.is_refreshing else None
             address = url()
             if address is None:
                 return None
-            self._must_be_online(address)
-            return self._fetch(key, address, check, etag_is_md5=etag_is_md5, gzip=etag_is_md5)
+            has_validators = kept is not None and _conditions(kept.provenance, address)
+            if kept is not None and not has_validators and is_current and is_current(kept.provenance):
+                return self._confirm(key, kept)
+            return self._fetch(key, address, check, kept, etag_is_md5=etag_is_md5, gzip=etag_is_md5)
 
     def record(self, key: Key, url: str) -> Any | None:
         """Get a JSON record, or None if the service has none. It is asked for again after a week.
 
         If that fails, the kept record goes on serving, with a warning in the log.
         """
-        with self._alone(key):
+        stored = self._weekly(key, url, _check_json)
+        return None if stored is None else json.loads(stored.data)
+
+    def text(self, key: Key, url: str, check: Check) -> str | None:
+        """Get a text, as a sequence in FASTA format; like `record` otherwise."""
+        stored = self._weekly(key, url, check)
+        return None if stored is None else stored.data.decode("utf-8", errors="replace")
+
+    def kept(self, key: Key) -> Stored | None:
+        """Return a record or text of the cache that is young enough; None if it has to be asked for."""
+        stored = self._trusted(key)
+        return stored if stored is not None and self._is_young(stored) else None
+
+    def kept_record(self, key: Key) -> Any | None:
+        """Return what `kept` finds, decoded from JSON."""
+        stored = self.kept(key)
+        return None if stored is None else json.loads(stored.data)
+
+    def _weekly(self, key: Key, url: str, check: Check) -> Stored | None:
+        if (stored := self.kept(key)) is not None:
+            return stored
+        if settings.is_offline():
+            return None if self.store.is_absent(key) else self._refuse(url)
+        with self._claims.hold(key.name):
             stored = self.store.get(key)
-            if stored is not None and (
-                stored.provenance.age_seconds < _RECORD_FRESH_SECONDS or settings.is_offline()
-            ):
-                return json.loads(stored.data)
-            if stored is None and self.store.is_absent(key):
+            if stored is not None and self._is_young(stored):
+                return stored
+            if stored is None and not self.is_refreshing and self.store.is_absent(key):
                 return None
             try:
-                self._must_be_online(url)
-                fetched = self._fetch(key, url, _check_json, etag_is_md5=False, gzip=True)
+                fetched = self._same_release(key, url, stored)
+                fetched = fetched or self._fetch(key, url, check, stored, etag_is_md5=False, gzip=True)
             except ServiceError as error:
-                if stored is None:
+                if stored is None or self.is_refreshing:
                     raise
                 _logger.warning("%s; using the record of %s", error, stored.provenance.retrieved)
                 fetched = stored
-            return None if fetched is None else json.loads(fetched.data)
+            return fetched
 
-    def _fetch(self, key: Key, url: str, check: Check, *, etag_is_md5: bool, gzip: bool) -> Stored | None:
-        def decode(answer: Answer) -> tuple[bytes, Stored]:
+    def _trusted(self, key: Key) -> Stored | None:
+        """What the cache holds, if that need not be asked for."""
+        stored = self.store.get(key)
+        if stored is None or self._not_before is None or stored.provenance.current_at >= self._not_before:
+            return stored
+        return None
+
+    def _is_young(self, stored: Stored) -> bool:
+        if self._not_before is not None:
+            return stored.provenance.current_at >= self._not_before
+        return settings.is_offline() or stored.provenance.age_seconds < _RECORD_FRESH_SECONDS
+
+    def _same_release(self, key: Key, url: str, kept: Stored | None) -> Stored | None:
+        """Confirm a record of UniProt, which has no validators, by the release it is of."""
+        if kept is None or not kept.provenance.release or _conditions(kept.provenance, url):
+            return None
+        headers = self.client.head(url)
+        if headers is None or headers.get(_RELEASE_FIELD) != kept.provenance.release:
+            return None
+        return self._confirm(key, kept)
+
+    def _fetch(
+        self, key: Key, url: str, check: Check, kept: Stored | None, *, etag_is_md5: bool, gzip: bool
+    ) -> Stored | None:
+        def decode(answer: Answer) -> tuple[bytes, Stored] | None:
+            if answer.status == _UNCHANGED:
+                return None
             data, layers = compressed.unpack(answer.body)
             if etag_is_md5:
                 _check_etag(answer.body, layers, answer.headers)
@@ -116,25 +195,52 @@ class Access:
             packed = answer.body if layers == 1 else compressed.pack(data)
             return packed, Stored(data=data, provenance=_provenance(key, answer, data, version))
 
-        decoded = self.client.fetch(url, decode, gzip=gzip)
+        held = {} if kept is None else _conditions(kept.provenance, url)
+        decoded = self.client.fetch(url, lambda answer: (decode(answer),), gzip=gzip, held=held)
         if decoded is None:
             self.store.put_absent(key, _nothing(key, url))
             return None
-        packed, stored = decoded
+        if decoded[0] is None:
+            assert kept is not None
+            return self._confirm(key, kept)
+        packed, stored = decoded[0]
         self.store.put(key, packed, stored.provenance)
         return stored
 
-    def _must_be_online(self, url: str) -> None:
-        if settings.is_offline():
-            raise OfflineError(
-                f"PROFET_OFFLINE is set and the cache in {self.store.root.parent} does not hold {url}",
-                url=url,
-            )
+    def _confirm(self, key: Key, kept: Stored) -> Stored:
+        provenance = dataclasses.replace(kept.provenance, checked=now().isoformat())
+        self.store.confirm(key, provenance)
+        return Stored(data=kept.data, provenance=provenance)
 
-    def _alone(self, key: Key) -> threading.Lock:
-        """One thread at a time asks for one thing; the others find it in the cache."""
+    def _refuse(self, url: str) -> NoReturn:
+        state = "cannot say if there is news of" if self.is_refreshing else "does not hold"
+        raise OfflineError(
+            f"PROFET_OFFLINE is set and the cache in {self.store.root.parent} {state} {url}", url=url
+        )
+
+
+class _Connections:
+    """The client of this process, made when it is needed; a forked process makes its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._clients: dict[int, Client] = {}
+
+    def client(self) -> Client:
         with self._lock:
-            return self._busy[key]
+            if os.getpid() not in self._clients:
+                from profet.http import Client
+
+                self._clients = {os.getpid(): Client()}
+            return self._clients[os.getpid()]
+
+
+def _conditions(kept: Provenance, url: str) -> dict[str, str]:
+    """Header fields that say what we hold; none if the service gave no validator, or has moved the file."""
+    if kept.url != url:
+        return {}
+    fields = {"If-None-Match": kept.etag, "If-Modified-Since": kept.last_modified}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _check_etag(body: bytes, layers: int, headers: Mapping[str, str]) -> None:
@@ -163,7 +269,7 @@ def _provenance(key: Key, answer: Answer, data: bytes, version: str | None) -> P
         size_bytes=len(data),
         etag=answer.headers.get("ETag"),
         last_modified=answer.headers.get("Last-Modified"),
-        release=answer.headers.get("X-UniProt-Release"),
+        release=answer.headers.get(_RELEASE_FIELD),
         source_version=version,
     )
 

@@ -21,6 +21,13 @@ message is enough to build any of them, so that they cross process borders; the 
 
 from __future__ import annotations
 
+import errno
+from typing import Self
+
+_OF_THE_FOLDER = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR,
+)  # fmt: skip
+
 
 class ProfetError(Exception):
     """Everything profet reports on purpose."""
@@ -103,4 +110,26 @@ class MissingFileError(ProfetError, FileNotFoundError):
 
 
 class CacheError(ProfetError, OSError):
-    """The cache, or the folder to save into, cannot be read or written."""
+    """The cache, or the folder to save into, cannot be read or written.
+
+    Parameters
+    ----------
+    message
+        The sentence for the user.
+    code
+        What the operating system said, as in `errno`; None if it was not asked.
+    """
+
+    def __init__(self, message: str, *, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @classmethod
+    def of(cls, cause: OSError, what: str) -> Self:
+        """Make one of what the operating system said."""
+        return cls(f"{what}: {cause.strerror or cause}", code=cause.errno)
+
+    @property
+    def is_of_the_folder(self) -> bool:
+        """Whether every other file would fail likewise: the disk is full, or may not be written."""
+        return self.code in _OF_THE_FOLDER

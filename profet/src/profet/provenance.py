@@ -32,6 +32,8 @@ class Provenance:
         What the service said of the file (``release``: the UniProt release), None if nothing.
     source_version
         Version of the entry: its revision in the PDB, the version of the model in AlphaFold DB.
+    checked
+        When the service last said that this is still its file, as ISO 8601; None if it was not asked again.
     """
 
     database: str
@@ -44,6 +46,7 @@ class Provenance:
     last_modified: str | None = None
     release: str | None = None
     source_version: str | None = None
+    checked: str | None = None
 
     def to_json(self) -> bytes:
         """Return the sidecar file."""
@@ -68,11 +71,17 @@ class Provenance:
         return read
 
     @property
+    def current_at(self) -> datetime.datetime:
+        """When the service last said that this is its file."""
+        return datetime.datetime.fromisoformat(self.checked or self.retrieved)
+
+    @property
     def age_seconds(self) -> float:
-        """Seconds since the file came."""
-        return (now() - datetime.datetime.fromisoformat(self.retrieved)).total_seconds()
+        """Seconds since then."""
+        return (now() - self.current_at).total_seconds()
 
 
 def now() -> datetime.datetime:
-    """Return the time in UTC, to the second."""
-    return datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    """Return the time in UTC, to the millisecond."""
+    time = datetime.datetime.now(datetime.UTC)
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)

@@ -8,8 +8,8 @@ may edit or delete them: so they lie outside, and the cache never trusts them.
 
 An entry counts only if the sidecar is there and the sha256 in it is that of the uncompressed file; anything
 else is as good as absent and will be fetched again. Files are written beside and renamed, the sidecar last,
-so that jobs on a shared file system need no lock. That a file does *not* exist at a source is remembered for
-a day, as ``<id>.<ext>.absent``.
+so that jobs on a shared file system need no lock to be safe (`profet.claims` only saves them double work).
+That a file does *not* exist at a source is remembered for a day, as ``<id>.<ext>.absent``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +28,13 @@ from profet.whole_files import write_whole
 
 _logger = logging.getLogger(__name__)
 
-_HIDDEN_FOLDER = ".profet"
+HIDDEN_FOLDER = ".profet"
+CLAIMS, SAVED = "claims", "saved"
+"""Folders in it that are no source's."""
+
+PACKED, SIDECAR, ABSENT = ".gz", ".json", ".absent"
 _ABSENT_FOR_SECONDS = 24 * 3600.0
+_BETWEEN_RENAMES_SECONDS = 0.05
 _SAFE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 
 
@@ -68,28 +74,28 @@ class Store:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.root = directory / _HIDDEN_FOLDER
+        self.root = directory / HIDDEN_FOLDER
 
     def path(self, key: Key) -> Path:
         """Where the compressed file of an entry lies."""
-        return self.root / f"{key.name}.gz"
+        return self.root / f"{key.name}{PACKED}"
 
     def get(self, key: Key) -> Stored | None:
         """Return the entry if it is there, whole and verified."""
         path = self.path(key)
         try:
-            provenance = Provenance.from_json(_sidecar(path).read_bytes())
-            data, _ = compressed.unpack(path.read_bytes())
-            if hashlib.sha256(data).hexdigest() != provenance.sha256:
-                raise DamagedFileError("its sha256 is not the one recorded")
+            return read_verified(path)
         except (FileNotFoundError, NotADirectoryError):
+            return None
+        except DamagedFileError:
+            time.sleep(_BETWEEN_RENAMES_SECONDS)  # another process may be replacing both files just now
+        try:
+            return read_verified(path)
+        except FileNotFoundError:
             return None
         except DamagedFileError as error:
             _logger.warning("%s in the cache is damaged (%s) and will be fetched again", path, error)
             return None
-        except OSError as error:
-            raise CacheError(f"cannot read {path}: {error.strerror or error}") from error
-        return Stored(data=data, provenance=provenance)
 
     def put(self, key: Key, packed: bytes, provenance: Provenance) -> None:
         """Keep an entry.
@@ -101,9 +107,13 @@ class Store:
         provenance
             With the sha256 of the uncompressed file.
         """
-        path = self.path(key)
-        write_whole(path, packed)
-        write_whole(_sidecar(path), provenance.to_json())
+        write_whole(self.path(key), packed)
+        self.confirm(key, provenance)
+
+    def confirm(self, key: Key, provenance: Provenance) -> None:
+        """Replace the sidecar of an entry, as when the service says that the file is still the same."""
+        # Were a power cut to take it, the entry would be as good as absent; so it need not be flushed.
+        write_whole(sidecar(self.path(key)), provenance.to_json(), flush=False)
 
     def is_absent(self, key: Key) -> bool:
         """Whether the source said within the last day that it has no such file."""
@@ -115,11 +125,36 @@ class Store:
 
     def put_absent(self, key: Key, provenance: Provenance) -> None:
         """Remember that the source has no such file."""
-        write_whole(self._absent(key), provenance.to_json())
+        write_whole(self._absent(key), provenance.to_json(), flush=False)
 
     def _absent(self, key: Key) -> Path:
-        return self.root / f"{key.name}.absent"
+        return self.root / f"{key.name}{ABSENT}"
 
 
-def _sidecar(path: Path) -> Path:
-    return path.with_name(f"{path.name}.json")
+def sidecar(path: Path) -> Path:
+    """Where the provenance of a file of the cache lies."""
+    return path.with_name(f"{path.name}{SIDECAR}")
+
+
+def read_verified(path: Path) -> Stored:
+    """Read a file of the cache, uncompressed, and its sidecar.
+
+    Raises
+    ------
+    DamagedFileError
+        If they do not fit each other.
+    FileNotFoundError, NotADirectoryError
+        If one of them is not there.
+    CacheError
+        If they cannot be read.
+    """
+    try:
+        provenance = Provenance.from_json(sidecar(path).read_bytes())
+        data, _ = compressed.unpack(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise CacheError.of(error, f"cannot read {path}") from error
+    if hashlib.sha256(data).hexdigest() != provenance.sha256:
+        raise DamagedFileError("its sha256 is not the one recorded")
+    return Stored(data=data, provenance=provenance)

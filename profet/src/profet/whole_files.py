@@ -11,39 +11,50 @@ from typing import BinaryIO
 
 from profet.errors import CacheError
 
+UNFINISHED = ".part"
+"""How a file ends that a killed process has left behind; `profet cache prune` removes it."""
+
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
     """Open a file that takes its name only when the block ends without an exception.
 
     What is written goes to a hidden file in the same folder (made if need be), is flushed to the disk, and
     then takes the place of `path` in one step. If the block raises, nothing stays.
+
+    Parameters
+    ----------
+    path
+        The name it takes, over what may have it.
+    flush
+        Whether it has to outlive a power cut; not needed where its reader would notice and help himself.
 
     Raises
     ------
     CacheError
         If the folder cannot be written, or the disk is full.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}{UNFINISHED}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Exclusive, so that no link planted in a shared folder is followed; the umask decides who may read.
         with beside.open("xb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if flush:
+                file.flush()
+                os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
         _discard(beside)
-        raise CacheError(f"cannot write {path}: {error.strerror or error}") from error
+        raise CacheError.of(error, f"cannot write {path}") from error
     except BaseException:
         _discard(beside)
         raise
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, flush: bool = True) -> None:
     """Write `data` to `path`, whole or not at all."""
-    with whole_file(path) as file:
+    with whole_file(path, flush=flush) as file:
         file.write(data)
 
 
