@@ -76,21 +76,6 @@ def test_coverage_counts_each_residue_once(spans: list[tuple[int, int]]) -> None
     assert reference.residues_covered == len(covered)
 
 
-def test_entries_are_ranked_by_coverage_then_resolution_then_id() -> None:
-    entries = [
-        ("4DDD", "1.00 A", "A=1-20"),
-        ("3CCC", "-", "A/B=1-50"),
-        ("2BBB", "2.00 A", "A=1-25, B=26-50"),
-        ("1ZZZ", "2.00 A", "C=1-50"),
-        ("5EEE", "2.50 A", "A=1-50"),
-        ("not an id", "0.10 A", "A=1-60"),
-    ]
-
-    entry = parse_entry(record(**{**uniprot_record("P12345", "MKV", pdb=entries), "entryType": "x"}))
-
-    assert entry.ranked_pdb_ids() == ["1ZZZ", "2BBB", "5EEE", "3CCC", "4DDD"]
-
-
 def test_a_file_may_call_the_protein_by_any_of_its_accessions() -> None:
     isoforms = [
         {"isoformIds": ["P12345-3"], "isoformSequenceStatus": "Displayed"},
@@ -127,7 +112,6 @@ def test_recorded_entries_are_read(real_data: Path) -> None:
     assert entry.ranges() == ((1, 17),)
     assert len(entry.pdb_references) == 240
     assert all(reference.segments for reference in entry.pdb_references)
-    assert entry.ranked_pdb_ids()[0] == "8KF4"
     assert min(r.resolution_angstrom or 99 for r in entry.pdb_references) == 0.85
     assert (entry.canonical_isoform, entry.isoforms) == (1, tuple(range(1, 12)))
     assert entry.is_in_alphafold

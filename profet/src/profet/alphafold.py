@@ -42,7 +42,7 @@ class Alphafold_DB:  # noqa: N801 - published name
     def get_pdb(self, uniprot_id: str, filetype: str = FileType.cif) -> tuple[str, FileType, bytes]:
         """Get a model: the id as typed, its file type, its bytes."""
         found, _ = self._chooser.find(uniprot_id, FileType(filetype), "alphafold", others=False)
-        return found.identifier, found.filetype, found.stored.data
+        return found.identifier, found.filetype, found.data
 
 
 def _accession(typed: str) -> str:

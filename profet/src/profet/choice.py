@@ -2,56 +2,49 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from profet.access import Access
-from profet.databases.alphafold import AlphaFold
+from profet.databases import ALWAYS_ASKED, check_database, open_database
+from profet.databases.alphafold import DOCUMENTS, AlphaFold, Document
+from profet.databases.pdbe import best_structures
+from profet.databases.protocol import Database, Target
 from profet.databases.rcsb import Rcsb
+from profet.databases.rcsb_data import find_facts
 from profet.enums import FileType
-from profet.errors import InactiveAccessionError, InvalidChoiceError, StructureNotFoundError
-from profet.ids import PdbId, UniProtId, parse_id, shown
+from profet.errors import (
+    InvalidChoiceError,
+    InvalidIdError,
+    ProfetError,
+    ServiceError,
+    StructureNotFoundError,
+)
+from profet.hits import ORDER, StructureHit, parse_order, ranked
+from profet.ids import ModelId, PdbId, UniProtId, parse_id, shown
+from profet.obsolete import find_withdrawn
+from profet.resolving import databases_with, note_of_merger, resolve, resolve_many
 from profet.store import Stored
-from profet.uniprot import UniProtEntry, find_entry
+from profet.structure import Structure
+from profet.uniprot_batch import find_brief_entry
 
 _logger = logging.getLogger(__name__)
-
-Database = Literal["pdb", "alphafold"]
-DATABASES: tuple[Database, ...] = get_args(Database)
 
 _MOST_ENTRIES_TRIED = 5  # UniProt lags behind the PDB, so its best entry may be gone
 
 
 @dataclass(frozen=True, kw_only=True)
-class Structure:
-    """A structure that was found.
+class _Question:
+    """What is looked for, and as what."""
 
-    Attributes
-    ----------
-    identifier
-        What its file is called after: the id as typed, or ``P45523_1Q6U`` for a PDB entry found by accession.
-    """
-
-    identifier: str
-    database: Database
-    filetype: FileType
-    stored: Stored
-
-
-def check_database(name: str) -> Database:
-    """Recognise the name of a database.
-
-    Raises
-    ------
-    InvalidChoiceError
-        If there is no such database.
-    """
-    for database in DATABASES:
-        if name == database:
-            return database
-    raise InvalidChoiceError(f"there is no database {shown(name)}; profet knows {' and '.join(DATABASES)}")
+    typed: str
+    target: Target
+    filetype: FileType = FileType.cif
+    assembly: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Chooser:
@@ -61,144 +54,312 @@ class Chooser:
     ----------
     access
         The way to services, through the cache.
+    order
+        How structures of one protein are compared; see `profet.hits.parse_order`.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, *, order: str | Sequence[str] = ORDER) -> None:
         self._access = access
+        self._order = parse_order(order)
+        self._databases: dict[str, Database] = {}
+        self._lock = threading.Lock()
         self._pdb = Rcsb(access)
-        self._alphafold = AlphaFold(access)
-
-    def databases(self, typed: str) -> list[Database]:
-        """Names of all databases that hold a structure of an id.
-
-        Of an accession UniProt knows; a PDB id is looked up in the PDB.
-        """
-        identity = parse_id(typed)
-        if isinstance(identity, PdbId):
-            return ["pdb"] if self._pdb.holds(identity) else []
-        try:
-            return _held(identity, find_entry(self._access, identity))
-        except StructureNotFoundError:
-            return []
+        self.alphafold = AlphaFold(access)
 
     def find(
-        self, typed: str, filetype: FileType, database: Database, *, others: bool = True
-    ) -> tuple[Structure, list[Database]]:
+        self,
+        wanted: str | StructureHit,
+        filetype: FileType,
+        database: str,
+        *,
+        others: bool = True,
+        assembly: int | None = None,
+        target: Target | None = None,
+    ) -> tuple[Structure, list[str]]:
         """Find a structure, and the names of all databases that are known to hold one of that id.
 
         Parameters
         ----------
-        typed
-            The id.
+        wanted
+            The id, or a hit of `hits`.
         filetype
-            Wanted; the other one is taken if the structure does not exist in it.
+            Wanted; another one is taken if the structure does not exist in it.
         database
             Asked first.
         others
-            Whether to ask other databases too.
+            Whether to ask the PDB and AlphaFold DB too.
+        assembly
+            Number of the biological assembly; None for the deposited unit.
+        target
+            What `resolve_many` told of the id; None to ask for it now.
 
         Raises
         ------
         StructureNotFoundError
             If nobody has it. ``asked`` names who was asked.
         """
-        identity = parse_id(typed)
-        order: list[Database] = [database, *(name for name in DATABASES if name != database and others)]
-        if isinstance(identity, PdbId):
-            if "pdb" not in order:
-                raise StructureNotFoundError(f"{identity.typed} is a PDB id; {database} goes by accession")
-            return self._by_pdb_id(identity, filetype), ["pdb"]
-        entry, held, reason = self._ask_uniprot(identity)
-        # UniProt lags behind AlphaFold DB at times, so that is asked in the end even if not listed.
-        tried = [name for name in order if name in held]
-        tried += [name for name in order if name == "alphafold" and name not in held]
-        for name in tried:
-            found = self._by_accession(identity, entry, filetype, name)
-            if found is not None:
-                if name != database:
-                    _logger.info("%s: not in %s, taken from %s", identity.typed, database, name)
-                return found, held if name in held else [*held, name]
-        raise StructureNotFoundError(
-            f"no structure of {identity.typed} in {' or '.join(order)}" + (f": {reason}" if reason else ""),
-            accession=identity.text,
-            asked=("uniprot", *tried),
+        if assembly is not None and assembly < 1:
+            raise InvalidChoiceError(f"there is no assembly {assembly}: they are counted from 1")
+        if isinstance(wanted, StructureHit):
+            return self._of_hit(wanted, filetype, assembly), [wanted.database]
+        identity = parse_id(wanted)
+        asked = self._asked(identity, database, others=others, with_assemblies=assembly is not None)
+        reason = ""
+        if target is None:
+            target, reason = resolve(self._access, identity)
+        question = _Question(
+            typed=identity.typed,
+            target=target,
+            filetype=filetype,
+            assembly=assembly,
+            notes=note_of_merger(target),
         )
+        found = self._in_databases(question, asked) or self._in_place_of_withdrawn(question, asked)
+        if found is None:
+            raise _not_found(question, asked, reason)
+        return found, list(dict.fromkeys([*databases_with(target), found.database]))
+
+    def resolve_many(self, ids: Iterable[str]) -> dict[str, Target | ProfetError]:
+        """Learn what a choice needs of many ids, in as few requests as possible.
+
+        Returns
+        -------
+        dict
+            By the id as typed, what `find` takes as its ``target``, or why there is no structure. Ids that
+            are not in it have to be asked for one by one, as `find` does by itself.
+        """
+        parsed: dict[str, PdbId | UniProtId] = {}
+        resolved: dict[str, Target | ProfetError] = {}
+        for typed in ids:
+            try:
+                parsed[typed] = parse_id(typed)
+            except InvalidIdError as error:
+                resolved[typed] = error
+        told = resolve_many(self._access, parsed.values())
+        return resolved | {typed: told[identity] for typed, identity in parsed.items() if identity in told}
+
+    def databases(self, typed: str) -> list[str]:
+        """Names of the PDB and AlphaFold DB, if they hold a structure of an id.
+
+        Of an accession UniProt knows; a PDB id is looked up in the PDB, a model in AlphaFold DB.
+        """
+        identity = parse_id(typed)
+        if isinstance(identity, PdbId):
+            return ["pdb"] if self._pdb.holds(identity) else []
+        try:
+            if isinstance(identity, ModelId):
+                return ["alphafold"] if self.alphafold.prediction(identity.text) else []
+            return databases_with(Target(identity=identity, entry=find_brief_entry(self._access, identity)))
+        except StructureNotFoundError:
+            return []
+
+    def hits(
+        self,
+        typed: str,
+        *,
+        databases: Sequence[str] = ALWAYS_ASKED,
+        order: str | Sequence[str] | None = None,
+        observed: bool = False,
+    ) -> list[StructureHit]:
+        """List every known structure of an id, the best one first; see `profet.Fetcher.find`."""
+        identity = parse_id(typed)
+        target, reason = resolve(self._access, identity)
+        found: list[StructureHit] = []
+        for name in dict.fromkeys(map(check_database, databases)):
+            found += self._listed(name, target, observed=observed)
+        if not found:
+            raise _not_found(_Question(typed=identity.typed, target=target), databases, reason)
+        words = self._order if order is None else parse_order(order)
+        return ranked(found, words, databases=databases)
+
+    def document(self, typed: str, kind: Document) -> tuple[str, Stored]:
+        """Find a document on the AlphaFold model of an id; see `profet.Fetcher.get_confidence`."""
+        if kind not in DOCUMENTS:
+            known = ", ".join(DOCUMENTS)
+            raise InvalidChoiceError(f"there is no document {shown(kind)}; profet knows {known}")
+        identity = parse_id(typed)
+        target, reason = resolve(self._access, identity)
+        for hit in self.alphafold.find(target):
+            stored = self.alphafold.document(hit.accession or "", kind)
+            if stored is not None:
+                return identity.typed, stored
+        raise _not_found(_Question(typed=identity.typed, target=target), ["alphafold"], reason)
 
     def pdb_id_for(self, typed: str) -> str | None:
         """PDB entry that stands for an id: the id itself, or the best one that UniProt lists."""
-        identity = parse_id(typed)
-        if isinstance(identity, PdbId):
-            return identity.text
-        entry = find_entry(self._access, identity)
-        return next(iter(entry.ranked_pdb_ids()), None) if "pdb" in _held(identity, entry) else None
+        target, _ = resolve(self._access, parse_id(typed))
+        best = ranked(self._pdb.find(target), self._order)
+        return best[0].id if best else None
 
-    def _ask_uniprot(self, identity: UniProtId) -> tuple[UniProtEntry | None, list[Database], str]:
-        """Entry, databases that hold a structure, and the reason if UniProt has no such entry."""
-        try:
-            entry = find_entry(self._access, identity)
-        except InactiveAccessionError:
-            raise
-        except StructureNotFoundError as error:
-            return None, [], str(error)
-        return entry, _held(identity, entry), ""
+    def database(self, name: str) -> Database:
+        """The database of a name, made once."""
+        with self._lock:
+            if name not in self._databases:
+                self._databases[name] = open_database(name, self._access)
+            return self._databases[name]
 
-    def _by_pdb_id(self, identity: PdbId, filetype: FileType) -> Structure:
-        for kind in (filetype, filetype.other):
-            stored = self._pdb.fetch(identity, kind)
-            if stored is not None:
-                _tell_type(identity.typed, filetype, kind)
-                return Structure(identifier=identity.typed, database="pdb", filetype=kind, stored=stored)
-        raise StructureNotFoundError(
-            f"the PDB has no entry {identity.typed}", accession=identity.text, asked=("pdb",)
-        )
+    def _asked(
+        self, identity: PdbId | UniProtId, database: str, *, others: bool, with_assemblies: bool
+    ) -> list[str]:
+        if isinstance(identity, ModelId) and others:
+            return ["alphafold"]
+        names = [database, *(name for name in ALWAYS_ASKED if name != database and others)]
+        if not with_assemblies:
+            return names
+        able = [name for name in names if getattr(self.database(name), "has_assemblies", False)]
+        if not able:
+            raise InvalidChoiceError(f"{database} has no biological assemblies; the database pdb has")
+        return able
 
-    def _by_accession(
-        self, identity: UniProtId, entry: UniProtEntry | None, filetype: FileType, database: Database
-    ) -> Structure | None:
-        if database == "alphafold":
-            candidates = self._models(identity, entry, filetype)
-        else:
-            candidates = self._entries(identity, entry, filetype)
-        for identifier, kind, stored in candidates:
-            if stored is not None:
-                _tell_type(identifier, filetype, kind)
-                return Structure(identifier=identifier, database=database, filetype=kind, stored=stored)
+    def _in_databases(self, question: _Question, asked: Sequence[str]) -> Structure | None:
+        for name in asked:
+            hits = ranked(self.database(name).find(question.target), self._order, databases=asked)
+            notes = question.notes
+            if name != asked[0]:
+                notes += (f"{question.typed}: not in {asked[0]}, taken from {name}",)
+            found = self._first_there(dataclasses.replace(question, notes=notes), hits[:_MOST_ENTRIES_TRIED])
+            if found is not None:
+                return _told(found)
         return None
 
-    def _models(
-        self, identity: UniProtId, entry: UniProtEntry | None, filetype: FileType
-    ) -> Iterator[_Candidate]:
-        accession = entry.accession if entry else identity.accession  # another one if it was merged
-        is_canonical = _is_canonical(identity, entry)
-        model = accession if is_canonical else f"{accession}-{identity.isoform}"
-        for kind in (filetype, filetype.other):
-            yield identity.typed, kind, self._alphafold.fetch(model, kind)
+    def _first_there(self, question: _Question, hits: Iterable[StructureHit]) -> Structure | None:
+        notes = question.notes
+        for hit in hits:
+            chosen = dataclasses.replace(hit, assembly=question.assembly)
+            identifier = _identifier(question.typed, chosen)
+            for kind in _kinds(question.filetype):
+                stored = self.database(hit.database).fetch(chosen, kind.content)
+                if stored is not None:
+                    if kind is not question.filetype:
+                        notes += (f"{identifier} does not exist as {question.filetype}; it came as {kind}",)
+                    return Structure(
+                        identifier=identifier,
+                        database=hit.database,
+                        filetype=kind,
+                        stored=stored,
+                        hit=chosen,
+                        notes=notes,
+                    )
+            notes += (f"{hit.database} lists {hit.id} but has no file of it",)
+        return None
 
-    def _entries(
-        self, identity: UniProtId, entry: UniProtEntry | None, filetype: FileType
-    ) -> Iterator[_Candidate]:
-        for pdb_id in entry.ranked_pdb_ids()[:_MOST_ENTRIES_TRIED] if entry else ():
-            candidate = parse_id(pdb_id)
-            assert isinstance(candidate, PdbId)  # parse_entry let no other pass
-            for kind in (filetype, filetype.other):
-                yield f"{identity.typed}_{pdb_id}", kind, self._pdb.fetch(candidate, kind)
+    def _in_place_of_withdrawn(self, question: _Question, asked: Sequence[str]) -> Structure | None:
+        """What took the place of a PDB entry, if it was withdrawn for one other."""
+        pdb_id = question.target.pdb_id
+        if pdb_id is None or "pdb" not in asked:
+            return None
+        try:
+            withdrawn = find_withdrawn(self._access, pdb_id)
+        except ServiceError as error:
+            _logger.warning("whether %s was withdrawn cannot be told: %s", pdb_id.text, error)
+            return None
+        if withdrawn is None:
+            return None
+        if len(withdrawn.successors) != 1:
+            hint = (
+                f"ask for {' or '.join(withdrawn.successors)}"
+                if withdrawn.successors
+                else "nothing took its place"
+            )
+            raise StructureNotFoundError(
+                f"the PDB has withdrawn {pdb_id.text} ({withdrawn.date}): {hint}",
+                accession=pdb_id.text,
+                asked=("pdb",),
+            )
+        successor = parse_id(withdrawn.successors[0])
+        note = f"the PDB has withdrawn {pdb_id.text} ({withdrawn.date}); {successor.text} took its place"
+        followed = dataclasses.replace(
+            question, target=Target(identity=successor), notes=(*question.notes, note)
+        )
+        found = self._in_databases(followed, asked)
+        if found is None or found.hit.id != successor.text:
+            return found
+        # Named like an entry found by accession, so that nobody takes it for what was asked for.
+        label = dataclasses.replace(found.hit, label=successor.text)
+        return dataclasses.replace(found, identifier=_identifier(question.typed, label))
+
+    def _of_hit(self, hit: StructureHit, filetype: FileType, assembly: int | None) -> Structure:
+        check_database(hit.database)
+        if assembly is not None and not getattr(self.database(hit.database), "has_assemblies", False):
+            raise InvalidChoiceError(f"{hit.database} has no biological assemblies; the database pdb has")
+        typed = (hit.accession if hit.label or hit.is_predicted else None) or hit.id
+        identity = PdbId(typed=typed, text=typed)
+        question = _Question(
+            typed=typed,
+            target=Target(identity=identity),
+            filetype=filetype,
+            assembly=assembly if assembly is not None else hit.assembly,
+        )
+        found = self._first_there(question, [hit])
+        if found is None:
+            raise StructureNotFoundError(
+                f"{hit.database} has no file of {hit.id}", accession=typed, asked=(hit.database,)
+            )
+        return _told(found)
+
+    def _listed(self, name: str, target: Target, *, observed: bool) -> Sequence[StructureHit]:
+        if name == "pdb" and target.pdb_id is not None:
+            facts = find_facts(self._access, [target.pdb_id])
+            return [hit for entry in facts.values() for hit in entry.hits(name)]
+        hits = self.database(name).find(target)
+        if name != "pdb" or not observed or target.accession is None or not target.is_canonical:
+            return hits
+        return self._with_observed(hits, target)
+
+    def _with_observed(self, hits: Sequence[StructureHit], target: Target) -> list[StructureHit]:
+        """Put what PDBe says was observed in the place of what the constructs had."""
+        length = len(target.entry.sequence) if target.entry else 0
+        seen = {hit.id: hit for hit in best_structures(self._access, target.accession or "", length)}
+        known = {hit.id: hit for hit in hits}
+        # The two lists are of different dates; an entry that only one has is there all the same.
+        return [
+            dataclasses.replace(
+                known.get(pdb_id, hit),
+                database="pdb",
+                chains=hit.chains,
+                range=hit.range,
+                segments=hit.segments,
+                coverage=hit.coverage,
+                label=hit.label,
+            )
+            for pdb_id, hit in seen.items()
+        ] + [hit for hit in hits if hit.id not in seen]
 
 
-_Candidate = tuple[str, FileType, Stored | None]
-"""What a file would be called after, its type, and the file; each is asked for when its turn comes."""
+def _kinds(wanted: FileType) -> Iterator[FileType]:
+    """File types to try, the one that is wanted first."""
+    tried: list[FileType] = []
+    while wanted not in tried:
+        tried.append(wanted)
+        yield wanted
+        wanted = wanted.other
 
 
-def _is_canonical(identity: UniProtId, entry: UniProtEntry | None) -> bool:
-    return identity.isoform is None or (entry is not None and identity.isoform == entry.canonical_isoform)
+def _identifier(typed: str, hit: StructureHit) -> str:
+    name = f"{typed}_{hit.label}" if hit.label else typed
+    return name if hit.assembly is None else f"{name}-assembly{hit.assembly}"
 
 
-def _held(identity: UniProtId, entry: UniProtEntry) -> list[Database]:
-    # UniProt's list of PDB entries is of the canonical sequence and does not tell isoforms apart.
-    held = {"pdb": bool(entry.pdb_references) and _is_canonical(identity, entry)}
-    held["alphafold"] = entry.is_in_alphafold
-    return [name for name in DATABASES if held[name]]
+def _told(found: Structure) -> Structure:
+    """Write the notes into the log: nothing is done otherwise than asked for without a word."""
+    for note in found.notes:
+        _logger.warning("%s", note)
+    return found
 
 
-def _tell_type(identifier: str, wanted: FileType, found: FileType) -> None:
-    if found is not wanted:
-        _logger.warning("%s does not exist as %s; it came as %s", identifier, wanted, found)
+def _not_found(question: _Question, asked: Sequence[str], reason: str) -> StructureNotFoundError:
+    identity = question.target.identity
+    what = (
+        question.typed if question.assembly is None else f"assembly {question.assembly} of {question.typed}"
+    )
+    if isinstance(identity, PdbId):
+        if "pdb" in asked:
+            message = (
+                f"the PDB has no entry {what}" if question.assembly is None else f"the PDB has no {what}"
+            )
+        else:
+            message = f"{what} is a PDB id; {asked[0]} goes by accession"
+        return StructureNotFoundError(message, accession=identity.text, asked=tuple(asked))
+    message = f"no structure of {what} in {' or '.join(asked)}" + (f": {reason}" if reason else "")
+    source = () if isinstance(identity, ModelId) else ("uniprot",)
+    return StructureNotFoundError(message, accession=identity.text, asked=(*source, *asked))

@@ -8,17 +8,28 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from profet import settings
 from profet.access import Access
 from profet.cache import PDBFileCache
-from profet.choice import Chooser, Database, Structure, check_database
+from profet.choice import Chooser
 from profet.cleaning.clean import clean_with
 from profet.cleaning.options import CleanOptions
+from profet.databases import ALWAYS_ASKED, check_database
+from profet.databases.alphafold import Document
+from profet.databases.protocol import Target
 from profet.enums import FileType
 from profet.errors import NotFetchedError, ProfetError, StructureNotFoundError
+from profet.hits import StructureHit
 from profet.ids import PdbId, parse_id
 from profet.result import FetchResult
+from profet.sequences import Sequences
+from profet.structure import Structure
+from profet.whole_files import write_whole
+
+if TYPE_CHECKING:
+    from Bio.SeqRecord import SeqRecord
 
 _logger = logging.getLogger(__name__)
 
@@ -32,7 +43,8 @@ class Fetcher:
     Parameters
     ----------
     main_db
-        Database that is asked first: ``"pdb"`` or ``"alphafold"``.
+        Database that is asked first: ``"pdb"``, ``"alphafold"``, or another one that
+        `profet.databases.names` knows. If it holds nothing, those two are asked.
     save_directory
         Where files are saved; ``~`` is expanded. None: the cache folder, ``~/.cache/pdb``.
 
@@ -55,29 +67,38 @@ class Fetcher:
             self.set_directory(save_directory)
         self._access = Access()
         self._chooser = Chooser(self._access)
+        self._sequences = Sequences(self._access)
         self._history: dict[str, list[str]] = {}
         self._saved: dict[str, Path] = {}
         self._lock = threading.Lock()
 
     def get_file(
         self,
-        uniprot_id: str,
+        uniprot_id: str | StructureHit,
         filetype: str = FileType.cif,
         filesave: bool = False,
         db: str | None = None,
+        *,
+        assembly: int | None = None,
     ) -> tuple[str | None, bytes]:
         """Get a structure.
 
         Parameters
         ----------
         uniprot_id
-            UniProt accession, isoform or PDB id, in any case.
+            UniProt accession, isoform, name of an entry, PDB id, or name of an AlphaFold model, in any case;
+            or one of the hits that `find` returned.
         filetype
-            ``"cif"`` or ``"pdb"``. If the structure does not exist in it, it comes in the other one.
+            ``"cif"`` or ``"pdb"``; ``"cif.gz"`` and ``"pdb.gz"`` for the same compressed; ``"bcif"`` for
+            BinaryCIF. If the structure does not exist in it, it comes as ``cif`` or ``pdb``, and a warning in
+            the log says so.
         filesave
             Whether to place the file in the save directory, over one of the same name.
         db
-            Database to ask first; None for the default one. If it has no structure, the other one is asked.
+            Database to ask first; None for the default one. If it has no structure, the PDB and AlphaFold DB
+            are asked, and a warning in the log says so.
+        assembly
+            Number of the biological assembly to get, counted from 1, instead of the deposited unit.
 
         Returns
         -------
@@ -98,9 +119,9 @@ class Fetcher:
             If it cannot be kept or saved.
         """
         kind, database = FileType(filetype), self._main_db if db is None else check_database(db)
-        structure = self._find(uniprot_id, kind, database)
+        structure = self._find(uniprot_id, kind, database, assembly=assembly)
         path = str(self._save(structure, uniprot_id)) if filesave else None
-        return path, structure.stored.data
+        return path, structure.data
 
     def get_files(
         self,
@@ -116,7 +137,8 @@ class Fetcher:
         Parameters
         ----------
         ids
-            As for `get_file`; one that occurs twice is fetched once.
+            As for `get_file`; one that occurs twice is fetched once. What UniProt has to say of all of them
+            is asked for first, a thousand accessions at a time.
         filetype, db
             As for `get_file`.
         workers
@@ -132,9 +154,11 @@ class Fetcher:
         wanted = list(ids)
         kind, database = FileType(filetype), self._main_db if db is None else check_database(db)
         results: dict[str, FetchResult] = {}
+        resolved = self._chooser.resolve_many(dict.fromkeys(wanted))
         with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="profet") as pool:
             futures = {
-                pool.submit(self._get_one, item, kind, database): item for item in dict.fromkeys(wanted)
+                pool.submit(self._get_one, item, kind, database, resolved.get(item)): item
+                for item in dict.fromkeys(wanted)
             }
             try:
                 for future in as_completed(futures):
@@ -164,7 +188,123 @@ class Fetcher:
             What the file is called after (``P45523_1Q6U``), its type, its bytes.
         """
         found, _ = self._chooser.find(prot_id, FileType(filetype), check_database(db), others=False)
-        return found.identifier, found.filetype, found.stored.data
+        return found.identifier, found.filetype, found.data
+
+    def find(
+        self,
+        uniprot_id: str,
+        *,
+        databases: Sequence[str] | None = None,
+        order: str | Sequence[str] | None = None,
+        observed: bool = False,
+    ) -> list[StructureHit]:
+        """List every known structure of a protein, the best one first.
+
+        For an accession this is one request at most, to UniProt, which lists the entries of the PDB and the
+        model of AlphaFold DB; for a PDB id one to the RCSB. No structure file is fetched.
+
+        Parameters
+        ----------
+        uniprot_id
+            As for `get_file`.
+        databases
+            Which to list, by name; None for the default one, the PDB and AlphaFold DB. Others that
+            `profet.databases.names` knows take a request each.
+        order
+            What to compare first: ``"database"`` (in the order of `databases`), ``"coverage"``,
+            ``"resolution"``, ``"method"``; words with commas between them, or a sequence. What is not named
+            follows in this order.
+        observed
+            Count as covered only residues that were observed, as PDBe tells in one more request. Otherwise
+            it is all that the construct had.
+
+        Returns
+        -------
+        list of StructureHit
+            Each says why it comes before the next. `get_file` takes any of them.
+
+        Raises
+        ------
+        StructureNotFoundError
+            If there is none.
+        """
+        names = databases or tuple(dict.fromkeys([self._main_db, *ALWAYS_ASKED]))
+        return self._chooser.hits(uniprot_id, databases=names, order=order, observed=observed)
+
+    def get_sequence(
+        self, uniprot_id: str, *, chain: str | None = None, cleave_signal: bool = False
+    ) -> SeqRecord:
+        """Get the sequence of a protein, or of a chain of a PDB entry.
+
+        Parameters
+        ----------
+        uniprot_id
+            UniProt accession, isoform, name of an entry, or PDB id.
+        chain
+            Which chain of a PDB entry, by the authors' name; needed if its chains differ.
+        cleave_signal
+            Leave out the signal peptide, where UniProt says that there is one. The annotation
+            ``signal_peptide`` of the record then holds its range.
+
+        Returns
+        -------
+        Bio.SeqRecord.SeqRecord
+            That of a PDB entry is called ``1AKI_A`` and has the annotations ``chain``, ``label_chain``,
+            ``entity`` and ``organism``.
+
+        Raises
+        ------
+        StructureNotFoundError
+            If there is no such protein or entry.
+        InvalidChoiceError
+            If the chains of a PDB entry differ and none was chosen.
+        RefusedError
+            If UniProt does not know where the signal peptide ends, or an isoform begins otherwise.
+        """
+        return self._sequences.one(uniprot_id, chain=chain, cleave_signal=cleave_signal)
+
+    def get_sequences(self, ids: str | Iterable[str], *, cleave_signal: bool = False) -> list[SeqRecord]:
+        """Get the sequences of one id or of several: one of a protein, one for each chain of a PDB entry.
+
+        Raises
+        ------
+        StructureNotFoundError, RefusedError
+            As `get_sequence`, for the first id that fails.
+        """
+        return self._sequences.all_of_many(
+            [ids] if isinstance(ids, str) else ids, cleave_signal=cleave_signal
+        )
+
+    def get_confidence(
+        self, uniprot_id: str, kind: Document = "plddt", filesave: bool = False
+    ) -> tuple[str | None, bytes]:
+        """Get what AlphaFold DB says of how far its model can be trusted.
+
+        Parameters
+        ----------
+        uniprot_id
+            UniProt accession, isoform, name of an entry, or name of a model.
+        kind
+            ``"plddt"``: the confidence of each residue; ``"pae"``: the predicted aligned error of each pair.
+        filesave
+            Whether to place it in the save directory, as ``<id>.plddt.json`` or ``<id>.pae.json``.
+
+        Returns
+        -------
+        tuple
+            Path of the saved file, or None; and the document, JSON.
+
+        Raises
+        ------
+        StructureNotFoundError
+            If there is no model.
+        """
+        typed, stored = self._chooser.document(uniprot_id, kind)
+        if not filesave:
+            return None, stored.data
+        path = Path(self.cache().directory, f"{typed.lower()}.{kind}.json")
+        write_whole(path, stored.data)
+        return str(path), stored.data
 
     def search_history(self) -> dict[str, list[str]]:
         """Ids that were fetched, as typed, each with every database that holds a structure of it.
@@ -183,7 +323,7 @@ class Fetcher:
         return self._main_db
 
     def set_default_db(self, db: str) -> None:
-        """Set the database that is asked first: ``"pdb"`` or ``"alphafold"``."""
+        """Set the database that is asked first, as ``main_db`` of a new fetcher."""
         self._main_db = check_database(db)
 
     def cache(self) -> PDBFileCache:
@@ -242,9 +382,18 @@ class Fetcher:
         _logger.info("%s: saved as %s", uniprot_id, report.path)
         return str(report.path)
 
-    def _find(self, typed: str, kind: FileType, database: Database) -> Structure:
+    def _find(
+        self,
+        wanted: str | StructureHit,
+        kind: FileType,
+        database: str,
+        *,
+        assembly: int | None = None,
+        target: Target | None = None,
+    ) -> Structure:
+        typed = wanted.id if isinstance(wanted, StructureHit) else wanted
         try:
-            structure, held = self._chooser.find(typed, kind, database)
+            structure, held = self._chooser.find(wanted, kind, database, assembly=assembly, target=target)
         except StructureNotFoundError:
             self._record(typed, [])
             raise
@@ -255,9 +404,15 @@ class Fetcher:
         with self._lock:
             self._history[typed] = list(held)
 
-    def _get_one(self, typed: str, kind: FileType, database: Database) -> FetchResult:
+    def _get_one(
+        self, typed: str, kind: FileType, database: str, resolved: Target | ProfetError | None
+    ) -> FetchResult:
+        if isinstance(resolved, ProfetError):
+            if isinstance(resolved, StructureNotFoundError):
+                self._record(typed, [])
+            return FetchResult(id=typed, error=resolved)
         try:
-            structure = self._find(typed, kind, database)
+            structure = self._find(typed, kind, database, target=resolved)
             path = self._save(structure, typed)
         except ProfetError as error:
             return FetchResult(id=typed, error=error)
@@ -267,21 +422,25 @@ class Fetcher:
             filetype=structure.filetype,
             path=path,
             provenance=structure.stored.provenance,
+            notes=structure.notes,
         )
 
-    def _save(self, structure: Structure, typed: str) -> Path:
+    def _save(self, structure: Structure, wanted: str | StructureHit) -> Path:
         cache = self.cache()
-        cache[structure.identifier] = structure.database, structure.filetype, structure.stored.data
+        if structure.database not in ALWAYS_ASKED:
+            # The names that profet has always given belong to these two; others have a folder of their own.
+            cache = PDBFileCache(Path(cache.directory, structure.database))
+        cache[structure.identifier] = structure.database, structure.filetype, structure.data
         path = Path(cache.path(structure.identifier, structure.filetype))
         with self._lock:
-            self._saved[parse_id(typed).text] = path
+            self._saved[_text(wanted)] = path
         return path
 
     def _saved_file(self, typed: str) -> Path:
         cache = self.cache()
         with self._lock:
             last = self._saved.get(parse_id(typed).text)
-        if last is not None and last.exists() and str(last.parent) == cache.directory:
+        if last is not None and last.exists() and last.is_relative_to(cache.directory):
             return last
         found = cache.find(typed.strip()) or cache.find_of_accession(typed.strip())
         if not found:
@@ -291,3 +450,9 @@ class Fetcher:
                 accession=typed.strip(),
             )
         return Path(found[0])
+
+
+def _text(wanted: str | StructureHit) -> str:
+    """What a structure is remembered by: the id as profet writes it."""
+    typed = (wanted.accession or wanted.id) if isinstance(wanted, StructureHit) else wanted
+    return parse_id(typed).text

@@ -44,4 +44,4 @@ class PDB_DB:  # noqa: N801 - published name
     def get_pdb(self, uniprot_id: str, filetype: str = FileType.cif) -> tuple[str, FileType, bytes]:
         """Get a structure: what it is called after (``P45523_1Q6U``), its type, its bytes."""
         found, _ = self._chooser.find(uniprot_id, FileType(filetype), "pdb", others=False)
-        return found.identifier, found.filetype, found.stored.data
+        return found.identifier, found.filetype, found.data

@@ -27,6 +27,8 @@ class FetchResult:
         Why there is no file; None when all went well.
     provenance
         Origin of the file.
+    notes
+        What was done otherwise than asked for, a sentence each: another database, file type or entry.
     """
 
     id: str
@@ -35,3 +37,4 @@ class FetchResult:
     path: Path | None = None
     error: ProfetError | None = None
     provenance: Provenance | None = None
+    notes: tuple[str, ...] = ()

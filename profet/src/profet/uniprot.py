@@ -17,8 +17,12 @@ from profet.errors import (
     RefusedError,
     StructureNotFoundError,
 )
+from profet.hits import residues_in
 from profet.ids import PdbId, UniProtId, parse_id
 from profet.store import Key
+
+SOURCE = "uniprot"
+"""Folder of the cache that holds what UniProt sent."""
 
 SIGNAL_PEPTIDE = "Signal"
 """UniProt's name of the feature."""
@@ -49,11 +53,7 @@ class PdbReference:
     @property
     def residues_covered(self) -> int:
         """How many residues of the protein the construct holds, whichever chain has them."""
-        covered, reached = 0, 0
-        for _, first, last in sorted(self.segments, key=lambda segment: segment[1:]):
-            covered += max(0, last - max(first - 1, reached))
-            reached = max(reached, last)
-        return covered
+        return residues_in(self.segments)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,15 +78,6 @@ class UniProtEntry:
     is_in_alphafold: bool
     isoforms: tuple[int, ...] = ()
     canonical_isoform: int | None = None
-
-    def ranked_pdb_ids(self) -> list[str]:
-        """PDB entries of the protein: most residues covered first, then best resolution, then id."""
-
-        def rank(reference: PdbReference) -> tuple[int, float, str]:
-            resolution = reference.resolution_angstrom
-            return -reference.residues_covered, resolution or float("inf"), reference.pdb_id
-
-        return [reference.pdb_id for reference in sorted(self.pdb_references, key=rank)]
 
     def is_named(self, accession: str) -> bool:
         """Whether a file that says `accession` means the canonical sequence of this entry."""
@@ -132,18 +123,34 @@ def find_entry(access: Access, identity: UniProtId) -> UniProtEntry:
     """
     accession = identity.accession
     url = f"{settings.service_url('UNIPROT')}/uniprotkb/{quote(accession)}.json"
-    record = access.record(Key(source="uniprot", id=accession, extension="json"), url)
+    record = access.record(entry_key(accession), url)
     if record is None:
         raise StructureNotFoundError(
-            f"UniProt has no entry {accession}", accession=accession, asked=("uniprot",)
+            f"UniProt has no entry {accession}", accession=accession, asked=(SOURCE,)
         )
+    return read_entry(record, identity)
+
+
+def entry_key(accession: str) -> Key:
+    """Where the cache keeps the whole record of an entry."""
+    return Key(source=SOURCE, id=accession, extension="json")
+
+
+def read_entry(record: Any, identity: UniProtId) -> UniProtEntry:
+    """Read the record that UniProt sent for an identity; see `parse_entry`.
+
+    Raises
+    ------
+    StructureNotFoundError
+        If there is no such isoform in it.
+    """
     entry = parse_entry(record)
     if identity.isoform and entry.isoforms and identity.isoform not in entry.isoforms:
-        known = ", ".join(f"{accession}-{number}" for number in entry.isoforms)
+        known = ", ".join(f"{entry.accession}-{number}" for number in entry.isoforms)
         raise StructureNotFoundError(
             f"UniProt has no isoform {identity.text}; it has {known}",
             accession=identity.text,
-            asked=("uniprot",),
+            asked=(SOURCE,),
         )
     return entry
 
@@ -257,6 +264,7 @@ def _inactive(record: Mapping[str, Any]) -> InactiveAccessionError:
         hint = f"ask for {' or '.join(successors)} instead"
     else:
         hint = str(reason.get("deletedReason") or "it has no successor")
+        hint += f"; AlphaFold DB may still have a model, AF-{accession}-F1"
     return InactiveAccessionError(
         f"UniProt has withdrawn {accession} ({kind}): {hint}", accession=accession, replaced_by=successors
     )

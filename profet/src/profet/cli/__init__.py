@@ -13,12 +13,12 @@ from collections.abc import Sequence
 import click
 
 from profet import __version__
-from profet.cli import old_form
+from profet.cli import find, old_form, sequence
 from profet.cli.group import OldFormGroup
 from profet.cli.terminal import complain, exit_code
 from profet.errors import ProfetError
 
-COMMANDS: tuple[click.Command, ...] = (old_form.fetch,)
+COMMANDS: tuple[click.Command, ...] = (old_form.fetch, find.find, sequence.sequence)
 """Every subcommand; the first one is what runs where none is named."""
 
 _HELP = f"""{old_form.EXAMPLE}
