@@ -15,6 +15,7 @@ doi:10.1145/2063384.2063405; the constants are those of its reference implementa
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -144,11 +145,15 @@ class Draws:
         For whole images, so numpy's generator makes them, one of its own for each sample.
         """
         fields = np.empty((len(self), *shape), dtype=np.float32)
-        for row, words in enumerate(self.words(4).tolist()):
-            key = words[0] | words[1] << 32 | words[2] << 64 | words[3] << 96
-            generator = np.random.Generator(np.random.Philox(key=key))
+        for row, generator in enumerate(self.generators()):
             generator.standard_normal(dtype=np.float32, out=fields[row])
         return fields
+
+    def generators(self) -> Iterator[np.random.Generator]:
+        """Yield a generator of numpy's for each sample, for as many numbers as an image has pixels."""
+        for words in self.words(4).tolist():
+            key = words[0] | words[1] << 32 | words[2] << 64 | words[3] << 96
+            yield np.random.Generator(np.random.Philox(key=key))
 
     def seeds(self) -> Integers:
         """Return a seed for each sample, from 0 up to 2**63: for generators that are not ours."""

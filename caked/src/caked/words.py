@@ -33,16 +33,16 @@ AUGMENTATIONS = {
 class Rescale(FourierCrop):
     """Bring every axis to ``size`` pixels, and warn where that changes the aspect."""
 
-    def image(self, image: Tensor) -> Tensor:
+    def transform(self, image: Tensor, parameters: tuple[int, ...]) -> Tensor:
         """Rescale every spatial axis."""
         shape = tuple(image.shape[2:])
         if len(set(shape)) > 1:
             warnings.warn(
-                f"rescale={self.size} brings images of shape {shape} to {self.sizes_for(image)}: their "
+                f"rescale={self.size} brings images of shape {shape} to {parameters}: their "
                 "aspect changes, and with it the pixel size along each axis.",
                 stacklevel=2,
             )
-        return super().image(image)
+        return super().transform(image, parameters)
 
 
 def transform_of(word: str, size: int) -> Transform:

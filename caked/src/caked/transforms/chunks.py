@@ -1,14 +1,18 @@
-"""Large samples a few at a time: temporary arrays that fit the processor's cache are far quicker."""
+"""Batches in pieces: large samples a few at a time, and pieces put together again."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
 
+from caked.errors import ShapeError
 from caked.randomness import Draws
 from caked.transforms.base import Batch, Transform
 
-__all__ = ["CHUNK_BYTES", "join_batches", "transform_in_chunks"]
+__all__ = ["CHUNK_BYTES", "check_alike", "join_batches", "reassemble", "take_rows", "transform_in_chunks"]
 
 CHUNK_BYTES = 4 << 20
 
@@ -16,7 +20,8 @@ CHUNK_BYTES = 4 << 20
 def transform_in_chunks(transform: Transform, batch: Batch, draws: Draws) -> Batch:
     """Apply a transform to a batch, on a processor in pieces of some megabytes.
 
-    Every transform works on each sample by itself, so that the pieces change nothing but the time.
+    Temporary arrays that fit the processor's cache are far quicker. Every transform works on each sample by
+    itself, so that the pieces change nothing but the time.
     """
     image: Tensor = batch["image"]
     count = max(1, CHUNK_BYTES // max(1, image[0].numel() * image.element_size()))
@@ -27,6 +32,7 @@ def transform_in_chunks(transform: Transform, batch: Batch, draws: Draws) -> Bat
         rows = slice(start, start + count)
         piece = {key: values[rows] for key, values in batch.items()}
         pieces.append(transform(piece, draws.select(rows)))
+    check_alike(pieces, type(transform).__name__)
     return join_batches(pieces)
 
 
@@ -39,3 +45,44 @@ def join_batches(parts: list[Batch]) -> Batch:
         else:
             joined[key] = [value for part in parts for value in part[key]]
     return joined
+
+
+def take_rows(batch: Batch, rows: Sequence[int]) -> Batch:
+    """Return some of the samples of a batch, as a batch of their own."""
+    chosen = torch.as_tensor(rows, dtype=torch.int64)
+    return {
+        key: values[chosen.to(values.device)] if isinstance(values, Tensor) else [values[k] for k in rows]
+        for key, values in batch.items()
+    }
+
+
+def reassemble(parts: list[Batch], rows: Sequence[Sequence[int]], what: str) -> Batch:
+    """Put batches of some samples each together again, in the order of the rows that they were taken from.
+
+    Parameters
+    ----------
+    what
+        Names who changed them, for messages.
+
+    Raises
+    ------
+    ShapeError
+        If their images differ in shape now, or one of them has come to know what another does not.
+    """
+    check_alike(parts, what)
+    if len(parts) == 1:
+        return parts[0]
+    order = np.argsort(np.concatenate([np.asarray(part) for part in rows]), kind="stable").tolist()
+    return take_rows(join_batches(parts), order)
+
+
+def check_alike(parts: Sequence[Batch], what: str) -> None:
+    """Check that batches have images of one shape, and know the same."""
+    shapes = {tuple(part["image"].shape[1:]) for part in parts}
+    if len(shapes) > 1:
+        told = " and ".join(str(shape) for shape in sorted(shapes))
+        raise ShapeError(f"{what} changes only some samples and has to keep the shape, not make {told}.")
+    keys = {frozenset(part) for part in parts}
+    if len(keys) > 1:
+        told = ", ".join(sorted(frozenset.union(*keys) - frozenset.intersection(*keys)))
+        raise ShapeError(f"{what} changes only some samples, and not all would know {told}.")

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from caked.errors import InvalidOptionError, ShapeError
 from caked.randomness import Draws
-from caked.transforms.base import Batch, Transform, register, spatial_axes
+from caked.transforms.base import Batch, register, spatial_axes
+from caked.transforms.moving import Geometric, Motion
+from caked.transforms.resize import check_size, sizes_for
+from caked.transforms.spectral import one_thread
+from caked.transforms.taps import apply_taps, linear_taps, nearest_taps
 
-__all__ = ["FourierCrop", "fourier_resample", "one_thread"]
+__all__ = ["FourierCrop", "fourier_resample"]
+
+LONGEST_BY_MATRIX = 256
+"""Up to this length an axis is resampled by one matrix product, which is quicker than two transforms."""
 
 
 @register("fourier_crop")
-class FourierCrop(Transform):
+class FourierCrop(Geometric):
     """Bring images to another number of pixels by cropping (or padding) their Fourier transform.
 
     The field of view stays, so the pixel size of an axis becomes ``pixel_size * N / n``; the mean stays; and
@@ -26,6 +36,9 @@ class FourierCrop(Transform):
     ----------
     size
         New number of pixels: one for every axis, or one for each.
+    pixel_size_angstrom
+        Instead of a size: the pixel size to come as near to as an even number of pixels allows. The samples
+        of a batch need to know theirs, and have one in common; what it becomes is in the batch.
 
     Notes
     -----
@@ -34,6 +47,10 @@ class FourierCrop(Transform):
     this the Fourier method of ``scipy.signal.resample``. Source: Fourier cropping ("binning") as in
     RELION's ``resizeMap``; each axis is taken as periodic.
 
+    The first pixel's centre stays, so pixel p of an axis goes to ``p n / N``. Targets are cropped in the
+    same way; masks take the nearest pixel, and weights follow linearly, so that they stay between the values
+    that they had. A missing wedge is cropped too.
+
     Examples
     --------
     >>> wave = torch.cos(torch.arange(8) * torch.pi / 4).reshape(1, 1, 8)
@@ -41,42 +58,91 @@ class FourierCrop(Transform):
     [1.0, 0.0, -1.0, 0.0]
     """
 
-    def __init__(self, *, size: int | Sequence[int]) -> None:
-        sizes = [size] if isinstance(size, int) else list(size)
-        if not sizes or any(n < 1 for n in sizes):
-            raise InvalidOptionError(f"A size is a positive number of pixels, or one an axis, not {size}.")
-        super().__init__(size=size if isinstance(size, int) else sizes)
-        self.size = size if isinstance(size, int) else tuple(sizes)
+    is_random = False
 
-    def batch(self, batch: Batch, draws: Draws) -> Batch:
-        """Rescale the image, and the pixel size with it."""
-        before = batch["image"].shape[2:]
-        batch["image"] = self.image(batch["image"])
-        pixel_size = batch.get("pixel_size_angstrom")
-        if pixel_size is not None:
-            after = batch["image"].shape[2:]
-            factors = [n_before / n_after for n_before, n_after in zip(before, after, strict=True)]
-            batch["pixel_size_angstrom"] = pixel_size * pixel_size.new_tensor(factors)
-        return batch
+    def __init__(
+        self, *, size: int | Sequence[int] | None = None, pixel_size_angstrom: float | None = None
+    ) -> None:
+        if (size is None) == (pixel_size_angstrom is None):
+            raise InvalidOptionError("A Fourier crop is to a size or to a pixel size in Å: give one of them.")
+        if pixel_size_angstrom is not None:
+            if not 0 < pixel_size_angstrom < np.inf:
+                raise InvalidOptionError(f"A pixel size is positive, and {pixel_size_angstrom} Å is not.")
+            super().__init__(pixel_size_angstrom=pixel_size_angstrom)
+        else:
+            assert size is not None
+            super().__init__(size=size if isinstance(size, int) else list(size))
+        self.size = None if size is None else check_size(size)
+        self.pixel_size_angstrom = pixel_size_angstrom
+
+    def choose(self, batch: Batch, draws: Draws) -> tuple[int, ...]:
+        """Return the new length of each axis."""
+        if self.size is not None:
+            return self.sizes_for(batch["image"])
+        known = batch.get("pixel_size_angstrom")
+        if known is None or not bool((known > 0).all()) or not bool((known == known[:1]).all()):
+            raise InvalidOptionError(
+                "To crop to a pixel size, the samples of a batch have to know theirs, and have the same."
+            )
+        lengths = np.array(batch["image"].shape[2:])
+        halves = np.rint(lengths * known[0].cpu().numpy() / self.pixel_size_angstrom / 2)
+        return tuple(int(n) for n in 2 * np.maximum(1, halves))
 
     def image(self, image: Tensor) -> Tensor:
         """Rescale every spatial axis."""
-        return fourier_resample(image, self.sizes_for(image))
+        return self.transform(image, self.sizes_for(image))
+
+    def transform(self, image: Tensor, parameters: tuple[int, ...]) -> Tensor:
+        """Rescale every spatial axis."""
+        return fourier_resample(image, parameters)
+
+    def transform_mask(self, mask: Tensor, parameters: tuple[int, ...]) -> Tensor:
+        """Take the nearest pixel."""
+        return _resample(mask, parameters, nearest_taps)
+
+    def transform_weight(self, weight: Tensor, parameters: tuple[int, ...]) -> Tensor:
+        """Interpolate linearly."""
+        return _resample(weight, parameters, linear_taps)
+
+    def transform_wedge(self, wedge: Tensor, parameters: tuple[int, ...]) -> Tensor:
+        """Keep the frequencies that the new grid has; those that it has for the first time are unknown: 0."""
+        for axis, size in zip(spatial_axes(wedge), parameters, strict=True):
+            start = wedge.shape[axis] // 2 - size // 2
+            padded = torch.nn.functional.pad(
+                wedge.movedim(axis, -1), (max(0, -start), max(0, size - start - wedge.shape[axis]))
+            )
+            wedge = padded.narrow(-1, max(0, start), size).movedim(-1, axis)
+        return wedge.contiguous()
+
+    def motion(self, image: Tensor, parameters: tuple[int, ...]) -> Motion:
+        """Return where pixels go: the first one's centre stays."""
+        factors = np.array(parameters) / np.array(image.shape[2:])
+        return Motion.scaling(factors, np.zeros((len(image), len(factors))))
 
     def sizes_for(self, image: Tensor) -> tuple[int, ...]:
         """Return the new length of each spatial axis of ``image``."""
-        axes = spatial_axes(image)
-        sizes = (self.size,) * len(axes) if isinstance(self.size, int) else self.size
-        if len(sizes) != len(axes):
-            raise ShapeError(f"There are {len(sizes)} sizes for images of shape {tuple(image.shape[2:])}.")
-        return sizes
+        if self.size is None:
+            raise InvalidOptionError("A crop to a pixel size takes a batch that knows its own.")
+        return sizes_for(self.size, image)
+
+
+def _resample(image: Tensor, sizes: Sequence[int], taps_of: Any) -> Tensor:
+    for axis, size in zip(spatial_axes(image), sizes, strict=True):
+        if size != image.shape[axis]:
+            image = apply_taps(image, axis, taps_of(image.shape[axis], size, "first"))
+    return image
 
 
 def fourier_resample(image: Tensor, sizes: Sequence[int]) -> Tensor:
     """Bring the last axes of ``image`` to ``sizes`` in Fourier space; see :class:`FourierCrop`."""
     if image.is_complex():
         raise ShapeError("Fourier cropping takes real images, and these are complex.")
+    lengths = image.shape[2:]
+    if tuple(lengths) == tuple(sizes):
+        return image
     with one_thread(image):
+        if image.device.type == "cpu" and max(*lengths, *sizes) <= LONGEST_BY_MATRIX:
+            return _by_matrices(image, sizes)
         for axis, size in zip(range(-len(sizes), 0), sizes, strict=True):
             if size != image.shape[axis]:
                 image = _resample_axis(image, axis, size)
@@ -95,19 +161,35 @@ def _resample_axis(image: Tensor, axis: int, size: int) -> Tensor:
     return resampled.mul_(size / length)
 
 
-@contextmanager
-def one_thread(image: Tensor) -> Iterator[None]:
-    """Let torch work on one thread meanwhile.
+@lru_cache(maxsize=32)
+def _matrix(length: int, size: int, dtype: torch.dtype) -> Tensor:
+    """Return what resampling does to an axis as a matrix: ``(size, length)``."""
+    unit = torch.eye(length, dtype=torch.float64)
+    return _resample_axis(unit, 0, size).to(dtype).contiguous()
 
-    Its Fourier transforms round differently on two threads than on one, and workers have one: a sample
-    would get other last bits in the main process than in a worker. On other devices nothing is changed.
-    """
-    threads = torch.get_num_threads()
-    if image.device.type != "cpu" or threads == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+
+def _by_matrices(image: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Resample channel by channel: products of the same shape have the same bits in any batch."""
+    result = image.new_empty((*image.shape[:2], *sizes))
+    matrices = [
+        None if size == length else _matrix(length, size, image.dtype)
+        for length, size in zip(image.shape[2:], sizes, strict=True)
+    ]
+    for before, after in zip(image.flatten(0, 1), result.flatten(0, 1), strict=True):
+        for axis, matrix in enumerate(matrices):
+            if matrix is not None:
+                before = _along(before, axis, matrix)
+        after.copy_(before)
+    return result
+
+
+def _along(image: Tensor, axis: int, matrix: Tensor) -> Tensor:
+    """Multiply one axis of an image by a matrix ``(n, N)``."""
+    lead, length, trail = image.shape[:axis], image.shape[axis], image.shape[axis + 1 :]
+    if not trail:
+        return torch.mm(image.reshape(-1, length), matrix.T).reshape(*lead, -1)
+    flat = image.reshape(math.prod(lead), length, math.prod(trail))
+    result = image.new_empty(len(flat), len(matrix), flat.shape[2])
+    for before, after in zip(flat, result, strict=True):
+        torch.mm(matrix, before, out=after)
+    return result.reshape(*lead, len(matrix), *trail)

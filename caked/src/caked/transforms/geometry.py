@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from caked.errors import InvalidOptionError, ShapeError
 from caked.randomness import Draws, Integers
-from caked.transforms.base import RandomTransform, register, spatial_axes
+from caked.transforms.base import register, spatial_axes
+from caked.transforms.moving import Geometric, Motion, centre_of
 
 __all__ = ["RandomFlip", "RandomRoll", "RandomRot90"]
 
 
+class _Turning(Geometric):
+    """Base of exact motions that turn: in Fourier space they turn about the zero frequency."""
+
+    def transform_wedge(self, wedge: Tensor, parameters: Any) -> Tensor:
+        """Turn what is known in Fourier space, then bring the zero frequency back to n // 2."""
+        motion, turned = self.motion(wedge, parameters), self.transform(wedge, parameters)
+        centre = centre_of(wedge.shape[2:])
+        steps = centre - (motion.matrix @ centre + motion.offset)
+        return roll_samples(turned, steps.astype(np.int64))
+
+
 @register("random_rot90")
-class RandomRot90(RandomTransform):
+class RandomRot90(_Turning):
     """Rotate each sample by 0, 90, 180 or 270 degrees in one plane.
 
     Parameters
@@ -27,8 +41,9 @@ class RandomRot90(RandomTransform):
 
     Notes
     -----
-    Turns are counter-clockwise where y points up: ``numpy.rot90``. Axes of unequal length are turned by 180
-    degrees at most.
+    Turns are those of ``numpy.rot90``: from the first axis of the plane towards the second, which is
+    counter-clockwise where y points down. Axes of unequal length are turned by 180 degrees at most. Poses,
+    shifts, coordinates and the axis of astigmatism follow.
 
     Examples
     --------
@@ -49,7 +64,7 @@ class RandomRot90(RandomTransform):
         planes = draws.within("plane").integers(0, len(self.planes_of(image)))
         turns = draws.within("turns").integers(0, 4)
         planes = planes if self.plane == "any" else planes * 0
-        combined: Integers = torch.cat([torch.from_numpy(planes), torch.from_numpy(turns)], dim=1).numpy()
+        combined: Integers = np.concatenate([planes, turns], axis=1)
         return combined
 
     def planes_of(self, image: Tensor) -> list[tuple[int, int]]:
@@ -59,24 +74,44 @@ class RandomRot90(RandomTransform):
             raise ShapeError(f"Rotation takes two axes at least, not shape {tuple(image.shape[2:])}.")
         return [(-2, -1)] if self.plane == "yx" else list(combinations(axes, 2))
 
+    def turns_of(self, image: Tensor, parameters: Integers) -> list[tuple[int, int, int]]:
+        """Return the plane's axes and the number of turns for each sample."""
+        planes = self.planes_of(image)
+        found = []
+        for plane, turns in parameters.tolist():
+            first, second = planes[plane]
+            equal = image.shape[first] == image.shape[second]
+            found.append((first, second, turns if equal else 2 * (turns % 2)))
+        return found
+
     def transform(self, image: Tensor, parameters: Integers) -> Tensor:
         """Turn each sample."""
-        planes, result = self.planes_of(image), torch.empty_like(image)
-        for number, axes in enumerate(planes):
-            equal = image.shape[axes[0]] == image.shape[axes[1]]
-            for turns in range(4):
-                rows = torch.from_numpy(((parameters == (number, turns)).all(axis=1)).nonzero()[0])
-                if len(rows):
-                    steps = turns if equal else 2 * (turns % 2)
-                    result[rows] = torch.rot90(image[rows], steps, axes)
+        result = torch.empty_like(image)
+        turns = self.turns_of(image, parameters)
+        for kind in set(turns):
+            rows = torch.tensor([row for row, one in enumerate(turns) if one == kind], device=image.device)
+            result[rows] = torch.rot90(image[rows], kind[2], kind[:2])
         return result
+
+    def motion(self, image: Tensor, parameters: Integers) -> Motion:
+        """Return where pixels go: once round, ``(a, b)`` goes to ``(n_b - 1 - b, a)``."""
+        ndim = image.ndim - 2
+        matrix, offset = np.tile(np.eye(ndim), (len(image), 1, 1)), np.zeros((len(image), ndim))
+        cosines, sines, ends = (1, 0, -1, 0), (0, 1, 0, -1), ((0, 0), (1, 0), (1, 1), (0, 1))
+        for row, (first, second, turns) in enumerate(self.turns_of(image, parameters)):
+            matrix[row, first, first] = matrix[row, second, second] = cosines[turns]
+            matrix[row, first, second], matrix[row, second, first] = -sines[turns], sines[turns]
+            for axis, at_the_end in zip((first, second), ends[turns], strict=True):
+                offset[row, axis] = at_the_end * (image.shape[axis] - 1)
+        return Motion(matrix, offset, turns=True)
 
 
 @register("random_flip")
-class RandomFlip(RandomTransform):
+class RandomFlip(_Turning):
     """Mirror each sample along each of its axes with a probability of its own.
 
-    A mirrored volume has the other hand: for volumes of molecules use rotations.
+    A mirrored volume has the other hand: for volumes of molecules use rotations. A mirrored image is that of
+    the same particle seen from behind, so that poses of images can and do follow.
 
     Parameters
     ----------
@@ -84,6 +119,11 @@ class RandomFlip(RandomTransform):
         Of a flip, for each axis by itself.
     axes
         Axes to flip, counted from the end (-1 is x); ``None`` for every spatial axis.
+
+    Notes
+    -----
+    Where x is mirrored, the pose of an image becomes ``diag(-1, 1, -1) R``, its defocus angle changes the
+    sign, and coordinates and shifts are mirrored. Volumes that have poses are refused.
 
     Examples
     --------
@@ -122,9 +162,17 @@ class RandomFlip(RandomTransform):
             image = torch.where(where, image.flip(axis), image)
         return image
 
+    def motion(self, image: Tensor, parameters: Tensor) -> Motion:
+        """Return where pixels go: p of a flipped axis goes to n - 1 - p."""
+        ndim = image.ndim - 2
+        flipped = np.zeros((len(image), ndim))
+        flipped[:, list(self.axes_of(image))] = parameters.numpy()
+        matrix = np.eye(ndim) * (1 - 2 * flipped)[:, None, :]
+        return Motion(matrix, flipped * (np.array(image.shape[2:]) - 1), turns=True)
+
 
 @register("random_roll")
-class RandomRoll(RandomTransform):
+class RandomRoll(Geometric):
     """Shift each sample by whole pixels; what leaves on one side comes back on the other.
 
     Parameters
@@ -150,9 +198,16 @@ class RandomRoll(RandomTransform):
 
     def transform(self, image: Tensor, parameters: Integers) -> Tensor:
         """Shift each sample by its own."""
-        axes = spatial_axes(image)
-        rolled = [
-            torch.roll(sample, tuple(shifts), axes)
-            for sample, shifts in zip(image, parameters.tolist(), strict=True)
-        ]
-        return torch.stack(rolled)
+        return roll_samples(image, parameters)
+
+    def motion(self, image: Tensor, parameters: Integers) -> Motion:
+        """Return the shift, round the edges."""
+        return Motion.scaling([1.0] * (image.ndim - 2), parameters, wraps=True)
+
+
+def roll_samples(image: Tensor, shifts: Integers) -> Tensor:
+    """Roll each sample by whole pixels ``(B, axes)``."""
+    axes = spatial_axes(image)
+    return torch.stack(
+        [torch.roll(one, tuple(steps), axes) for one, steps in zip(image, shifts.tolist(), strict=True)]
+    )

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caked.errors import InvalidOptionError
+from caked.errors import InvalidOptionError, ShapeError
 from caked.transforms.base import Transform, register
-from caked.transforms.reduce import centre, column, extremes
+from caked.transforms.reduce import centre, column, extremes, mean_of
+from caked.transforms.shells import centre_distance
 
-__all__ = ["Clip", "Invert", "MinMax", "Standardise"]
+__all__ = ["AutoInvert", "Clip", "Invert", "MinMax", "Standardise"]
 
 
 @register("min_max")
@@ -124,3 +125,56 @@ class Invert(Transform):
     def image(self, image: Tensor) -> Tensor:
         """Change the sign."""
         return -image
+
+
+@register("auto_invert")
+class AutoInvert(Transform):
+    """Turn images whose particles are dark into ones with bright particles, and leave others.
+
+    Parameters
+    ----------
+    invert
+        What was decided for a set: see :meth:`of`. ``None`` decides for each image by itself, which is for
+        images with little noise, such as class averages and maps: among single particles it would guess.
+
+    Notes
+    -----
+    Particles are dark where the mean within half of the greatest radius, ``r < 0.5``, is less than the mean
+    beyond ``r > 0.8`` of it; r counts from the centre n // 2 in parts of half the shortest axis. Source:
+    ASPIRE's ``invert_contrast``, which decides for a set as :meth:`of` does.
+
+    Examples
+    --------
+    >>> dark = torch.ones(1, 1, 9, 9)
+    >>> dark[..., 3:6, 3:6] = 0
+    >>> AutoInvert()(dark)[0, 0, 4, 4] > AutoInvert()(dark)[0, 0, 0, 0]
+    tensor(True)
+    """
+
+    def __init__(self, *, invert: bool | None = None) -> None:
+        super().__init__(invert=invert)
+        self.invert = invert
+
+    @classmethod
+    def of(cls, images: Tensor) -> AutoInvert:
+        """Decide for a set by some of its images, ``(B, C, *spatial)``: the mean over all of them counts."""
+        return cls(invert=bool(_contrast(images).sum() < 0))
+
+    def image(self, image: Tensor) -> Tensor:
+        """Change the sign where particles are dark."""
+        if self.invert is not None:
+            return -image if self.invert else image.clone()
+        return torch.where(column(_contrast(image), image) < 0, -image, image)
+
+
+def _contrast(image: Tensor) -> Tensor:
+    """Return how much brighter the middle of each image is than its border: ``(B,)``."""
+    shape = tuple(image.shape[2:])
+    parts = centre_distance(shape) / (min(shape) / 2)
+    means = []
+    for where in (parts < 0.5, parts > 0.8):
+        places = torch.from_numpy(np.flatnonzero(where)).to(image.device)
+        if not len(places):
+            raise ShapeError(f"An image of {shape} has no middle and border to tell apart.")
+        means.append(mean_of(image.flatten(2).index_select(2, places)))
+    return means[0] - means[1]

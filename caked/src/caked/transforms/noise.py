@@ -1,20 +1,25 @@
-"""Noise of a stated strength."""
+"""Noise of a stated strength: white, coloured, or of counted electrons."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from caked.errors import InvalidOptionError
+from caked.errors import InvalidOptionError, ShapeError
 from caked.randomness import Draws
 from caked.transforms.base import RandomTransform, register
-from caked.transforms.reduce import centre, column
+from caked.transforms.options import Range, as_range, draw_even_in_log, in_json
+from caked.transforms.reduce import centre, column, extremes, mean_of
+from caked.transforms.shells import centre_distance
+from caked.transforms.spectral import filter_samples, interpolate, radius
 
-__all__ = ["GaussianNoise"]
+__all__ = ["ColouredNoise", "GaussianNoise", "PoissonNoise"]
 
 
 class _Noise(NamedTuple):
@@ -22,8 +27,48 @@ class _Noise(NamedTuple):
     field: Tensor
 
 
+class _AddedNoise(RandomTransform):
+    """Base: noise of mean 0 and deviation 1, scaled to each sample's signal, is added."""
+
+    low: float
+    high: float
+    signal_radius_pixels: float | None
+
+    def _keep(self, snr: Range, signal_radius_pixels: float | None) -> None:
+        self.low, self.high = as_range(snr, "A signal-to-noise ratio", low=1e-12)
+        if signal_radius_pixels is not None and not 0 < signal_radius_pixels < math.inf:
+            raise InvalidOptionError(f"A radius is positive or None, not {signal_radius_pixels}.")
+        self.signal_radius_pixels = signal_radius_pixels
+
+    def draw(self, draws: Draws, image: Tensor) -> _Noise:
+        """Draw the ratio and the noise itself, mean 0 and deviation 1, for each sample."""
+        ratios = draw_even_in_log(draws.within("snr"), (self.low, self.high))
+        field = draws.within("field").normal(tuple(image.shape[1:]))
+        return _Noise(torch.from_numpy(ratios), self.coloured(torch.from_numpy(field).to(image)))
+
+    def coloured(self, field: Tensor) -> Tensor:
+        """Make noise of the colour wanted of white noise."""
+        return field
+
+    def transform(self, image: Tensor, parameters: _Noise) -> Tensor:
+        """Add the noise, scaled to each sample's signal."""
+        sigma = self._signal(image) / column(parameters.snr.to(image), image).sqrt()
+        return image + parameters.field.to(image).mul_(sigma)
+
+    def _signal(self, image: Tensor) -> Tensor:
+        """Return the deviation of each sample, within the radius where there is one."""
+        if self.signal_radius_pixels is None:
+            _, deviation, unit = centre(image)
+            return deviation * unit
+        inside = centre_distance(tuple(image.shape[2:])) <= self.signal_radius_pixels
+        where = torch.from_numpy(np.flatnonzero(inside)).to(image.device)
+        part = image.flatten(2).index_select(2, where)
+        _, deviation, unit = centre(part)
+        return column((deviation * unit).flatten(), image)
+
+
 @register("gaussian_noise")
-class GaussianNoise(RandomTransform):
+class GaussianNoise(_AddedNoise):
     """Add white Gaussian noise at a signal-to-noise ratio of power.
 
     Parameters
@@ -31,6 +76,8 @@ class GaussianNoise(RandomTransform):
     snr
         Variance of the image over variance of the noise; a pair of numbers draws one for each sample,
         evenly on a logarithmic scale.
+    signal_radius_pixels
+        Measure the image within this distance of its centre; ``None`` for all of it.
 
     Notes
     -----
@@ -45,21 +92,146 @@ class GaussianNoise(RandomTransform):
     True
     """
 
-    def __init__(self, *, snr: float | Sequence[float]) -> None:
-        low, high = (snr, snr) if isinstance(snr, int | float) else (snr[0], snr[-1])
-        if not 0 < low <= high < np.inf or (not isinstance(snr, int | float) and len(snr) != 2):
-            raise InvalidOptionError(f"A signal-to-noise ratio is positive, or a pair low, high, not {snr}.")
-        super().__init__(snr=snr if isinstance(snr, int | float) else list(snr))
-        self.low, self.high = float(low), float(high)
+    def __init__(self, *, snr: Range, signal_radius_pixels: float | None = None) -> None:
+        super().__init__(snr=in_json(snr), signal_radius_pixels=signal_radius_pixels)
+        self._keep(snr, signal_radius_pixels)
 
-    def draw(self, draws: Draws, image: Tensor) -> _Noise:
-        """Draw the ratio and the noise itself, mean 0 and deviation 1, for each sample."""
-        ratios = draws.within("snr").uniform(np.log(self.low), np.log(self.high))[:, 0]
-        field = draws.within("field").normal(tuple(image.shape[1:]))
-        return _Noise(torch.from_numpy(np.exp(ratios)), torch.from_numpy(field))
 
-    def transform(self, image: Tensor, parameters: _Noise) -> Tensor:
-        """Add the noise, scaled to each sample's signal."""
-        _, deviation, unit = centre(image)
-        sigma = deviation * unit / column(parameters.snr.to(image), image).sqrt()
-        return image + parameters.field.to(image).mul_(sigma)
+@register("coloured_noise")
+class ColouredNoise(_AddedNoise):
+    """Add Gaussian noise of a spectrum at a signal-to-noise ratio of power.
+
+    Parameters
+    ----------
+    snr
+        As of :class:`GaussianNoise`.
+    exponent
+        Power falls as ``1 / |k|**exponent``: 1 is pink, 2 brown, 0 white, -1 blue.
+    power
+        Instead of an exponent: the power spectrum at even steps from 0 to 0.5 cycles a pixel, such as the
+        squares of what :func:`~caked.transforms.radial_amplitudes` measures.
+    signal_radius_pixels
+        As of :class:`GaussianNoise`.
+
+    Notes
+    -----
+    ``noise = sigma ifft(fft(white) sqrt(S(|k|) / mean S))``, with S(0) = 0, so that sigma, as of
+    :class:`GaussianNoise`, is its expected deviation. Source: the power-law and custom noise of ASPIRE
+    (``PinkNoiseAdder``, ``CustomNoiseAdder``).
+
+    Examples
+    --------
+    >>> ColouredNoise(snr=1.0)(torch.ones(1, 1, 4, 4)).unique().tolist()
+    [1.0]
+    """
+
+    def __init__(
+        self,
+        *,
+        snr: Range,
+        exponent: float = 1.0,
+        power: Sequence[float] | None = None,
+        signal_radius_pixels: float | None = None,
+    ) -> None:
+        values = None if power is None else [float(value) for value in power]
+        bad = values is not None and (len(values) < 2 or not np.isfinite(values).all() or min(values) < 0)
+        if bad or not math.isfinite(exponent):
+            raise InvalidOptionError("A spectrum is two powers or more, none negative, or an exponent.")
+        super().__init__(
+            snr=in_json(snr), exponent=exponent, power=values, signal_radius_pixels=signal_radius_pixels
+        )
+        self.exponent, self.power = exponent, values
+        self._keep(snr, signal_radius_pixels)
+
+    def coloured(self, field: Tensor) -> Tensor:
+        """Colour white noise."""
+        shape = tuple(field.shape[2:])
+        transfer = self._amplitudes(shape).to(field)
+        return filter_samples(field, len(shape), lambda row, spectrum: spectrum * transfer)
+
+    def _amplitudes(self, shape: tuple[int, ...]) -> Tensor:
+        k = radius(shape)
+        if self.power is not None:
+            power = interpolate(self.power, shape).clone()
+        else:
+            power = torch.where(k > 0, k, 1.0) ** -self.exponent
+        power[(0,) * power.ndim] = 0.0
+        # The mean over the full grid, of which the half grid has most points once instead of twice.
+        last = shape[-1]
+        twice = torch.full((last // 2 + 1,), 2.0, dtype=torch.float64)
+        twice[0] = 1.0
+        if last % 2 == 0:
+            twice[-1] = 1.0
+        mean = float((power * twice).sum()) / math.prod(shape)
+        return (power / mean).sqrt() if mean > 0 else power
+
+
+@register("poisson_noise")
+class PoissonNoise(RandomTransform):
+    """Count electrons: replace each value by the number that hits the pixel, over the number expected.
+
+    Parameters
+    ----------
+    dose_electrons_per_square_angstrom
+        Of the exposure; a pair of numbers draws one for each sample, evenly on a logarithmic scale.
+    pixel_size_angstrom
+        Edge of a pixel.
+    contrast
+        Deviation of the intensity about its mean, for images of any scale; ``None`` for images that are
+        intensities, with no value below 0.
+
+    Notes
+    -----
+    ``y = Poisson(d s² I) / (d s²)`` for dose d and pixel size s, I the intensity in units of its mean:
+    ``x / mean(x)``, or ``max(0, 1 + contrast (x - mean(x)) / std(x))``. So y has the expectation I and the
+    variance ``I / (d s²)``. Source: the counting statistics of independent electrons.
+
+    Numbers are drawn on the processor, wherever the image is.
+
+    Examples
+    --------
+    >>> counted = PoissonNoise(dose_electrons_per_square_angstrom=4, pixel_size_angstrom=0.5)
+    >>> counted(torch.ones(1, 1, 64, 64)).unique()[:3].tolist()
+    [0.0, 1.0, 2.0]
+    """
+
+    def __init__(
+        self,
+        *,
+        dose_electrons_per_square_angstrom: Range,
+        pixel_size_angstrom: float = 1.0,
+        contrast: float | None = None,
+    ) -> None:
+        if not 0 < pixel_size_angstrom < math.inf or (contrast is not None and not 0 <= contrast < math.inf):
+            raise InvalidOptionError("A pixel size is positive, and a contrast 0 or more, or None.")
+        super().__init__(
+            dose_electrons_per_square_angstrom=in_json(dose_electrons_per_square_angstrom),
+            pixel_size_angstrom=pixel_size_angstrom,
+            contrast=contrast,
+        )
+        self.dose = as_range(dose_electrons_per_square_angstrom, "A dose", low=1e-12, high=1e12)
+        self.area, self.contrast = pixel_size_angstrom**2, contrast
+
+    def draw(self, draws: Draws, image: Tensor) -> Tensor:
+        """Count the electrons, and divide by the number expected."""
+        intensity = self._intensity(image).cpu().numpy().astype(np.float64)
+        expected: NDArray[np.float64] = draw_even_in_log(draws.within("dose"), self.dose) * self.area
+        counted = np.empty(intensity.shape, dtype=np.float32)
+        for row, generator in enumerate(draws.within("counts").generators()):
+            counted[row] = generator.poisson(intensity[row] * expected[row]) / expected[row]
+        return torch.from_numpy(counted)
+
+    def _intensity(self, image: Tensor) -> Tensor:
+        if self.contrast is not None:
+            centred, deviation, _ = centre(image)
+            scaled = centred * (self.contrast / torch.where(deviation > 0, deviation, 1.0))
+            return (1 + scaled).clamp_(min=0)
+        least, greatest = extremes(image)
+        if bool((least < 0).any()):
+            raise ShapeError("Intensities are not negative: give a contrast for images of any scale.")
+        mean = column(mean_of(image), image)
+        return torch.where(greatest > 0, image / torch.where(mean > 0, mean, 1.0), 0.0)
+
+    def transform(self, image: Tensor, parameters: Tensor) -> Tensor:
+        """Return what was counted."""
+        return parameters.to(image)

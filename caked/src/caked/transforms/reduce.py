@@ -1,9 +1,9 @@
 """Sums over a sample that come out with the same bits in any batch and on any number of threads.
 
 The order in which torch adds up depends on how many samples there are and on how many threads share the
-work, and with it the last bits. Here an image is folded in half again and again by element-wise additions,
-whose result does not depend on either. It is also a pairwise sum: its error grows with the logarithm of the
-number of pixels.
+work, and with it the last bits. On a processor numpy adds up instead, row by row and in pairs, on one thread;
+elsewhere an image is folded in half again and again by element-wise additions. Both are pairwise sums: their
+error grows with the logarithm of the number of pixels.
 """
 
 from __future__ import annotations
@@ -13,17 +13,24 @@ from torch import Tensor
 
 from caked.errors import ShapeError
 
-__all__ = ["centre", "column", "extremes", "fold_sum"]
+__all__ = ["centre", "column", "extremes", "mean_of", "row_sum"]
 
 
-def fold_sum(rows: Tensor) -> Tensor:
+def row_sum(rows: Tensor) -> Tensor:
     """Sum each row of ``(B, n)``: ``(B,)``.
 
     Examples
     --------
-    >>> fold_sum(torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])).tolist()
+    >>> row_sum(torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])).tolist()
     [6.0, 15.0]
     """
+    if rows.device.type == "cpu":
+        return torch.from_numpy(rows.detach().contiguous().numpy().sum(axis=1))
+    return fold_sum(rows)
+
+
+def fold_sum(rows: Tensor) -> Tensor:
+    """Sum each row of ``(B, n)`` by folding it in half: ``(B,)``."""
     while rows.shape[1] > 1:
         half = rows.shape[1] // 2
         folded = rows[:, :half] + rows[:, half : 2 * half]
@@ -56,11 +63,19 @@ def centre(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     unit = torch.where(span > 0, span, 1.0)
     centred = (image - least).div_(unit)
     rows = centred.flatten(1)  # (B, n), the same memory
-    rows.sub_(fold_sum(rows)[:, None] / rows.shape[1])
-    variance = fold_sum(rows.square()) / rows.shape[1]
+    rows.sub_(row_sum(rows)[:, None] / rows.shape[1])
+    variance = row_sum(rows.square()) / rows.shape[1]
     return rows.reshape(image.shape), column(variance.sqrt(), image), unit
 
 
+def mean_of(image: Tensor) -> Tensor:
+    """Return the mean of each sample: ``(B,)``; of a constant one exactly its value."""
+    least, greatest = extremes(image)
+    rows = (image - least).flatten(1)
+    mean: Tensor = least.flatten() + row_sum(rows) / rows.shape[1]
+    return torch.where(least.flatten() == greatest.flatten(), least.flatten(), mean)
+
+
 def column(values: Tensor, image: Tensor) -> Tensor:
-    """Shape one value a sample so that it goes with ``(B, C, *spatial)``."""
+    """Shape one value a sample to go with images ``(B, C, *spatial)``."""
     return values.reshape(-1, *(1,) * (image.ndim - 1))

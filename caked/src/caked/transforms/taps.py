@@ -1,0 +1,79 @@
+"""Resampling of one axis in real space: which old pixels make a new one, and with which weights."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+__all__ = ["Alignment", "Taps", "apply_taps", "area_taps", "linear_taps", "nearest_taps"]
+
+Alignment = Literal["first", "edges"]
+"""What old and new pixels share: the centre of the first one, as in Fourier space, or the outer edges."""
+
+
+class Taps(NamedTuple):
+    """New pixel q is the sum over t of ``weights[q, t]`` times old pixel ``places[q, t]``."""
+
+    places: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+
+def _positions(before: int, after: int, alignment: Alignment) -> NDArray[np.float64]:
+    """Return where the centres of new pixels lie among the old."""
+    centres = np.arange(after) * (before / after)
+    shift = 0.0 if alignment == "first" else 0.5 * (before / after - 1)
+    return np.asarray(centres + shift, dtype=np.float64)
+
+
+@lru_cache(maxsize=32)
+def linear_taps(before: int, after: int, alignment: Alignment = "edges") -> Taps:
+    """Return a triangle as wide as two new pixels, or two old ones where those are larger."""
+    width = max(1.0, before / after)
+    positions = _positions(before, after, alignment)
+    places = np.floor(positions - width).astype(np.int64)[:, None] + np.arange(1, int(2 * width) + 2)
+    weights = np.maximum(0.0, 1 - np.abs(places - positions[:, None]) / width)
+    return _inside(places, weights, before)
+
+
+@lru_cache(maxsize=32)
+def area_taps(before: int, after: int) -> Taps:
+    """Return the share of each old pixel that a new one covers."""
+    edges = np.arange(after + 1) * (before / after)
+    places = np.floor(edges[:-1]).astype(np.int64)[:, None] + np.arange(int(before / after) + 2)
+    upper, lower = np.minimum(places + 1, edges[1:, None]), np.maximum(places, edges[:-1, None])
+    return _inside(places, np.maximum(0.0, upper - lower), before)
+
+
+@lru_cache(maxsize=32)
+def nearest_taps(before: int, after: int, alignment: Alignment = "edges") -> Taps:
+    """Return the old pixel whose centre is nearest, the left one of two."""
+    places = np.ceil(_positions(before, after, alignment) - 0.5).astype(np.int64)[:, None]
+    return _inside(places, np.ones_like(places, dtype=np.float64), before, keep=True)
+
+
+def _inside(
+    places: NDArray[np.int64], weights: NDArray[np.float64], length: int, *, keep: bool = False
+) -> Taps:
+    """Leave out places beyond the ends, then let the weights of a pixel sum to 1."""
+    within = (places >= 0) & (places < length)
+    weights = weights if keep else np.where(within, weights, 0.0)
+    return Taps(np.clip(places, 0, length - 1), weights / weights.sum(axis=1, keepdims=True))
+
+
+def apply_taps(image: Tensor, axis: int, taps: Taps) -> Tensor:
+    """Resample an axis. Products and sums are separate steps, so that a sample has the same bits anywhere."""
+    shape = [1] * image.ndim
+    shape[axis] = len(taps.places)
+    result = None
+    for places, weights in zip(taps.places.T, taps.weights.T, strict=True):
+        picked = image.index_select(axis, torch.from_numpy(places).to(image.device))
+        if taps.weights.shape[1] > 1:
+            picked.mul_(torch.from_numpy(weights).to(image).reshape(shape))
+        result = picked if result is None else result.add_(picked)
+    assert result is not None
+    return result
