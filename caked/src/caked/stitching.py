@@ -70,7 +70,7 @@ def stitch(predictions: Any, patches: PatchSource, *, blend: Blend = "linear") -
         What was predicted for, as :meth:`caked.PatchSource.grid` makes it.
     blend
         ``"linear"``: where patches overlap, each counts the less, the nearer its edge; ``"centre"``: each
-        pixel is that of the patch in which it lies farthest from an edge, as it was predicted.
+        pixel is that of the patch in which it lies deepest, as it was predicted.
 
     Yields
     ------
@@ -150,7 +150,7 @@ class _Canvas:
         size = patches.places.size
         self.size, self.shape = size, patches.source.shape(item)
         self.blend = blend
-        self.weight = _weights(size, blend)
+        self.weight = _weights(size)
         channels = first.shape[: first.ndim - len(size)]
         if len(channels) > 1:
             raise ShapeError(f"A prediction of shape {first.shape} is no patch of {size} with channels.")
@@ -190,11 +190,10 @@ class _Canvas:
         return self.sum.astype(np.complex64 if self.sum.dtype.kind == "c" else np.float32)
 
 
-def _weights(size: tuple[int, ...], blend: Blend) -> Array:
-    """Return how much each pixel of a patch counts: by its distance from the nearest edges."""
+def _weights(size: tuple[int, ...]) -> Array:
+    """Return how much each pixel of a patch counts: the product of its distances from the nearest edges."""
     axes = [np.minimum(np.arange(1, n + 1), np.arange(n, 0, -1)).astype(np.float64) for n in size]
-    grid = np.meshgrid(*axes, indexing="ij")
-    return np.minimum.reduce(grid) if blend == "centre" else np.asarray(np.prod(grid, axis=0))
+    return np.asarray(np.prod(np.meshgrid(*axes, indexing="ij"), axis=0))
 
 
 def _finished(patches: PatchSource, item: int, canvas: _Canvas) -> Stitched:
