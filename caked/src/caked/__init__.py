@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         PrefixLabels,
         RegexLabels,
         SequenceLabels,
+        TableLabels,
         as_label_rule,
         label_samples,
     )
@@ -110,6 +111,7 @@ _HOMES = {
     "SplitRule": "split",
     "StackSource": "sources",
     "Stitched": "stitching",
+    "TableLabels": "labels",
     "TupleDataset": "dataset",
     "UnreachableSourceError": "errors",
     "as_label_rule": "labels",
@@ -170,6 +172,7 @@ __all__ = [
     "SplitRule",
     "StackSource",
     "Stitched",
+    "TableLabels",
     "TupleDataset",
     "UnreachableSourceError",
     "__version__",
