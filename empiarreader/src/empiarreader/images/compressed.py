@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from empiarreader.bytesource import ByteSource, LocalFile, file_name
+from empiarreader.cache.copies import find_copy
 from empiarreader.formats import MRC, decide_format
 from empiarreader.images.base import Array, Beginning, ImageOptions, OpenImage
 from empiarreader.images.mrc import MrcImage
@@ -124,7 +125,9 @@ def compression_by_content(content: bytes) -> str | None:
     return next((kind for kind, magic in _MAGIC.items() if content.startswith(magic)), None)
 
 
-def open_compressed(file: ByteSource, kind: str, options: ImageOptions) -> CompressedImage:
+def open_compressed(
+    file: ByteSource, beginning: Beginning, kind: str, options: ImageOptions
+) -> CompressedImage:
     """Return the image in a compressed file.
 
     Raises
@@ -132,7 +135,7 @@ def open_compressed(file: ByteSource, kind: str, options: ImageOptions) -> Compr
     DamagedDataError
         If it is damaged, or unpacks to something that is no image.
     """
-    version, content = file.unpacked_beginning(kind, MRC.first_bytes)
+    version, content = _first_content(file, beginning.version, kind)
     found = decide_format(content, file_name(file.label), label=file.label)
     if found is not MRC:
         unpacked = UnpackedFile(file, kind, version)
@@ -144,6 +147,14 @@ def open_compressed(file: ByteSource, kind: str, options: ImageOptions) -> Compr
     assert isinstance(image, MrcImage)
     limit = image.header.pixels.end + _SLACK_BYTES
     return CompressedImage(inner=image, kind=kind, version=version, limit_bytes=limit)
+
+
+def _first_content(file: ByteSource, version: FileVersion, kind: str) -> tuple[FileVersion, bytes]:
+    """Return the version of a compressed file and its first unpacked bytes, from the cache if it is there."""
+    kept = find_copy(file.label, version, kind=kind)
+    if kept is not None:
+        return kept.version, LocalFile(kept.path).beginning(MRC.first_bytes)[1]
+    return file.unpacked_beginning(kind, MRC.first_bytes)
 
 
 def _length_only(path: Path) -> FileVersion:

@@ -35,5 +35,5 @@ def open_format(file: ByteSource, *, options: ImageOptions | None = None) -> Ope
     beginning = Beginning(*file.beginning((format_by_name(name) or MRC).first_bytes))
     kind = compression_by_content(beginning.content)
     if kind is not None:
-        return open_compressed(file, kind, options)
+        return open_compressed(file, beginning, kind, options)
     return decide_format(beginning.content, name, label=file.label).open(file, beginning, options)

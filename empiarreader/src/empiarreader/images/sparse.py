@@ -36,6 +36,7 @@ class SparseFile(io.RawIOBase):
     ) -> None:
         super().__init__()
         self.pieces = list(pieces or ())
+        self.missed: list[tuple[int, bytes]] = []  # what had to be fetched beside pieces and prefetched spans
         self.label = file.label
         self.size = version.size
         self._file, self._version = file, version
@@ -91,6 +92,7 @@ class SparseFile(io.RawIOBase):
         self._left -= wanted
         data = self._file.range(start, wanted, self._version)
         self.pieces.append((start, data))
+        self.missed.append((start, data))
         return data[:length]
 
 

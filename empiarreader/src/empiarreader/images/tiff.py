@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +13,10 @@ import numpy as np
 from empiarreader.bytesource import ByteSource
 from empiarreader.errors import DamagedDataError, ShapeMismatchError
 from empiarreader.images.base import Array, Beginning, ImageOptions, one_section
+from empiarreader.images.raw import RawPixels
 from empiarreader.images.sparse import BegunFile, SparseFile
 from empiarreader.images.tiffchain import PageChain, parse_tiff_header
-from empiarreader.images.tiffpages import fill_page, opened, page_at, page_dims
+from empiarreader.images.tiffpages import contiguous_pixels, fill_page, opened, page_at, page_dims
 from empiarreader.images.tiffsize import page_pixel_size, tag_metadata
 from empiarreader.ranges import FileVersion
 from empiarreader.regions import Bounds
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _IMAGEJ_FRAMES = re.compile(r"^images=([0-9]{1,9})$", re.MULTILINE)
 _PAGES_AT_ONCE = 64
+_FIRST_BYTES = 16 * 1024
+_LEAST_KEPT = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,7 @@ class TiffImage:
     voxel_size: VoxelSize
     attrs: Mapping[str, Any]
     chain: PageChain
+    raw: RawPixels | None = None  # where one directory stands for a stack that follows it
     format: str = "TIFF"
 
     @property
@@ -53,6 +57,9 @@ class TiffImage:
 
     def read_into(self, file: ByteSource, bounds: Bounds, out: Array) -> None:
         """Fill ``out``: the strips or tiles of the region move, and the directories on the way to them."""
+        if self.raw is not None:
+            self.raw.read_into(file, self.version, bounds, out)
+            return
         (first, last), plane = (bounds[0], bounds[1:]) if self.is_movie else ((0, 1), bounds)
         known = len(self.chain.offsets)
         offsets = self.chain.follow(file, last)
@@ -69,12 +76,12 @@ class TiffImage:
 
     def metadata(self, file: ByteSource) -> dict[str, Any]:
         """Return the tags of the first page by name; most of them were read when the file was opened."""
-        sparse = SparseFile(file, self.version, pieces=self.chain.first_pieces)
+        sparse = SparseFile(file, self.version, pieces=self.chain.pieces)
         with opened(sparse) as tiff:
             return tag_metadata(self._page(tiff, self.chain.offsets[0], file.label))
 
     def _read_pages(self, file: ByteSource, offsets: list[int], plane: Bounds, out: Array) -> None:
-        sparse = SparseFile(file, self.version, pieces=self.chain.first_pieces)
+        sparse = SparseFile(file, self.version, pieces=self.chain.pieces)
         missing = [offset for offset in offsets if offset != self.chain.offsets[0]]
         if missing:
             sparse.prefetch([self.chain.window(offset) for offset in missing])
@@ -82,6 +89,8 @@ class TiffImage:
             for offset, frame in zip(offsets, out, strict=True):
                 page = self._page(tiff, offset, file.label)
                 fill_page(page, file, self.version, plane, frame, label=file.label)
+        if self.chain.note_shared(sparse.missed):
+            self.chain.remember(file.label)
 
     def _page(self, tiff: Any, offset: int, label: str) -> TiffPage:
         page = page_at(tiff, offset, label=label, file_bytes=self.version.size)
@@ -100,25 +109,33 @@ def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> 
     says how many there are.
     """
     begun = BegunFile(file, beginning.content)
-    version = beginning.version
-    layout, first = parse_tiff_header(beginning.content, version, file.label)
-    chain = PageChain(layout, first, version)
+    layout, first = parse_tiff_header(beginning.content, beginning.version, file.label)
+    chain = PageChain(layout, first, beginning.version)
     was_known = chain.recall(file.label)
     offset = chain.follow(begun, 1)[0]
-    pieces = chain.first_pieces if was_known else [(0, beginning.content)]
-    sparse = SparseFile(file, version, pieces=pieces)
-    if not pieces_hold(pieces, offset):
-        sparse.prefetch([chain.window(offset)])
+    sparse = SparseFile(file, chain.version, pieces=[(0, beginning.content), *chain.pieces])
     with opened(sparse) as tiff:
-        page = page_at(tiff, offset, label=file.label, file_bytes=version.size)
+        page = page_at(tiff, offset, label=file.label, file_bytes=chain.version.size)
         if not was_known:
-            chain.note_first(_trimmed(sparse.pieces, beginning.content, page))
-        stated = None if chain.is_complete else _stated_frames(page, version)
-        frames = stated or len(chain.follow(begun))
-        image = _image(page, frames, chain, options)
-    if not was_known or len(chain.offsets) > 1:
+            chain.note_first([(0, beginning.content[: _described_bytes(page)]), *sparse.pieces[1:]])
+        image = _whole_stack(page, chain, options) or _image(
+            page, _frames(page, begun, chain), chain, options
+        )
+    if not was_known:
         chain.remember(file.label)
     return image
+
+
+def _frames(page: TiffPage, file: ByteSource, chain: PageChain) -> int:
+    """Return how many frames there are: what the first page says, if it does, else by following the chain."""
+    stated = None if chain.is_complete else _described_frames(page)
+    if (
+        stated is not None
+        and stated > 1
+        and stated * (18 + sum(page.databytecounts) // 1000) <= chain.version.size
+    ):
+        return stated
+    return len(chain.follow(file))
 
 
 def _image(page: TiffPage, frames: int, chain: PageChain, options: ImageOptions) -> TiffImage:
@@ -138,25 +155,21 @@ def _image(page: TiffPage, frames: int, chain: PageChain, options: ImageOptions)
     )
 
 
-def pieces_hold(pieces: list[tuple[int, bytes]], offset: int) -> bool:
-    """Return whether a directory at an offset probably lies in one of the pieces."""
-    return any(start <= offset and offset + 512 <= start + len(data) for start, data in pieces)
-
-
-def _trimmed(pieces: list[tuple[int, bytes]], content: bytes, page: TiffPage) -> list[tuple[int, bytes]]:
-    """Return the pieces that describe the first page, without pixels that came with them."""
-    ends = [tag.valueoffset + tag.valuebytecount for tag in page.tags]
-    near = max([end for end in ends if end <= len(content)], default=16)
-    return [(0, content[: max(near, 1024)]), *pieces[1:]]
-
-
-def _stated_frames(page: TiffPage, version: FileVersion) -> int | None:
-    """Return how many frames the first page says there are, if the file is large enough for them."""
-    stated = _described_frames(page)
-    if stated is None or stated < 2:
+def _whole_stack(page: TiffPage, chain: PageChain, options: ImageOptions) -> TiffImage | None:
+    """Return the stack that follows a single directory as it is, as ImageJ writes it; else None."""
+    frames = _described_frames(page)
+    if not chain.is_complete or len(chain.offsets) > 1 or page.compression != 1 or not frames or frames < 2:
         return None
-    smallest = 18 + sum(page.databytecounts) // 1000
-    return stated if stated * smallest <= version.size else None
+    raw = contiguous_pixels(page, frames)
+    if raw is None or raw.end > chain.version.size:
+        return None
+    return replace(_image(page, frames, chain, options), raw=raw)
+
+
+def _described_bytes(page: TiffPage) -> int:
+    """Return where the values of a page's tags end, as far as they lie at the beginning of the file."""
+    ends = [tag.valueoffset + tag.valuebytecount for tag in page.tags]
+    return max([end for end in ends if end <= _FIRST_BYTES], default=_LEAST_KEPT)
 
 
 def _described_frames(page: TiffPage) -> int | None:

@@ -34,6 +34,7 @@ _ROUND_TRIP_SECONDS = 0.1
 _BULK_BYTES_PER_SECOND = 24e6
 _AT_ONCE = 16
 _GUESSED_AT_ONCE = 256
+_MOST_PIECES = 16
 _FACT = "tiff-pages-1"
 # Tags that must agree for two pages to be frames of one movie: size, type, compression, tiling.
 _ALIKE = frozenset({256, 257, 258, 259, 277, 284, 317, 322, 323, 339})
@@ -104,7 +105,9 @@ class PageChain:
         self.layout, self.version = layout, version
         self.offsets: list[int] = []
         self.following = first  # 0 where the chain has ended
-        self.first_pieces: list[tuple[int, bytes]] = []
+        self.pieces: list[
+            tuple[int, bytes]
+        ] = []  # what describes the first page, and values that pages share
         self.reach = (0, 4 * _HOP_BYTES)  # how far before and after its offset a directory's values lie
         self._alike: tuple[bytes, ...] | None = None
         self._seen: set[int] = set()
@@ -145,7 +148,16 @@ class PageChain:
         near = [piece for piece in pieces if abs(piece[0] - start) < 256 * 1024]
         before = max([start - place for place, _ in near if place < start], default=0)
         after = max([place + len(data) - start for place, data in near], default=0)
-        self.first_pieces, self.reach = pieces, (before, max(after, _HOP_BYTES))
+        self.pieces, self.reach = pieces, (before, max(after, _HOP_BYTES))
+
+    def note_shared(self, pieces: list[tuple[int, bytes]]) -> bool:
+        """Keep bytes that a later page needed from elsewhere: some writers let pages share values."""
+        with self._lock:
+            new = [piece for piece in pieces if piece not in self.pieces]
+            if not new or len(self.pieces) + len(new) > _MOST_PIECES:
+                return False
+            self.pieces = [*self.pieces, *new]
+            return True
 
     def window(self, offset: int) -> tuple[int, int]:
         """Return the span in which a directory and its values probably lie."""
@@ -165,7 +177,7 @@ class PageChain:
             before, after, following = (int(facts[name]) for name in ("before", "after", "following"))
         except (ValueError, KeyError, TypeError):
             return False
-        self.offsets, self.first_pieces, self._alike = offsets, pieces, alike
+        self.offsets, self.pieces, self._alike = offsets, pieces, alike
         self.reach, self.following, self._seen = (before, after), following, set(offsets)
         return True
 
@@ -179,7 +191,7 @@ class PageChain:
             "before": self.reach[0],
             "after": self.reach[1],
             "alike": [base64.b64encode(value).decode() for value in self._alike or ()],
-            "first": [(start, base64.b64encode(data).decode()) for start, data in self.first_pieces],
+            "first": [(start, base64.b64encode(data).decode()) for start, data in self.pieces],
         }
         remember(_FACT, label, self.version, json.dumps(facts).encode())
 
@@ -234,25 +246,23 @@ class PageChain:
         places = list(range(self.following, min(last, self.following + wanted * step), step))
         if not places:
             return False
-        for place, directory in zip(places, self._read_many(file, places), strict=True):
-            if place != self.following:
-                return False
-            if directory is None:
-                directory = self._read(file, place)
-            self._hop(directory, file.label)
-        return True
-
-    def _read_many(self, file: ByteSource, places: list[int]) -> Iterator[Directory | None]:
         spans = [(place, min(_HOP_BYTES, self.version.size - place)) for place in places]
         for place, content in zip(places, file.ranges(spans, self.version), strict=True):
-            yield self._parse(bytes(content), place, file.label)
+            if place != self.following:
+                return False
+            directory = self._parse(bytes(content), place, file.label)
+            self._hop(directory or self._read(file, place), file.label)
+        return True
 
     def _read(self, file: ByteSource, offset: int) -> Directory:
-        length = _HOP_BYTES
+        length = _HOP_BYTES if self.offsets else self.reach[1]
         while True:
             available = min(length, self.version.size - offset)
-            found = self._parse(file.range(offset, available, self.version), offset, file.label)
+            content = file.range(offset, available, self.version)
+            found = self._parse(content, offset, file.label)
             if found is not None:
+                if not self.offsets:
+                    self.pieces = [(offset, content)]
                 return found
             length = 128 * _HOP_BYTES  # more than the most entries that are believed
 

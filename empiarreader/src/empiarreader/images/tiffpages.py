@@ -19,6 +19,7 @@ import numpy as np
 from empiarreader.bytesource import ByteSource
 from empiarreader.errors import DamagedDataError, EmpiarReaderError, UnsupportedFormatError
 from empiarreader.images.base import Array
+from empiarreader.images.raw import RawPixels
 from empiarreader.images.sparse import SparseFile
 from empiarreader.ranges import FileVersion
 from empiarreader.regions import Bounds
@@ -100,6 +101,24 @@ def page_at(tiff: TiffFile, offset: int, *, label: str, file_bytes: int) -> Tiff
 def page_dims(page: TiffPage) -> tuple[str, ...]:
     """Return the names of the axes of one page."""
     return tuple(_DIMENSIONS[axis] for axis in page.axes)
+
+
+def contiguous_pixels(page: TiffPage, frames: int) -> RawPixels | None:
+    """Return where so many images lie, if they can follow one another from a page's pixels on."""
+    ends = [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=True)]
+    stored = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
+    row_bytes = page.imagewidth * stored.itemsize
+    if page.axes != "YX" or page.is_tiled or page.predictor != 1 or page.fillorder != 1:
+        return None
+    if page.bitspersample != 8 * stored.itemsize or ends[:-1] != list(page.dataoffsets[1:]):
+        return None
+    return RawPixels(
+        shape=(frames, page.imagelength, page.imagewidth),
+        stored=stored.str,
+        offset=page.dataoffsets[0],
+        row_bytes=row_bytes,
+        section_bytes=row_bytes * page.imagelength,
+    )
 
 
 def segments_in(page: TiffPage, bounds: Bounds) -> list[Segment]:
