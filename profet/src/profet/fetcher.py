@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profet import settings
 from profet.access import Access
+from profet.batch import fetch_all
 from profet.cache import PDBFileCache
 from profet.choice import Chooser
 from profet.cleaning.clean import clean_with
@@ -80,6 +81,7 @@ class Fetcher:
         db: str | None = None,
         *,
         assembly: int | None = None,
+        refresh: bool = False,
     ) -> tuple[str | None, bytes]:
         """Get a structure.
 
@@ -99,6 +101,8 @@ class Fetcher:
             are asked, and a warning in the log says so.
         assembly
             Number of the biological assembly to get, counted from 1, instead of the deposited unit.
+        refresh
+            Ask the services also for what the cache holds. They send only what has changed.
 
         Returns
         -------
@@ -119,7 +123,8 @@ class Fetcher:
             If it cannot be kept or saved.
         """
         kind, database = FileType(filetype), self._main_db if db is None else check_database(db)
-        structure = self._find(uniprot_id, kind, database, assembly=assembly)
+        chooser = self._refreshing() if refresh else self._chooser
+        structure = self._find(uniprot_id, kind, database, chooser=chooser, assembly=assembly)
         path = str(self._save(structure, uniprot_id)) if filesave else None
         return path, structure.data
 
@@ -131,6 +136,8 @@ class Fetcher:
         db: str | None = None,
         workers: int = 8,
         progress: Callable[[FetchResult], object] | None = None,
+        refresh: bool = False,
+        clean: CleanOptions | None = None,
     ) -> list[FetchResult]:
         """Get many structures at once and place them in the save directory.
 
@@ -139,36 +146,32 @@ class Fetcher:
         ids
             As for `get_file`; one that occurs twice is fetched once. What UniProt has to say of all of them
             is asked for first, a thousand accessions at a time.
-        filetype, db
+        filetype, db, refresh
             As for `get_file`.
         workers
-            How many to fetch at a time.
+            How many to fetch at a time. Of one service no more than 16 files at a time are asked for, and of
+            the interfaces as many a second as they allow; whoever asks for a pause gets it.
         progress
             Called in this thread with each result, as it comes.
+        clean
+            What to take out of each structure, into a second file; None: nothing. See `profet.clean`.
 
         Returns
         -------
         list of FetchResult
-            In the order of `ids`. A failure is a result with an ``error``; the others go on.
+            In the order of `ids`, without the files' contents. A failure is a result with an ``error``; the
+            others go on, unless the disk is full or may not be written.
         """
         wanted = list(ids)
         kind, database = FileType(filetype), self._main_db if db is None else check_database(db)
-        results: dict[str, FetchResult] = {}
-        resolved = self._chooser.resolve_many(dict.fromkeys(wanted))
-        with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="profet") as pool:
-            futures = {
-                pool.submit(self._get_one, item, kind, database, resolved.get(item)): item
-                for item in dict.fromkeys(wanted)
-            }
-            try:
-                for future in as_completed(futures):
-                    results[futures[future]] = result = future.result()
-                    if progress is not None:
-                        progress(result)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-        return [results[item] for item in wanted]
+        chooser = self._refreshing() if refresh else self._chooser
+        resolved = chooser.resolve_many(dict.fromkeys(wanted))
+
+        def get_one(typed: str) -> FetchResult:
+            result = self._get_one(typed, kind, database, chooser, resolved.get(typed))
+            return result if clean is None or result.path is None else self._cleaned(result, clean)
+
+        return fetch_all(get_one, wanted, workers=workers, progress=progress)
 
     def check_db(self, uniprot_id: str) -> list[str]:
         """Names of the databases that hold a structure of the id; empty if none does.
@@ -388,12 +391,13 @@ class Fetcher:
         kind: FileType,
         database: str,
         *,
+        chooser: Chooser,
         assembly: int | None = None,
         target: Target | None = None,
     ) -> Structure:
         typed = wanted.id if isinstance(wanted, StructureHit) else wanted
         try:
-            structure, held = self._chooser.find(wanted, kind, database, assembly=assembly, target=target)
+            structure, held = chooser.find(wanted, kind, database, assembly=assembly, target=target)
         except StructureNotFoundError:
             self._record(typed, [])
             raise
@@ -405,14 +409,19 @@ class Fetcher:
             self._history[typed] = list(held)
 
     def _get_one(
-        self, typed: str, kind: FileType, database: str, resolved: Target | ProfetError | None
+        self,
+        typed: str,
+        kind: FileType,
+        database: str,
+        chooser: Chooser,
+        resolved: Target | ProfetError | None,
     ) -> FetchResult:
         if isinstance(resolved, ProfetError):
             if isinstance(resolved, StructureNotFoundError):
                 self._record(typed, [])
             return FetchResult(id=typed, error=resolved)
         try:
-            structure = self._find(typed, kind, database, target=resolved)
+            structure = self._find(typed, kind, database, chooser=chooser, target=resolved)
             path = self._save(structure, typed)
         except ProfetError as error:
             return FetchResult(id=typed, error=error)
@@ -424,6 +433,21 @@ class Fetcher:
             provenance=structure.stored.provenance,
             notes=structure.notes,
         )
+
+    def _cleaned(self, result: FetchResult, options: CleanOptions) -> FetchResult:
+        identity = parse_id(result.id)
+        accession = None if isinstance(identity, PdbId) else identity.text
+        try:
+            report = clean_with(
+                self._access, str(result.path), output=None, options=options, accession=accession
+            )
+        except ProfetError as error:
+            return dataclasses.replace(result, error=error)
+        return dataclasses.replace(result, report=report)
+
+    def _refreshing(self) -> Chooser:
+        """A chooser that asks for everything once more, and then finds it in the cache."""
+        return Chooser(self._access.refreshing())
 
     def _save(self, structure: Structure, wanted: str | StructureHit) -> Path:
         cache = self.cache()

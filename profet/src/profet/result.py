@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from profet.cleaning.report import CleanReport
 from profet.enums import FileType
 from profet.errors import ProfetError
 from profet.provenance import Provenance
@@ -24,11 +25,13 @@ class FetchResult:
     path
         The file under its published name; None if nothing was found.
     error
-        Why there is no file; None when all went well.
+        What went wrong; None when all went well. (If only cleaning failed, there is a `path`.)
     provenance
         Origin of the file.
     notes
         What was done otherwise than asked for, a sentence each: another database, file type or entry.
+    report
+        What was taken out, and the path of the cleaned file; None if the file was not to be cleaned.
     """
 
     id: str
@@ -38,3 +41,4 @@ class FetchResult:
     error: ProfetError | None = None
     provenance: Provenance | None = None
     notes: tuple[str, ...] = ()
+    report: CleanReport | None = None

@@ -13,12 +13,19 @@ from collections.abc import Sequence
 import click
 
 from profet import __version__
-from profet.cli import find, old_form, sequence
+from profet.cli import cache, completion, find, get, old_form, sequence
 from profet.cli.group import OldFormGroup
 from profet.cli.terminal import complain, exit_code
 from profet.errors import ProfetError
 
-COMMANDS: tuple[click.Command, ...] = (old_form.fetch, find.find, sequence.sequence)
+COMMANDS: tuple[click.Command, ...] = (
+    old_form.fetch,
+    get.get,
+    find.find,
+    sequence.sequence,
+    cache.cache,
+    completion.completion,
+)
 """Every subcommand; the first one is what runs where none is named."""
 
 _HELP = f"""{old_form.EXAMPLE}

@@ -22,6 +22,8 @@ class OldFormGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default subcommand in front where none is named."""
+        if ctx.resilient_parsing and not args:
+            return super().parse_args(ctx, args)  # the shell asks what could stand here
         own = {name for param in self.get_params(ctx) for name in param.opts}
         if not args or (args[0] not in own and args[0] not in self.commands):
             args = [str(self._default.name), *args]

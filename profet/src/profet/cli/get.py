@@ -1,0 +1,164 @@
+"""``profet get ID...``: fetch many structures, and clean them if wanted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from profet.cli.asked import asked_ids, ids_arguments
+from profet.cli.terminal import complain, leave, log_to_stderr, printable, progress, speaking_options
+from profet.databases import names
+from profet.enums import FileType
+
+if TYPE_CHECKING:
+    from profet.cleaning.options import CleanOptions
+    from profet.result import FetchResult
+
+_HELP = """\b
+profet get 4v1w P05067 --save-directory structures
+profet get --from ids.txt --jobs 16 --json > fetched.jsonl
+profet get P05067 --filetype pdb --remove signal,hydrogens,water,hetatoms
+
+Fetch structures and place them in a folder, many at once. What the cache holds is not asked for again. A
+failure does not stop the others; failures are listed at the end.
+"""
+_REMOVABLE = {
+    "signal": "signal_peptides",
+    "transit": "transit_peptides",
+    "propeptides": "propeptides",
+    "hydrogens": "hydrogens",
+    "water": "water",
+    "hetatoms": "hetatoms",
+}
+
+
+def _removals(ctx: click.Context, param: click.Parameter, text: str | None) -> CleanOptions | None:
+    """Turn words with commas between them into options for cleaning."""
+    if text is None:
+        return None
+    from profet.cleaning.options import CleanOptions
+
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    wrong = [word for word in words if word not in _REMOVABLE]
+    if wrong or not words:
+        raise click.BadParameter(f"{', '.join(map(ascii, wrong))}: choose from {', '.join(_REMOVABLE)}")
+    chosen: dict[str, Any] = {_REMOVABLE[word]: True for word in words}
+    return CleanOptions(**chosen)
+
+
+@click.command("get", help=_HELP, short_help="Fetch many structures, and clean them if wanted.")
+@ids_arguments
+@click.option(
+    "--filetype",
+    type=click.Choice([str(kind) for kind in FileType]),
+    default="cif",
+    show_default=True,
+    help="File type to save; another one if a structure does not exist in it.",
+)
+@click.option("--database", type=click.Choice(names()), default="pdb", show_default=True, help="Ask first.")
+@click.option(
+    "-d",
+    "--save-directory",
+    metavar="FOLDER",
+    default=None,
+    help="Where to save.  [default: PROFET_CACHE_DIR or ~/.cache/pdb]",
+)
+@click.option(
+    "--remove",
+    metavar="WORDS",
+    callback=_removals,
+    default=None,
+    help=f"Clean too, into a second file: {', '.join(_REMOVABLE)}; with commas between them.",
+)
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=8,
+    show_default=True,
+    help="How many to fetch at a time; services limit it further.",
+)
+@click.option("--refresh", is_flag=True, help="Ask the services whether there are newer versions.")
+@speaking_options
+def get(
+    ids: tuple[str, ...],
+    from_file: str | None,
+    filetype: str,
+    database: str,
+    save_directory: str | None,
+    remove: CleanOptions | None,
+    jobs: int,
+    refresh: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Fetch structures and save them."""
+    from profet.fetcher import Fetcher
+
+    log_to_stderr(quiet=quiet, verbose=verbose)
+    wanted = asked_ids(ids, from_file)
+    fetcher = Fetcher(database, save_directory=save_directory)
+    with progress(len(set(wanted)), "Fetching", quiet=quiet) as tell:
+        results = fetcher.get_files(
+            wanted, filetype=filetype, workers=jobs, progress=tell, refresh=refresh, clean=remove
+        )
+    for result in results:
+        present(result, as_json=as_json, quiet=quiet)
+    list_failures(results)
+    leave(result.error for result in results)
+
+
+def present(result: FetchResult, *, as_json: bool, quiet: bool) -> None:
+    """Print one line on standard output: where the file is, or, as JSON, all that is known of it."""
+    if as_json:
+        click.echo(json.dumps(_record(result)))
+    elif result.error is None and not quiet:
+        path = result.path if result.report is None else result.report.path
+        click.echo(f"Saved {printable(result.id)} to '{printable(str(path))}'")
+
+
+def list_failures(results: Sequence[FetchResult]) -> None:
+    """Say at the end what failed: each reason once, with how many ids it befell."""
+    different = {result.id: result for result in results}
+    failed = [result for result in different.values() if result.error is not None]
+    if len(different) > 1 and failed:
+        complain(f"{len(failed)} of {len(different)} failed:")
+    reasons: dict[str, list[str]] = {}
+    for result in failed:
+        reasons.setdefault(str(result.error), []).append(result.id)
+    for reason, befallen in reasons.items():
+        complain(reason if len(befallen) == 1 else f"{reason} ({_some(befallen)})")
+
+
+def _some(ids: Iterable[str], most: int = 5) -> str:
+    """Name a few of many.
+
+    Examples
+    --------
+    >>> _some(["4v1w", "1aki"]), _some("abcdefgh", most=3)
+    ('4v1w, 1aki', 'a, b, c and 5 more')
+    """
+    named = list(ids)
+    rest = f" and {len(named) - most} more" if len(named) > most else ""
+    return ", ".join(named[:most]) + rest
+
+
+def _record(result: FetchResult) -> dict[str, Any]:
+    report = result.report
+    return {
+        "id": result.id,
+        "database": result.database,
+        "filetype": result.filetype,
+        "path": None if result.path is None else str(result.path),
+        "cleaned": None if report is None else str(report.path),
+        "error": None if result.error is None else str(result.error),
+        "error_type": None if result.error is None else type(result.error).__name__,
+        "url": None if result.provenance is None else result.provenance.url,
+        "version": None if result.provenance is None else result.provenance.source_version,
+        "sha256": None if result.provenance is None else result.provenance.sha256,
+        "notes": list(result.notes),
+    }
