@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         split,
         transforms,
     )
+    from caked.agreement import consensus
     from caked.dataset import Dataset, TupleDataset
     from caked.errors import (
         CakedError,
@@ -116,6 +117,7 @@ _HOMES = {
     "UnreachableSourceError": "errors",
     "as_label_rule": "labels",
     "as_source": "sources",
+    "consensus": "agreement",
     "label_samples": "labels",
     "split_samples": "split",
     "stitch": "stitching",
@@ -179,6 +181,7 @@ __all__ = [
     "as_label_rule",
     "as_source",
     "base",
+    "consensus",
     "dataloader",
     "dataset",
     "errors",
