@@ -445,7 +445,7 @@ def test_wrong_files_are_told_in_a_sentence_and_leave_nothing(tmp_path: Path) ->
     for body, message in (
         (b"", "is empty|it is empty"),
         (b"<html>503</html>", "web page"),
-        (b"\x1f\x8b\x08", "gunzip"),
+        (b"\x1f\x8b\x08", "damaged or cut short"),
         (to_mmcif(MIXED)[:-300], "cut short"),
         (b"data_x\nloop_\n_atom_site.id\n1\n2\n", "no item label_comp_id"),
     ):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from profet import CleanOptions, clean
+from profet import CleanOptions, RefusedError, clean
 from profet_oracles import atom_rows, check_mmcif
 
 WATER = CleanOptions(water=True)
@@ -94,12 +94,20 @@ def test_a_structure_of_one_atom_written_as_pairs_is_left_alone(tmp_path: Path) 
     assert cleaned(body, tmp_path) == body
 
 
-def test_only_the_first_data_block_is_cleaned(tmp_path: Path) -> None:
+def test_the_data_block_that_holds_atoms_is_cleaned_wherever_it_stands(tmp_path: Path) -> None:
+    block = "loop_\n" + HEADER + "\n".join(ROWS) + "\n#\n"
+    # Files of refinement programs carry restraints of ligands, whose entities are not those of the structure.
+    other = "loop_\n_entity.id\n_entity.type\nA water\n#\nloop_\n_chem_comp_atom.comp_id\nHOH\n#\n"
+
+    for body in (f"data_x\n{block}data_y\n{other}", f"data_x\n{other}data_y\n{block}"):
+        assert cleaned(body, tmp_path) == body.replace(ROWS[2] + "\n", "")
+
+
+def test_atoms_in_several_data_blocks_are_refused_not_half_cleaned(tmp_path: Path) -> None:
     block = "loop_\n" + HEADER + "\n".join(ROWS) + "\n#\n"
 
-    result = cleaned(f"data_x\n{block}data_y\n{block}", tmp_path)
-
-    assert result == f"data_x\n{block}data_y\n{block}".replace(ROWS[2] + "\n", "", 1)
+    with pytest.raises(RefusedError, match=r"2 data blocks of .*a\.cif hold atoms"):
+        cleaned(f"data_x\n{block}data_y\n{block}", tmp_path)
 
 
 @pytest.mark.parametrize(

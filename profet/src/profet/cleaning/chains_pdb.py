@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from profet.cleaning.alternatives import Alternatives, Position
+from profet.cleaning.facts import Facts, as_number, pdb_id_of
 from profet.cleaning.numbering import Chain, Reference, Residue
+from profet.cleaning.options import CleanOptions
 from profet.cleaning.place_runs import place_runs
-from profet.cleaning.residues import WATERS, letter_of
+from profet.cleaning.residues import WATERS, is_hydrogen, letter_of
+from profet.errors import DamagedFileError
 from profet.formats import pdb
 
 _BACKBONES = ({b"N", b"CA", b"C"}, {b"C3'", b"O3'"})
+# Titles of models whose B column is the confidence of residues. Source: files of AlphaFold DB and ESM Atlas.
+_PREDICTED = re.compile(r"(?:ALPHAFOLD|ESMFOLD)\b.*\bPREDICTION\b", re.IGNORECASE)
 
 
 @dataclass(kw_only=True)
-class Facts:
+class PdbFacts(Facts):
     """Read in one pass over the file.
 
     Attributes
@@ -23,60 +30,93 @@ class Facts:
     polymer_hetatms
         Residues (`profet.formats.pdb.RESIDUE`) that are written as HETATM and belong to a polymer, as
         selenomethionine does.
-    chains
-        Polymer chains; empty unless they were asked for.
+    models
+        Numbers of the models; ``["1"]`` where the file does not count.
     """
 
     polymer_hetatms: frozenset[bytes] = frozenset()
-    chains: list[Chain] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
 
 
-def read_facts(lines: Iterable[bytes], *, with_chains: bool) -> Facts:
+def read_facts(lines: Iterable[bytes], options: CleanOptions, *, origin: str) -> PdbFacts:
     """Read what cleaning needs to know before the first atom is judged.
 
     Parameters
     ----------
     lines
         The file.
-    with_chains
-        Whether to put chains together, which only signal peptides need.
+    options
+        What is to be taken out.
+    origin
+        Name of the file, for messages.
+
+    Raises
+    ------
+    DamagedFileError
+        If the file holds no atoms.
     """
-    reader = _Reader()
+    reader = _Reader(options)
     for line in lines:
         reader.take(line)
-    return reader.facts(with_chains=with_chains)
+    if not reader.has_atoms:
+        raise DamagedFileError(f"{origin} is in PDB format, but it holds no atoms", origin=origin)
+    return reader.facts(with_chains=bool(options.peptides()))
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, options: CleanOptions) -> None:
         self._sequences: defaultdict[bytes, list[bytes]] = defaultdict(list)
         self._references: defaultdict[bytes, list[Reference]] = defaultdict(list)
         self._half_reference: tuple[str, int, int] | None = None
         self._modified: set[bytes] = set()
-        self._is_first_model = True
-        self._ended: set[bytes] = set()  # chains that a TER record has ended
+        self._pdb_id = self._title = self._experiment = ""
+        self._model = "1"
+        self._models: dict[str, None] = {}
+        self._ended: set[bytes] = set()  # chains that a TER record has ended, in this model
         self._has_ter: set[bytes] = set()
         self._residues: dict[bytes, bool] = {}  # whether it stands before the TER of its chain
         self._written_as_atom: set[bytes] = set()
         self._atom_names: defaultdict[bytes, set[bytes]] = defaultdict(set)
         self._last_chain = b""
+        selection = options.selection("altlocs")
+        self._alternatives = Alternatives(selection) if selection else None
+        self._asked_models = options.selection("models")
+        self._b_factors: defaultdict[bytes, list[float]] | None = None
+        if options.minimum_plddt is not None:
+            self._b_factors = defaultdict(list)
+
+    @property
+    def has_atoms(self) -> bool:
+        return bool(self._residues)
 
     def take(self, line: bytes) -> None:
-        name = line[pdb.NAME].ljust(6)
+        name = line[pdb.NAME].rstrip(b"\r\n").ljust(6)
         if name in pdb.ATOM_RECORDS:
-            if self._is_first_model:
-                self._atom(line, name)
+            self._atom(line, name)
         elif name == b"SEQRES":
-            self._sequences[line[11:12]] += line[19:70].split()
+            self._sequences[line[10:12]] += line[19:70].split()
         elif name == b"MODRES":
-            self._modified.add(line[12:15] + b" " + line[16:17] + line[18:23])
+            self._modified.add(line[12:17] + line[18:23])
         elif name in (b"DBREF ", b"DBREF1", b"DBREF2"):
             self._reference(line, name)
-        elif name[:3] == b"TER" and self._is_first_model:
+        elif name[:3] == b"TER" and not name[3:].strip():
             self._ended.add(self._last_chain)
             self._has_ter.add(self._last_chain)
-        elif name == b"ENDMDL":
-            self._is_first_model = False
+        elif name == b"MODEL ":
+            self._model = model_number(line)
+            self._models[self._model] = None
+            self._ended.clear()
+        elif name in (b"HEADER", b"TITLE ", b"EXPDTA"):
+            self._head(line, name)
+
+    def _head(self, line: bytes, name: bytes) -> None:
+        words = line.decode("ascii", "replace")
+        if name == b"HEADER":
+            self._pdb_id = words[62:66]
+        elif name == b"TITLE ":
+            self._title += words[10:80].rstrip()
+        else:
+            self._experiment += words[10:79].strip()
 
     def _atom(self, line: bytes, name: bytes) -> None:
         residue = line[pdb.RESIDUE]
@@ -87,6 +127,18 @@ class _Reader:
             self._written_as_atom.add(residue)
         else:
             self._atom_names[residue].add(line[pdb.ATOM_NAME].strip())
+        if self._alternatives is not None and (letter := line[pdb.ALTERNATIVE].strip()):
+            position = Position(
+                component=residue[:3].strip(),
+                atom=line[pdb.ATOM_NAME],
+                letter=letter,
+                occupancy=as_number(line[pdb.OCCUPANCY].decode("ascii", "replace"), otherwise=1.0),
+                is_hydrogen=is_hydrogen_atom(line),
+            )
+            self._alternatives.see((self._model, line[pdb.RESIDUE_KEY]), position)
+        if self._b_factors is not None and (self._asked_models is None or self._model in self._asked_models):
+            value = as_number(line[pdb.B_FACTOR].decode("ascii", "replace"), otherwise=100.0)
+            self._b_factors[line[pdb.RESIDUE_KEY]].append(value)
 
     def _reference(self, line: bytes, name: bytes) -> None:
         words = line.decode("ascii", "replace").ljust(80)
@@ -102,10 +154,12 @@ class _Reader:
                     self._half_reference = database, first, last
                     return
                 accession, ends = words[33:41], (int(words[55:60]), int(words[62:67]))
+                if words[41] != " ":  # ten letters of an accession do not fit into eight columns
+                    accession = words[33:].split()[0]
         except ValueError:
             return
         is_uniprot = database.strip() in ("UNP", "SWS", "TREMBL")
-        self._references[line[12:13]].append(
+        self._references[line[11:13]].append(
             Reference(
                 accession=accession.strip().upper() if is_uniprot else None,
                 first=first,
@@ -115,27 +169,43 @@ class _Reader:
             )
         )
 
-    def facts(self, *, with_chains: bool) -> Facts:
+    def facts(self, *, with_chains: bool) -> PdbFacts:
         hetatms = [residue for residue in self._residues if residue not in self._written_as_atom]
         polymer_hetatms = frozenset(filter(self._is_polymer, hetatms))
-        if not with_chains:
-            return Facts(polymer_hetatms=polymer_hetatms)
-        by_chain: defaultdict[bytes, list[bytes]] = defaultdict(list)
-        for residue in self._residues:
-            is_polymer = residue in polymer_hetatms or residue in self._written_as_atom
-            if is_polymer and residue[:3].strip() not in WATERS:
-                by_chain[residue[4:5]].append(residue)
-        chains = [self._chain(name, residues) for name, residues in by_chain.items()]
-        return Facts(polymer_hetatms=polymer_hetatms, chains=chains)
+        facts = PdbFacts(
+            pdb_id=pdb_id_of(self._pdb_id),
+            polymer_hetatms=polymer_hetatms,
+            models=list(self._models) or ["1"],
+            alternatives=self._alternatives,
+            plddt=self._plddt(),
+        )
+        if with_chains:
+            by_chain: defaultdict[bytes, list[bytes]] = defaultdict(list)
+            for residue in self._residues:
+                is_polymer = residue in polymer_hetatms or residue in self._written_as_atom
+                if is_polymer and residue[:3].strip() not in WATERS:
+                    by_chain[residue[3:5]].append(residue)
+            facts.chains = [self._chain(name, residues) for name, residues in by_chain.items()]
+        return facts
+
+    def _plddt(self) -> dict[Hashable, float] | None:
+        """Mean of the B column of each residue, if the title says that it is a confidence."""
+        if not self._b_factors or self._experiment not in ("", "THEORETICAL MODEL"):
+            return None
+        if not _PREDICTED.match(self._title):
+            return None
+        means = {residue: sum(values) / len(values) for residue, values in self._b_factors.items()}
+        scale = 100.0 if max(means.values()) <= 1 else 1.0  # ESM Atlas counts to 1
+        return {residue: scale * mean for residue, mean in means.items()}
 
     def _is_polymer(self, residue: bytes) -> bool:
         """Judge a residue written as HETATM."""
-        name, chain = residue[:3].strip(), residue[4:5]
-        if residue in self._modified:
-            return True
+        name, chain = residue[:3].strip(), residue[3:5]
         stands_in_chain = self._residues[residue] or chain not in self._has_ter
         if chain in self._sequences:
-            return stands_in_chain and name in self._sequences[chain]
+            return (stands_in_chain or residue in self._modified) and name in self._sequences[chain]
+        if residue in self._modified:
+            return True
         # Without a sequence, as in files that programs write, a residue of a polymer shows by its backbone.
         names = self._atom_names[residue]
         return stands_in_chain and any(backbone <= names for backbone in _BACKBONES)
@@ -143,8 +213,8 @@ class _Reader:
     def _chain(self, name: bytes, residues: list[bytes]) -> Chain:
         sequence = "".join(letter_of(word.decode("ascii", "replace")) for word in self._sequences[name])
         # A residue may have several names (microheterogeneity); the first counts.
-        by_key = {residue[4:]: residue for residue in reversed(residues)}
-        ordered = [by_key[key] for key in dict.fromkeys(residue[4:] for residue in residues)]
+        by_key = {residue[3:]: residue for residue in reversed(residues)}
+        ordered = [by_key[key] for key in dict.fromkeys(residue[3:] for residue in residues)]
         letters = "".join(letter_of(residue[:3].strip().decode("ascii", "replace")) for residue in ordered)
         numbers = [_number(residue) for residue in ordered]
         insertions = [residue[9:10].strip().decode("ascii", "replace") for residue in ordered]
@@ -156,9 +226,10 @@ class _Reader:
             references=self._references[name],
             residues=[
                 Residue(
-                    key=residue[4:],
+                    key=residue[3:],
                     letter=letter,
                     number=None if insertion else number,
+                    seq_id=None if place is None else place + 1,
                     place=place,
                 )
                 for residue, letter, number, insertion, place in zip(
@@ -173,3 +244,15 @@ def _number(residue: bytes) -> int | None:
         return int(residue[5:9])
     except ValueError:
         return None
+
+
+def model_number(line: bytes) -> str:
+    """Number in a MODEL record, wherever a program has put it; 1 if there is none."""
+    words = line[6:].split()
+    return words[0].decode("ascii", "replace") if words else "1"
+
+
+def is_hydrogen_atom(line: bytes) -> bool:
+    """Tell hydrogen and deuterium."""
+    element = line[pdb.ELEMENT].strip().upper()
+    return is_hydrogen(element, line[pdb.ATOM_NAME], line[pdb.RESIDUE_NAME].strip())

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from profet import settings
 from profet.access import Access
-from profet.cleaning import chains_mmcif, chains_pdb, edit_mmcif, edit_pdb
+from profet.cleaning import chains_mmcif, chains_pdb, edit_mmcif, edit_pdb, sifts
+from profet.cleaning.chains_mmcif import MmcifFacts
+from profet.cleaning.chains_pdb import PdbFacts
+from profet.cleaning.facts import Facts
 from profet.cleaning.numbering import Chain, NumberedChain, number_chains
-from profet.cleaning.options import CleanOptions, suffix
+from profet.cleaning.options import PEPTIDES, CleanOptions, Peptide, Reason, suffix
 from profet.cleaning.report import ChainNumbering, CleanReport, Tally
+from profet.cleaning.rules import Rules
+from profet.cleaning.structure_file import StructureFile
 from profet.enums import FileType
-from profet.errors import CacheError, DamagedFileError, InvalidIdError, MissingFileError, RefusedError
-from profet.formats.sniff import file_type_of
+from profet.errors import InvalidIdError, RefusedError
+from profet.formats import compressed
 from profet.ids import UniProtId, parse_id, shown
 from profet.uniprot import find_entry
 from profet.whole_files import whole_file
@@ -24,10 +28,8 @@ from profet.whole_files import whole_file
 _logger = logging.getLogger(__name__)
 
 _NOTHING = CleanOptions()
-_HEAD_BYTES = 4096
-
-Ranges = dict[str, tuple[tuple[int, int], ...]]
-"""Signal peptides by accession."""
+Found = dict[Peptide, dict[str, tuple[tuple[int, int], ...]]]
+"""What UniProt states: by kind and accession."""
 
 
 def clean(
@@ -42,14 +44,15 @@ def clean(
     Parameters
     ----------
     path
-        A file in mmCIF or PDB format; which of the two, its beginning tells.
+        A file in mmCIF or PDB format, gzipped or not; which of them, its beginning tells.
     output
-        Where to write. None: beside the input, under its name with a suffix that says what was taken out.
-        Never over the input.
+        Where to write, gzipped if the name ends in ``.gz``. None: beside the input, under its name with a
+        suffix that says what was taken out, and gzipped if the input is. Never over the input.
     options
         What to take out; nothing by default.
     accession
-        The protein whose signal peptide is meant. None: every protein that the file names.
+        The protein whose signal peptide is meant (transit peptide, propeptide). None: every protein that
+        the file names.
 
     Returns
     -------
@@ -63,8 +66,9 @@ def clean(
     DamagedFileError
         If it is no structure file, or not a whole one.
     RefusedError
-        If a signal peptide should go, but nobody knows where it ends or which residues it is; or if nothing
-        would be left. No file is written then.
+        If a peptide should go, but nobody knows where it ends or which residues it is; if a chain or model
+        to keep is not there; if confidence counts in a file that is no predicted model; if the file is
+        BinaryCIF; or if nothing would be left. No file is written then.
     StructureNotFoundError
         If UniProt does not know the protein.
     ServiceError
@@ -72,7 +76,8 @@ def clean(
 
     Notes
     -----
-    Only `CleanOptions.signal_peptides` needs the network, and the cache answers for UniProt for a week.
+    Only peptides need the network: UniProt states them, and PDBe is asked for the numbering of a PDB entry
+    whose file does not have it. The cache answers for both for a week.
     """
     return clean_with(Access(), path, output=output, options=options, accession=accession)
 
@@ -92,99 +97,104 @@ def clean_with(
     ----------
     ranges
         Signal peptides of the protein, where they are known already; None to take UniProt's.
+
+    Raises
+    ------
+    ProfetError
+        As `clean`.
     """
-    file = _StructureFile(settings.absolute(path))
-    chains = file.read_chains(with_chains=options.signal_peptides)
-    found: Ranges = {}
-    numbered: list[NumberedChain] = []
-    if options.signal_peptides:
-        found, numbered = _signal_peptides(access, chains, accession, ranges, origin=file.path.name)
-    cut = {
-        key
-        for chain in numbered
-        for key, number in chain.numbers.items()
-        if any(first <= number <= last for first, last in found[chain.accession])
-    }
-    stated = dict.fromkeys(pair for pairs in found.values() for pair in pairs)
-    target = _target(file.path, output, suffix(options, stated))
-    tally = file.write(target, options, cut)
+    file = StructureFile(settings.absolute(path))
+    facts = _read_facts(file, options)
+    found, numbered = _peptides(access, facts, options, accession, ranges, origin=file.path.name)
+    cut = {**_low_confidence(facts, options, origin=file.path.name), **_cut(found, numbered)}
+    target = _target(file, output, suffix(options, {kind: _distinct(found[kind]) for kind in found}))
+    tally = _write(file, target, facts, Rules(options, cut, facts.alternatives))
     return CleanReport(
         source=file.path,
         path=target,
         atoms_before=tally.atoms,
         atoms_removed=tally.atoms_removed(),
         residues_removed=tally.residues_removed(),
-        signal_peptides=found,
+        peptides=found,
         numbering=tuple(map(_described, numbered)),
     )
 
 
-class _StructureFile:
-    """One input file, in either format."""
+def _read_facts(file: StructureFile, options: CleanOptions) -> MmcifFacts | PdbFacts:
+    if file.type is FileType.cif:
+        return chains_mmcif.read_facts(file.lines(), options, origin=str(file.path))
+    return chains_pdb.read_facts(file.lines(), options, origin=str(file.path))
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            with path.open("rb") as file:
-                head = file.read(_HEAD_BYTES)
-        except FileNotFoundError:
-            raise MissingFileError(f"there is no file {path}") from None
-        except OSError as error:
-            raise CacheError(f"cannot read {path}: {error.strerror or error}") from error
-        if head.startswith(b"\x1f\x8b"):
-            raise DamagedFileError(f"{path} is compressed; unpack it with gunzip first", origin=str(path))
-        try:
-            self._type = file_type_of(head)
-        except DamagedFileError as error:
-            raise DamagedFileError(f"{path}: {error}", origin=str(path)) from None
-        if self._type is FileType.bcif:
-            raise RefusedError(f"{path} is BinaryCIF, which has no lines to take out; fetch it as cif")
-        self._facts: Any = None
 
-    def lines(self) -> Iterator[bytes]:
-        """Read the file from its beginning."""
-        with self.path.open("rb") as file:
-            yield from file
-
-    def read_chains(self, *, with_chains: bool) -> list[Chain]:
-        """Look through the file once; the polymer chains in it, if they are asked for."""
-        if self._type is FileType.cif:
-            self._facts = chains_mmcif.read_facts(self.lines(), with_chains=with_chains)
+def _write(file: StructureFile, target: Path, facts: MmcifFacts | PdbFacts, rules: Rules) -> Tally:
+    """Write what stays, or nothing at all."""
+    with whole_file(target) as whole, compressed.writing(whole, gzip=target.suffix == ".gz") as out:
+        if isinstance(facts, MmcifFacts):
+            tally = edit_mmcif.edit(file.lines, out, rules, facts)
         else:
-            self._facts = chains_pdb.read_facts(self.lines(), with_chains=with_chains)
-        chains: list[Chain] = self._facts.chains
-        return chains
-
-    def write(self, target: Path, options: CleanOptions, cut: set[Any]) -> Tally:
-        """Write what stays."""
-        with whole_file(target) as out:
-            if self._type is FileType.cif:
-                tally = edit_mmcif.edit(self.lines, out, options, self._facts, cut)
-            else:
-                tally = edit_pdb.edit(self.lines, out, options, self._facts, cut)
-            if tally.atoms and not tally.has_left_something:
-                raise RefusedError(f"nothing would be left of {self.path}, so nothing was written")
-        return tally
+            tally = edit_pdb.edit(file.lines, out, rules, facts)
+        if missing := rules.not_found():
+            raise RefusedError(f"{file.path} has {missing[0]}, so nothing was written")
+        if tally.atoms and not tally.has_left_something:
+            raise RefusedError(f"nothing would be left of {file.path}, so nothing was written")
+    return tally
 
 
-def _signal_peptides(
+def _peptides(
     access: Access,
-    chains: list[Chain],
+    facts: Facts,
+    options: CleanOptions,
     accession: str | None,
     ranges: Sequence[tuple[int, int]] | None,
     *,
     origin: str,
-) -> tuple[Ranges, list[NumberedChain]]:
-    found: Ranges = {}
+) -> tuple[Found, list[NumberedChain]]:
+    """Look up what UniProt states, and number the chains of those proteins that have something to lose."""
+    found: Found = {kind: {} for kind in options.peptides()}
     numbered: list[NumberedChain] = []
-    for identity in _proteins(chains, accession, origin):
+    if not found:
+        return found, numbered
+    if not facts.chains:
+        raise RefusedError(
+            f"{origin} has no chain with numbered residues, so no peptide of a protein is known"
+        )
+    ask = sifts.asking(access, facts.pdb_id)
+    for identity in _proteins(facts.chains, accession, origin):
         entry = find_entry(access, identity)
-        found[entry.accession] = entry.ranges() if ranges is None else tuple(ranges)
-        if ranges is None and not entry.is_certain():
-            _logger.warning("UniProt is not sure where the signal peptide of %s ends", entry.accession)
-        if found[entry.accession]:
-            numbered += number_chains(chains, entry, origin=origin)
+        for kind in found:
+            name = PEPTIDES[kind]
+            found[kind][entry.accession] = entry.ranges(name) if ranges is None else tuple(ranges)
+            if ranges is None and not entry.is_certain(name):
+                _logger.warning("UniProt is not sure of the %s of %s", name.lower(), entry.accession)
+        if any(stated[entry.accession] for stated in found.values()):
+            numbered += number_chains(facts.chains, entry, origin=origin, ask=ask)
     return found, numbered
+
+
+def _cut(found: Found, numbered: Iterable[NumberedChain]) -> dict[Hashable, Reason]:
+    """Residues of the peptides; one that is of two kinds counts as the first of them."""
+    cut: dict[Hashable, Reason] = {}
+    for kind, stated in found.items():
+        for chain in numbered:
+            for key, number in chain.numbers.items():
+                if any(first <= number <= last for first, last in stated[chain.accession]):
+                    cut.setdefault(key, kind)
+    return cut
+
+
+def _low_confidence(facts: Facts, options: CleanOptions, *, origin: str) -> dict[Hashable, Reason]:
+    if options.minimum_plddt is None:
+        return {}
+    if facts.plddt is None:
+        raise RefusedError(
+            f"{origin} does not say that it is a predicted model with a confidence (pLDDT) of each residue; "
+            "an experimental structure has none"
+        )
+    return {key: "minimum_plddt" for key, plddt in facts.plddt.items() if plddt < options.minimum_plddt}
+
+
+def _distinct(stated: Mapping[str, Iterable[tuple[int, int]]]) -> list[tuple[int, int]]:
+    return list(dict.fromkeys(pair for pairs in stated.values() for pair in pairs))
 
 
 def _proteins(chains: Iterable[Chain], accession: str | None, origin: str) -> list[UniProtId]:
@@ -200,7 +210,7 @@ def _proteins(chains: Iterable[Chain], accession: str | None, origin: str) -> li
         if not accessions and not chain.names_a_database:
             raise RefusedError(
                 f"{origin} does not say which protein chain {chain.name or '(without a name)'} is; "
-                "name it with accession=, or keep signal peptides"
+                "name it with accession=, or leave its peptides in"
             )
         for name in accessions:
             try:
@@ -213,9 +223,12 @@ def _proteins(chains: Iterable[Chain], accession: str | None, origin: str) -> li
     return list(named.values())
 
 
-def _target(source: Path, output: str | os.PathLike[str] | None, ending: str) -> Path:
+def _target(file: StructureFile, output: str | os.PathLike[str] | None, ending: str) -> Path:
+    source = file.path
     if output is None:
-        return source.with_name(f"{source.stem}_{ending}{source.suffix}")
+        extension = "".join(source.suffixes[-2:]) if source.suffix == ".gz" else source.suffix
+        stem = source.name.removesuffix(extension)
+        return source.with_name(f"{stem}_{ending}{extension}")
     target = settings.absolute(output)
     if target == source or (target.exists() and target.samefile(source)):
         raise RefusedError(f"{target} is the input itself; write the cleaned structure to another file")

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
-from profet.cleaning.chains_pdb import Facts
-from profet.cleaning.options import CleanOptions, Reason
+from profet.cleaning.chains_pdb import PdbFacts, is_hydrogen_atom, model_number
+from profet.cleaning.options import Reason
 from profet.cleaning.report import Tally
-from profet.cleaning.residues import WATERS, is_hydrogen
+from profet.cleaning.residues import WATERS
+from profet.cleaning.rules import Rules
 from profet.formats import pdb
 
 Lines = Callable[[], Iterable[bytes]]
 """Reads the file from its beginning."""
 
 
-def edit(lines: Lines, out: BinaryIO, options: CleanOptions, facts: Facts, cut: Collection[bytes]) -> Tally:
-    """Write the file without the atoms that `options` and `cut` name.
+def edit(lines: Lines, out: BinaryIO, rules: Rules, facts: PdbFacts) -> Tally:
+    """Write the file without the atoms that the rules name.
 
-    ANISOU and its like go with their atom, bonds in CONECT with either of theirs; TER goes with the last atom
-    of its chain or takes the name of the residue that is now the last; MASTER counts anew what it counted.
+    ANISOU and its like go with their atom, bonds in CONECT with either of theirs, MODEL and ENDMDL with their
+    model; TER goes with the last atom of its chain or takes the name of the residue that is now the last;
+    MASTER and NUMMDL count anew what they counted.
 
     Parameters
     ----------
@@ -28,27 +30,30 @@ def edit(lines: Lines, out: BinaryIO, options: CleanOptions, facts: Facts, cut: 
         The file.
     out
         Where to write to.
-    options
+    rules
         What to take out.
     facts
         What the file says of its chains.
-    cut
-        Residues of signal peptides, as chain, number and insertion code (`profet.formats.pdb.RESIDUE_KEY`).
 
     Returns
     -------
     Tally
         The atoms that stayed and went.
     """
-    editor = _Editor(options, facts, cut)
+    editor = _Editor(rules, facts)
     for line in lines():
         out.write(editor.take(line))
     return editor.tally
 
 
 class _Editor:
-    def __init__(self, options: CleanOptions, facts: Facts, cut: Collection[bytes]) -> None:
-        self._options, self._facts, self._cut = options, facts, cut
+    def __init__(self, rules: Rules, facts: PdbFacts) -> None:
+        self._rules, self._facts = rules, facts
+        self._model = "1"
+        self._model_goes = False
+        self._run = b""  # record and residue of the last atom
+        self._reason: Reason | None = None  # why that residue goes
+        self._is_polymer = False
         self._last_atom = b""  # name, residue: what the records behind an atom repeat of it
         self._last_stays = True
         self._end: bytes | None = None  # residue of the last atom that stays, since the last TER
@@ -68,48 +73,75 @@ class _Editor:
             return b"" if follows and not self._last_stays else line
         if name[:3] == b"TER" and not name[3:].strip():
             return self._ter(line)
+        if name in (b"MODEL ", b"ENDMDL"):
+            return self._edge_of_model(line, name)
+        if self._model_goes:
+            return b""
         if name == b"CONECT":
             return self._conect(line)
         if name == b"MASTER":
             return self._master(line)
-        if name in (b"MODEL ", b"ENDMDL"):
-            self._end = None
-            if name == b"ENDMDL":
-                self._before.is_first_model = self._after.is_first_model = False
-        return line
+        return self._nummdl(line) if name == b"NUMMDL" else line
+
+    def _edge_of_model(self, line: bytes, name: bytes) -> bytes:
+        self._end, self._run = None, b""
+        if name == b"MODEL ":
+            self._model = model_number(line)
+            self._model_goes = self._rules.for_model(self._model) is not None
+            return b"" if self._model_goes else line
+        goes, self._model_goes = self._model_goes, False
+        self._before.is_first_model = False
+        if not goes:
+            self._after.is_first_model = False
+        return b"" if goes else line
+
+    def _nummdl(self, line: bytes) -> bytes:
+        models = self._facts.models
+        left = sum(self._rules.for_model(model) is None for model in models)
+        if line[10:14].strip() != b"%d" % len(models) or left == len(models):
+            return line
+        return line[:10] + b"%4d" % left + line[14:]
 
     def _atom(self, line: bytes, name: bytes) -> bool:
         residue = line[pdb.RESIDUE]
-        is_hydrogen_atom = is_hydrogen(
-            line[pdb.ELEMENT].strip().upper(), line[pdb.ATOM_NAME], residue[:3].strip()
-        )
-        reason = self._reason(residue, name, is_hydrogen_atom)
+        if name + residue != self._run:
+            self._run = name + residue
+            self._begin_residue(residue, name)
+        hydrogen = is_hydrogen_atom(line)
+        reason = self._reason
+        if reason is None and self._rules.looks_at_atoms:
+            reason = self._rules.for_atom(
+                place=(self._model, line[pdb.RESIDUE_KEY]),
+                component=residue[:3].strip(),
+                atom=line[pdb.ATOM_NAME],
+                letter=line[pdb.ALTERNATIVE].strip(),
+                is_polymer=self._is_polymer,
+                is_hydrogen=hydrogen,
+            )
         self._last_atom, self._last_stays = line[12:27], reason is None
-        if residue[4:5] != self._end_was[4:5]:
+        if residue[3:5] != self._end_was[3:5]:
             self._end = None  # another chain: what stays of the one before does not count for its TER
         self._end_was = residue
-        self._before.atom(line, is_hydrogen_atom)
+        self._before.atom(line, hydrogen)
         if reason is None:
             self._end = residue
-            self._after.atom(line, is_hydrogen_atom)
+            self._after.atom(line, hydrogen)
             self._kept_serials.add(line[pdb.SERIAL])
             self.tally.keep(residue)
             return True
         self._removed_serials.add(line[pdb.SERIAL])
-        self.tally.remove(reason, residue[4:5].decode("ascii", "replace").strip(), residue)
+        self.tally.remove(reason, _name_of_chain(residue), residue)
         return False
 
-    def _reason(self, residue: bytes, name: bytes, is_hydrogen_atom: bool) -> Reason | None:
-        is_polymer = name == b"ATOM  " or residue in self._facts.polymer_hetatms
-        if residue[:3].strip() in WATERS:
-            if self._options.water:
-                return "water"
-        elif is_polymer:
-            if residue[4:] in self._cut:
-                return "signal_peptides"
-        elif self._options.hetatoms:
-            return "hetatoms"
-        return "hydrogens" if is_hydrogen_atom and self._options.hydrogens else None
+    def _begin_residue(self, residue: bytes, name: bytes) -> None:
+        self._is_polymer = name == b"ATOM  " or residue in self._facts.polymer_hetatms
+        self._reason = self._rules.for_residue(
+            model=self._model,
+            chain=_name_of_chain(residue),
+            key=residue[3:],
+            is_water=residue[:3].strip() in WATERS,
+            is_polymer=self._is_polymer,
+        )
 
     def _ter(self, line: bytes) -> bytes:
         end, self._end = self._end, None
@@ -150,6 +182,10 @@ class _Editor:
             )
         )
         return line[:50] + atoms + ters + conects + line[65:]
+
+
+def _name_of_chain(residue: bytes) -> str:
+    return residue[3:5].decode("ascii", "replace").strip()
 
 
 class _Count:

@@ -4,22 +4,26 @@ Author numbers are not UniProt numbers: lysozyme 1AKI counts the mature protein 
 residues 19 to 147 of P00698. Even the range that a file states (``struct_ref_seq``, ``DBREF``) may follow a
 sequence that UniProt has changed since. So, in this order:
 
-1. numbers that SIFTS gave, atom by atom (``pdbx_sifts_xref_db_num``);
-2. the range that the file states, if it is as long in either count and every letter agrees with UniProt;
-3. an alignment of the chain's sequence with UniProt's.
+1. numbers of SIFTS in the file, atom by atom, residue by residue or as segments (``pdbx_sifts_*``);
+2. SIFTS as PDBe's service states it, for a file that says which PDB entry it is;
+3. the range that the file states, if it is as long in either count and every letter agrees with UniProt;
+4. an alignment of the chain's sequence with UniProt's.
+
+Numbers of the first two count only where the letters at them agree, but for some mutations: a file may have
+been renumbered since, and UniProt's sequence may have changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from profet.errors import RefusedError
 from profet.uniprot import UniProtEntry
 
-SIFTS, REFERENCE, ALIGNMENT = "SIFTS", "reference", "alignment"
+SIFTS, PDBE, REFERENCE, ALIGNMENT = "SIFTS", "PDBe", "reference", "alignment"
 
 _LEAST_IDENTITY_STATED = 0.8  # the file says which protein it is; mutants and strains differ a little
 _LEAST_IDENTITY_UNSTATED = 0.95
@@ -39,6 +43,8 @@ class Residue:
         One-letter code, X if unknown.
     number
         Its number in the count that `Reference` uses; None if that count does not reach it.
+    seq_id
+        Its 1-based number in the chain's sequence, which `Segment` uses; None if unknown.
     place
         Its 0-based place in the chain's sequence; None if unknown.
     sifts
@@ -48,6 +54,7 @@ class Residue:
     key: Hashable
     letter: str
     number: int | None
+    seq_id: int | None = None
     place: int | None = None
     sifts: tuple[str, int] | None = None
 
@@ -68,6 +75,20 @@ class Reference:
         return self.last - self.first == self.database_last - self.database_first
 
 
+@dataclass(frozen=True, kw_only=True)
+class Segment(Reference):
+    """A range of the chain's sequence that SIFTS gives to a protein."""
+
+    accession: str
+
+
+Segments = Mapping[str, Sequence[Segment]]
+"""By the authors' name of the chain."""
+
+Ask = Callable[[], Segments]
+"""Asks PDBe for the segments of the file's entry; there are none where it cannot tell."""
+
+
 @dataclass(kw_only=True)
 class Chain:
     """A polymer chain: residues with coordinates, the whole sequence if the file has it, stated ranges."""
@@ -76,17 +97,18 @@ class Chain:
     residues: list[Residue] = field(default_factory=list)
     sequence: str = ""
     references: list[Reference] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
 
     def accessions(self) -> list[str]:
         """UniProt accessions that the file gives this chain."""
-        stated = [reference.accession for reference in self.references]
+        stated = [reference.accession for reference in (*self.segments, *self.references)]
         named = [residue.sifts[0] for residue in self.residues if residue.sifts] + stated
         return list(dict.fromkeys(accession for accession in named if accession))
 
     @property
     def names_a_database(self) -> bool:
         """Whether the file says of this chain what it is, be it UniProt or another database."""
-        return bool(self.references) or any(residue.sifts for residue in self.residues)
+        return bool(self.references or self.segments) or any(residue.sifts for residue in self.residues)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +121,9 @@ class NumberedChain:
     numbers: dict[Hashable, int]
 
 
-def number_chains(chains: Sequence[Chain], entry: UniProtEntry, *, origin: str) -> list[NumberedChain]:
+def number_chains(
+    chains: Sequence[Chain], entry: UniProtEntry, *, origin: str, ask: Ask = dict
+) -> list[NumberedChain]:
     """Number the residues of a protein in those chains that are this protein.
 
     Parameters
@@ -110,6 +134,8 @@ def number_chains(chains: Sequence[Chain], entry: UniProtEntry, *, origin: str) 
         The protein.
     origin
         Name of the file, for messages.
+    ask
+        Called if the file has no numbers of SIFTS for a chain.
 
     Raises
     ------
@@ -119,9 +145,11 @@ def number_chains(chains: Sequence[Chain], entry: UniProtEntry, *, origin: str) 
     own = {entry.accession, *entry.other_accessions}
     stated = [chain for chain in chains if own & {name.partition("-")[0] for name in chain.accessions()}]
     if stated:
-        return [_number_stated(chain, entry, origin) for chain in stated]
-    unknown = [chain for chain in chains if not chain.accessions()]
-    found = [numbered for chain in unknown if (numbered := _align_unstated(chain, entry)) is not None]
+        return [_number_stated(chain, entry, origin, ask) for chain in stated]
+    found = [numbered for chain in chains if (numbered := _by_service(chain, entry, ask)) is not None]
+    if not found:
+        unknown = [chain for chain in chains if not chain.accessions()]
+        found = [numbered for chain in unknown if (numbered := _align_unstated(chain, entry)) is not None]
     if not found:
         names = ", ".join(dict.fromkeys(name for chain in chains for name in chain.accessions()))
         holds = f"it names {names}" if names else "it names no protein, and no sequence in it fits"
@@ -129,17 +157,10 @@ def number_chains(chains: Sequence[Chain], entry: UniProtEntry, *, origin: str) 
     return found
 
 
-def _number_stated(chain: Chain, entry: UniProtEntry, origin: str) -> NumberedChain:
-    numbers = {
-        residue.key: residue.sifts[1]
-        for residue in chain.residues
-        if residue.sifts and entry.is_named(residue.sifts[0])
-    }
-    if numbers:
-        return _numbered(chain, entry, SIFTS, numbers)
-    by_range = _by_reference(chain, entry)
-    if by_range is not None:
-        return _numbered(chain, entry, REFERENCE, by_range)
+def _number_stated(chain: Chain, entry: UniProtEntry, origin: str, ask: Ask) -> NumberedChain:
+    for find in (_by_sifts, partial(_by_service, ask=ask), _by_reference):
+        if (numbered := find(chain, entry)) is not None:
+            return numbered
     aligned = _by_alignment(chain, entry, _LEAST_IDENTITY_STATED)
     if aligned is None:
         raise RefusedError(
@@ -147,6 +168,39 @@ def _number_stated(chain: Chain, entry: UniProtEntry, origin: str) -> NumberedCh
             "UniProt's, so its residues cannot be numbered"
         )
     return _numbered(chain, entry, ALIGNMENT, aligned)
+
+
+def _by_sifts(chain: Chain, entry: UniProtEntry) -> NumberedChain | None:
+    """Numbers in the file, of single residues if it has them, else of segments."""
+    single = {
+        residue.key: residue.sifts[1]
+        for residue in chain.residues
+        if residue.sifts and entry.is_named(residue.sifts[0])
+    }
+    numbers = single or _by_segments(chain, entry, chain.segments)
+    return _numbered(chain, entry, SIFTS, numbers) if _is_credible(chain, entry, numbers) else None
+
+
+def _by_service(chain: Chain, entry: UniProtEntry, ask: Ask) -> NumberedChain | None:
+    numbers = _by_segments(chain, entry, ask().get(chain.name, ()))
+    return _numbered(chain, entry, PDBE, numbers) if _is_credible(chain, entry, numbers) else None
+
+
+def _by_segments(chain: Chain, entry: UniProtEntry, segments: Sequence[Segment]) -> dict[Hashable, int]:
+    own = [segment for segment in segments if entry.is_named(segment.accession) and segment.is_consistent]
+    return {
+        residue.key: residue.seq_id - segment.first + segment.database_first
+        for segment in own
+        for residue in chain.residues
+        if residue.seq_id is not None and segment.first <= residue.seq_id <= segment.last
+    }
+
+
+def _is_credible(chain: Chain, entry: UniProtEntry, numbers: Mapping[Hashable, int]) -> bool:
+    """Whether most of the letters at the numbers are UniProt's."""
+    numbered = [residue for residue in chain.residues if residue.key in numbers and residue.letter != "X"]
+    agreeing = sum(_agrees(residue.letter, entry.sequence, numbers[residue.key]) for residue in numbered)
+    return bool(numbered) and agreeing >= _LEAST_IDENTITY_STATED * len(numbered)
 
 
 def _align_unstated(chain: Chain, entry: UniProtEntry) -> NumberedChain | None:
@@ -158,7 +212,7 @@ def _numbered(chain: Chain, entry: UniProtEntry, method: str, numbers: dict[Hash
     return NumberedChain(chain=chain.name, accession=entry.accession, method=method, numbers=numbers)
 
 
-def _by_reference(chain: Chain, entry: UniProtEntry) -> dict[Hashable, int] | None:
+def _by_reference(chain: Chain, entry: UniProtEntry) -> NumberedChain | None:
     """Numbers by the stated ranges, or None if any letter disagrees or any residue is not in the count."""
     references = [item for item in chain.references if item.accession and entry.is_named(item.accession)]
     if not references or not all(reference.is_consistent for reference in references):
@@ -173,7 +227,7 @@ def _by_reference(chain: Chain, entry: UniProtEntry) -> dict[Hashable, int] | No
                 if not _agrees(residue.letter, entry.sequence, number):
                     return None
                 numbers[residue.key] = number
-    return numbers or None
+    return _numbered(chain, entry, REFERENCE, numbers) if numbers else None
 
 
 def _agrees(letter: str, sequence: str, number: int) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from profet.cleaning.options import Reason
+from profet.cleaning.options import Peptide, Reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +22,9 @@ class ChainNumbering:
     accession
         The protein.
     method
-        ``SIFTS`` (numbers in the file, atom by atom), ``reference`` (the range that the file states, whose
-        letters agree with UniProt), or ``alignment`` (of the sequences).
+        ``SIFTS`` (numbers in the file, residue by residue), ``PDBe`` (SIFTS as PDBe's service states it),
+        ``reference`` (the range that the file states, whose letters agree with UniProt), or ``alignment``
+        (of the sequences).
     first, last
         Lowest and highest UniProt number among the residues that have coordinates; None if there is none.
     """
@@ -34,9 +36,13 @@ class ChainNumbering:
     last: int | None
 
 
+Ranges = Mapping[str, tuple[tuple[int, int], ...]]
+"""By accession: first and last residue of each feature, both included, as UniProt numbers them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CleanReport:
-    """What was removed from where, and where the result lies.
+    """What was removed from where, and where the result lies. As text, it says so in sentences.
 
     Attributes
     ----------
@@ -48,10 +54,10 @@ class CleanReport:
         By reason and chain; only what is not zero is listed.
     residues_removed
         Likewise, residues of which nothing is left. A residue that several models have counts once.
-    signal_peptides
-        By accession, the ranges that UniProt states, whether or not the structure contains them.
+    peptides
+        By reason and accession, the ranges that UniProt states, whether or not the structure contains them.
     numbering
-        The maps by which signal peptides were looked for; empty if UniProt states none.
+        The maps by which they were looked for; empty if UniProt states none.
     """
 
     source: Path
@@ -59,13 +65,71 @@ class CleanReport:
     atoms_before: int
     atoms_removed: Mapping[Reason, Mapping[str, int]]
     residues_removed: Mapping[Reason, Mapping[str, int]]
-    signal_peptides: Mapping[str, tuple[tuple[int, int], ...]]
+    peptides: Mapping[Peptide, Ranges]
     numbering: tuple[ChainNumbering, ...]
 
     @property
     def atoms_after(self) -> int:
         """Atoms in the file written."""
         return self.atoms_before - sum(sum(chains.values()) for chains in self.atoms_removed.values())
+
+    @property
+    def signal_peptides(self) -> Ranges:
+        """Signal peptides by accession, as UniProt states them."""
+        return self.peptides.get("signal_peptides", {})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as plain values, ready for JSON."""
+        return {
+            **asdict(self),
+            "source": str(self.source),
+            "path": str(self.path),
+            "atoms_after": self.atoms_after,
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.source.name}: {self.atoms_after} of {self.atoms_before} atoms stay"]
+        for reason, chains in self.atoms_removed.items():
+            residues = self.residues_removed.get(reason, {})
+            lines += [
+                f"  {_NAMES[reason]}: {atoms} atoms of chain {chain or '(without a name)'} removed, "
+                f"{residues.get(chain, 0)} whole residues"
+                for chain, atoms in chains.items()
+            ]
+        for kind, proteins in self.peptides.items():
+            for accession, ranges in proteins.items():
+                lines += self._about_peptide(
+                    _NAMES[kind], accession, ranges, self.atoms_removed.get(kind, {})
+                )
+        return "\n".join(lines)
+
+    def _about_peptide(
+        self, name: str, accession: str, ranges: tuple[tuple[int, int], ...], removed: Mapping[str, int]
+    ) -> Iterator[str]:
+        if not ranges:
+            yield f"  UniProt states no {name} of {accession}"
+        shown = ", ".join(f"{first}-{last}" for first, last in ranges)
+        for chain in self.numbering:
+            if ranges and chain.accession == accession:
+                seen = "no residue" if chain.first is None else f"residues {chain.first} to {chain.last}"
+                yield (
+                    f"  {name} {shown} of {accession}: chain {chain.chain or '(without a name)'} has {seen} "
+                    f"of it by {chain.method}" + ("" if removed.get(chain.chain) else "; nothing was removed")
+                )
+
+
+_NAMES: Mapping[Reason, str] = {
+    "models": "models not wanted",
+    "chains": "chains not wanted",
+    "altlocs": "alternative positions",
+    "signal_peptides": "signal peptide",
+    "transit_peptides": "transit peptide",
+    "propeptides": "propeptide",
+    "minimum_plddt": "low confidence",
+    "water": "water",
+    "hetatoms": "hetero atoms",
+    "hydrogens": "hydrogen and deuterium",
+}
 
 
 class Tally:

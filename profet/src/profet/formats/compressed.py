@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip as gzip_files
 import hashlib
+import io
+import os
 import zlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO
 
 from profet.errors import DamagedFileError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 LONGEST_BYTES = 2 << 30
 """No structure file that exists is longer than this, uncompressed."""
@@ -40,6 +49,58 @@ def unpack(data: bytes) -> tuple[bytes, int]:
         data = _gunzip(data, min(LONGEST_BYTES, _ALWAYS_ALLOWED_BYTES + _HIGHEST_RATIO * len(data)))
         layers += 1
     return data, layers
+
+
+@contextlib.contextmanager
+def reading(file: BinaryIO) -> Iterator[BinaryIO]:
+    """Read a file that may be gzipped, without holding all of it.
+
+    Raises
+    ------
+    DamagedFileError
+        While reading, if it is cut short or its checksum is wrong, or if it grows beyond all measure.
+    """
+    is_packed = file.read(len(_MAGIC)) == _MAGIC
+    file.seek(0)
+    if not is_packed:
+        yield file
+        return
+    size = os.fstat(file.fileno()).st_size
+    limit = min(LONGEST_BYTES, _ALWAYS_ALLOWED_BYTES + _HIGHEST_RATIO * size)
+    with gzip_files.GzipFile(fileobj=file, mode="rb") as packed:
+        yield io.BufferedReader(_Limited(packed, limit), _STEP_BYTES // 4)
+
+
+@contextlib.contextmanager
+def writing(file: BinaryIO, *, gzip: bool) -> Iterator[BinaryIO]:
+    """Write to a file, gzipped if asked for, to the same bytes every time."""
+    if not gzip:
+        yield file
+        return
+    with gzip_files.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0) as packed:
+        yield packed  # type: ignore[misc]
+
+
+class _Limited(io.RawIOBase):
+    """Unpacked bytes, up to a limit."""
+
+    def __init__(self, packed: gzip_files.GzipFile, limit: int) -> None:
+        self._packed, self._limit = packed, limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        view = memoryview(buffer)
+        try:
+            data = self._packed.read(len(view))
+        except (EOFError, gzip_files.BadGzipFile, zlib.error) as error:
+            raise DamagedFileError(f"the compressed data is damaged or cut short ({error})") from None
+        self._limit -= len(data)
+        if self._limit < 0:
+            raise DamagedFileError("the compressed data grows beyond what any structure does")
+        view[: len(data)] = data
+        return len(data)
 
 
 def pack(data: bytes) -> bytes:

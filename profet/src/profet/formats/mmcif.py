@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from profet.errors import DamagedFileError
 
@@ -22,23 +23,28 @@ _TOKEN = re.compile(
     rb"|(?P<bare>[^\s]+)"
 )
 _BLANK = b" \t\r\n\x0b\x0c"
+_QUOTES = b"'\""
 _LONGEST_HEADER = 1000  # columns of a loop
+_LINES_AT_ONCE = 1000
 
 
 @dataclass(slots=True, eq=False)
 class Table:
     """A category of interest: its name in lower case, and its items (``label_seq_id``) in file order.
 
-    ``is_loop`` is False for a category of one row that is written as pairs of name and value.
+    ``is_loop`` is False for a category of one row that is written as pairs of name and value; ``block``
+    counts the data blocks of the file from 1.
     """
 
     category: str
     items: list[str]
     is_loop: bool
+    block: int = 1
 
     def column(self, item: str) -> int | None:
-        """Position of an item in each row; None if the file does not have it."""
-        return self.items.index(item) if item in self.items else None
+        """Position of an item in each row, in whatever case it is written; None if it is not there."""
+        names = [name.lower() for name in self.items]
+        return names.index(item.lower()) if item.lower() in names else None
 
 
 Piece = tuple[bytes, Table | None, list[bytes] | None]
@@ -51,7 +57,9 @@ Piece = tuple[bytes, Table | None, list[bytes] | None]
 """
 
 
-def scan(lines: Iterable[bytes], wanted: Collection[str]) -> Iterator[Piece]:
+def scan(
+    lines: Iterable[bytes], wanted: Collection[str], *, noted: Collection[str] = (), block: int | None = 1
+) -> Iterator[Piece]:
     r"""Cut an mmCIF file into pieces.
 
     Parameters
@@ -59,7 +67,11 @@ def scan(lines: Iterable[bytes], wanted: Collection[str]) -> Iterator[Piece]:
     lines
         The file, line by line, with the ends of lines.
     wanted
-        Categories of interest, as ``_atom_site``. Only those of the first data block count.
+        Categories of interest, as ``_atom_site``.
+    noted
+        Categories of which only the beginning is of interest: their rows are passed over.
+    block
+        The data block that counts, from 1; None for all.
 
     Raises
     ------
@@ -77,26 +89,52 @@ def scan(lines: Iterable[bytes], wanted: Collection[str]) -> Iterator[Piece]:
     b'#\n' None None
     b'' ['id', 'x'] None
     """
-    scanner = _Scanner(wanted)
+    scanner = _Scanner(wanted, noted, block)
+    rest = iter(lines)
+    while some := list(islice(rest, _LINES_AT_ONCE)):
+        yield from _scan_some(scanner, some)
+    yield from scanner.finish()
+
+
+def _scan_some(scanner: _Scanner, lines: list[bytes]) -> Iterator[Piece]:
+    """Take the short way wherever it leads to the same, looking at many lines at once for what forbids it."""
+    joined = b"".join(lines)
+    has_text = joined.startswith(b";") or b"\n;" in joined
+    has_names = b"_" in joined  # without an underscore there is no name and no keyword
+    if scanner.table is None and scanner.is_between_pieces and not has_text and not has_names:
+        yield joined, None, None
+        return
+    is_plain = not (has_text or has_names or b"#" in joined or b"'" in joined or b'"' in joined)
     for line in lines:
         table = scanner.table
         if scanner.is_between_pieces:
             if table is None:
-                # Without an underscore there is no name and no keyword in it, whatever else it holds.
                 if b"_" not in line and not line.startswith(b";"):
                     yield line, None, None
                     continue
-            elif not (b"_" in line or b"'" in line or b'"' in line or b"#" in line or line.startswith(b";")):
+            else:
                 values = line.split()
-                if len(values) == len(table.items):
+                if len(values) == len(table.items) and (is_plain or _read_simply(line, values)):
                     yield line, table, values
                     continue
         yield from scanner.read(line)
-    yield from scanner.finish()
+
+
+def _read_simply(line: bytes, values: list[bytes]) -> bool:
+    """Whether the words of a line are its values; quotes around any (``"O5'"``) are taken off."""
+    if b"_" in line or b"#" in line or line.startswith(b";"):
+        return False
+    if b'"' in line or b"'" in line:
+        for position, value in enumerate(values):
+            if value[0] in _QUOTES:
+                if len(value) < 2 or value[-1] != value[0]:
+                    return False
+                values[position] = value[1:-1]
+    return True
 
 
 def read_tables(lines: Iterable[bytes], wanted: Collection[str]) -> dict[str, list[dict[str, str]]]:
-    r"""Read whole categories, each as a list of rows.
+    r"""Read whole categories of the first data block, each as a list of rows.
 
     Examples
     --------
@@ -123,9 +161,9 @@ def text(value: bytes) -> str:
 class _Scanner:
     """The long way: one token after the other."""
 
-    def __init__(self, wanted: Collection[str]) -> None:
-        self._wanted = frozenset(wanted)
-        self._block = 0
+    def __init__(self, wanted: Collection[str], noted: Collection[str], block: int | None) -> None:
+        self._wanted, self._noted = frozenset(wanted), frozenset(noted)
+        self._wanted_block, self._block = block, 0
         self._kept: list[bytes] = []  # bytes read that belong to the next piece
         self._text: list[bytes] | None = None  # lines of the text field that is open
         self._header: list[str] | None = None  # names of the loop whose header is being read
@@ -214,7 +252,8 @@ class _Scanner:
         elif self._pair is not None:
             category, _, item = self._pair.partition(".")
             self._pair = None
-            yield self._take(self._end_of_piece(end)), Table(category.lower(), [item], False), [value]
+            table = Table(category.lower(), [item], False, self._block)
+            yield self._take(self._end_of_piece(end)), table, [value]
 
     def _end_header(self, start: int = 0) -> Iterator[Piece]:
         """Begin the rows of a loop, where its first value stands."""
@@ -223,8 +262,9 @@ class _Scanner:
             return
         if names and self._is_wanted(names[0]):
             category = names[0].partition(".")[0].lower()
-            self.table = Table(category, [name.partition(".")[2] for name in names], True)
-            yield self._take(start), self.table, None
+            table = Table(category, [name.partition(".")[2] for name in names], True, self._block)
+            self.table = table if category in self._wanted else None
+            yield self._take(start), table, None
         else:
             yield from self._other(start)
 
@@ -261,4 +301,6 @@ class _Scanner:
         return end if self._line[end:].strip(_BLANK) else len(self._line)
 
     def _is_wanted(self, name: str) -> bool:
-        return self._block == 1 and name.partition(".")[0].lower() in self._wanted
+        category = name.partition(".")[0].lower()
+        is_in_block = self._wanted_block in (None, self._block)
+        return is_in_block and (category in self._wanted or category in self._noted)
