@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
@@ -18,9 +17,24 @@ from urllib.parse import unquote, urlsplit
 from empiarreader import settings
 from empiarreader.addresses import decode_path
 from empiarreader.cache.items import KeptFile
-from empiarreader.errors import ArchiveFileNotFoundError, DamagedDataError, FileChangedError, ServiceError
+from empiarreader.errors import (
+    ArchiveFileNotFoundError,
+    DamagedDataError,
+    FileChangedError,
+    InvalidRequestError,
+    ServiceError,
+)
 from empiarreader.mirror import mirrored
-from empiarreader.ranges import FileVersion, Spans, fetch_file, fetch_range, fetch_spans, join_spans
+from empiarreader.ranges import (
+    FileVersion,
+    JoinedSpans,
+    Spans,
+    ask_version,
+    fetch_file,
+    fetch_loose,
+    fetch_range,
+    fetch_spans,
+)
 
 _NEARBY_BYTES = 4096
 _STREAMED_AT_ONCE = 16 * 1024 * 1024
@@ -81,16 +95,10 @@ class ByteSource(ABC):
 
         Spans that overlap, or lie no more than ``nearby_bytes`` apart, move as one.
         """
-        joined = join_spans(spans, nearby_bytes)
-        places: dict[int, int] = {}
-        total = 0
-        for start, length in joined:
-            places[start] = total
-            total += length
-        view = memoryview(bytearray(total))
-        self.spans(joined, view, version=version)
-        starts = sorted(places)
-        return [_cut(view, starts, places, start, length) for start, length in spans]
+        joined = JoinedSpans(spans, nearby_bytes)
+        view = memoryview(bytearray(joined.total_bytes))
+        self.spans(joined.spans, view, version=version)
+        return joined.cut(view)
 
     def stream(self, version: FileVersion) -> Iterator[bytes]:
         """Yield the whole of that version of the file in order; the next piece is on its way meanwhile."""
@@ -195,6 +203,21 @@ class RemoteFile(ByteSource):
         version, count = fetch_range(self.label, 0, memoryview(buffer))
         return version, bytes(buffer[:count])
 
+    def version(self) -> FileVersion:
+        """Return which version of the file there is, and so its size: one request without a body."""
+        if (local := mirrored(self.label)) is not None:
+            return LocalFile(local).beginning(0)[0]
+        return self._kept(None).version if settings.offline() else ask_version(self.label)
+
+    def copy_into(self, file: BinaryIO) -> None:
+        """Write the whole file to an open one, which must have a descriptor."""
+        version = self.version()
+        if self.is_near(version):
+            for piece in self.stream(version):
+                _write_all(file, piece)
+        else:
+            fetch_file(self.label, file, known=version)
+
     def spans(self, spans: Spans, view: memoryview, *, version: FileVersion) -> None:
         """Fill ``view``: one request for each part of about a mebibyte, up to 16 at once."""
         if (local := mirrored(self.label)) is not None:
@@ -214,7 +237,7 @@ class RemoteFile(ByteSource):
             return LocalFile(local).local_copy(version)
         if settings.offline():
             return self._kept(version).path
-        wanted = self.beginning(1)[0] if version is None else version
+        wanted = self.version() if version is None else version
         return kept_copy(
             AS_IS,
             self.label,
@@ -223,6 +246,10 @@ class RemoteFile(ByteSource):
             size_bytes=wanted.size,
             write=lambda file: fetch_file(self.label, file, known=wanted),
         )
+
+    def is_near(self, version: FileVersion | None = None) -> bool:
+        """Return whether that version (None: any) is read from a disk, or could only be, being offline."""
+        return mirrored(self.label) is not None or settings.offline() or self._find(version) is not None
 
     def _find(self, version: FileVersion | None) -> KeptFile | None:
         from empiarreader.cache.copies import find_copy
@@ -237,6 +264,35 @@ class RemoteFile(ByteSource):
         if kept is None:
             raise ServiceError(not_kept(self.label))
         return kept
+
+
+def fetch_loose_ranges(
+    wanted: Sequence[tuple[RemoteFile, int, int]], *, nearby_bytes: int = 0
+) -> list[memoryview]:
+    """Return ``(file, start, end)`` ranges of any files in the order given, all fetched together.
+
+    Raises
+    ------
+    InvalidRequestError
+        If a range does not go forward from a byte to another.
+    FileChangedError, DamagedDataError, ServiceError, ArchiveFileNotFoundError
+        As for any reading.
+    """
+    by_file: dict[str, list[tuple[int, int]]] = {}
+    for file, start, end in wanted:
+        given: tuple[object, object] = start, end  # checked, as it comes from outside
+        if not all(isinstance(place, int) for place in given) or not 0 <= start < end:
+            raise InvalidRequestError(f"{file.label} has no range from {start} to {end}")
+        by_file.setdefault(file.label, []).append((start, end - start))
+    near = {label for label in by_file if settings.offline() or mirrored(label) is not None}
+    found = fetch_loose(
+        {label: spans for label, spans in by_file.items() if label not in near}, nearby_bytes=nearby_bytes
+    )
+    for label in near:
+        file = RemoteFile(label)
+        found[label] = file.ranges(by_file[label], file.version(), nearby_bytes=nearby_bytes)
+    iterators = {label: iter(pieces) for label, pieces in found.items()}
+    return [next(iterators[file.label]) for file, _, _ in wanted]
 
 
 class LocalFile(ByteSource):
@@ -356,15 +412,6 @@ def _unpack_some(packed: bytes, kind: str, label: str, length: int, *, whole: bo
         if len(found) == length:
             break
     return bytes(found)
-
-
-def _cut(view: memoryview, starts: list[int], places: dict[int, int], start: int, length: int) -> memoryview:
-    """Return one span out of those that were joined."""
-    if length == 0:
-        return view[:0]
-    before = starts[bisect_right(starts, start) - 1]
-    place = places[before] + start - before
-    return view[place : place + length]
 
 
 def _opened(path: str) -> BinaryIO:

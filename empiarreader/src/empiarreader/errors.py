@@ -13,6 +13,7 @@
     └── InvalidRequestError       (ValueError)          the question itself is wrong; nothing was asked
         ├── PatternError                                a malformed pattern
         ├── PartitionIndexError   (IndexError)          no partition of that number
+        ├── ReadOnlyArchiveError  (io.UnsupportedOperation)   writing to the archive
         ├── ShapeMismatchError                          files of different shape cannot form one array
         ├── UnsupportedFormatError                      a format that is not read
         └── RefusedAddressError                         an address that leads outside the archive
@@ -22,6 +23,8 @@ One message is enough to build each of them, so that they cross process borders 
 """
 
 from __future__ import annotations
+
+import io
 
 from empiarreader.printable import printable
 
@@ -97,6 +100,10 @@ class PatternError(InvalidRequestError):
 
 class PartitionIndexError(InvalidRequestError, IndexError):
     """A source has no partition of that number."""
+
+
+class ReadOnlyArchiveError(InvalidRequestError, io.UnsupportedOperation):
+    """Something was to be written to the archive, or removed from it."""
 
 
 class ShapeMismatchError(InvalidRequestError):

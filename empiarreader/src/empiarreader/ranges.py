@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from empiarreader.answers import FileVersion as FileVersion
-from empiarreader.errors import DamagedDataError
+from empiarreader.answers import refuse_page_or_compression, version_of
+from empiarreader.errors import DamagedDataError, FileChangedError, ServiceError
 from empiarreader.hedging import fetch_parts
 from empiarreader.parts import Part
-from empiarreader.transport import CONNECTIONS_PER_HOST
+from empiarreader.transport import CONNECTIONS_PER_HOST, open_answer, with_retries
 
 MIB = 1024 * 1024
 _SMALLEST_PART = MIB
@@ -89,30 +91,104 @@ def fetch_file(url: str, file: BinaryIO, *, known: FileVersion) -> None:
             written += os.pwrite(descriptor, part.view[written:], part.start + written)
         part.view = None
 
-    count = -(-known.size // part_size(known.size))
+    count = max(1, -(-known.size // part_size(known.size)))
     edges = [known.size * k // count for k in range(count + 1)]
     fetch_parts(
-        [Part(url, start, stop - start, None, known) for start, stop in itertools.pairwise(edges)],
+        [
+            Part(url, start, stop - start, None, known)
+            for start, stop in itertools.pairwise(edges)
+            if start < stop
+        ],
         deliver=write,
     )
 
 
-def join_spans(spans: Spans, nearby_bytes: int) -> list[tuple[int, int]]:
-    """Return the spans sorted, with those joined that overlap or lie no more than ``nearby_bytes`` apart.
+def ask_version(url: str) -> FileVersion:
+    """Return which version of a file the archive has, and so its size: one request without a body.
+
+    Raises
+    ------
+    ArchiveFileNotFoundError
+        If there is no such file.
+    ServiceError
+        If the archive cannot be asked, or does not say how large the file is.
+    """
+
+    def ask(attempt: int) -> FileVersion:
+        with open_answer("HEAD", url, attempt=attempt) as answer:
+            refuse_page_or_compression(answer)
+            if answer.length is None:
+                raise ServiceError(f"{url} came without its size; it could not be checked", retryable=True)
+            return version_of(answer, answer.length)
+
+    return with_retries(ask)
+
+
+def fetch_loose(wanted: Mapping[str, Spans], *, nearby_bytes: int = 0) -> dict[str, list[memoryview]]:
+    """Return spans of several files, whatever versions they have, all fetched together.
+
+    Nothing is asked first: what comes of one file must be of one version, which is checked afterwards.
+
+    Raises
+    ------
+    FileChangedError
+        If a file changed meanwhile.
+    DamagedDataError
+        If a file ends before a span of it does.
+    """
+    joined = {url: JoinedSpans(spans, nearby_bytes) for url, spans in wanted.items()}
+    views = {url: memoryview(bytearray(spans.total_bytes)) for url, spans in joined.items()}
+    parts = [
+        Part(url, start, len(view), view, None)
+        for url, spans in joined.items()
+        for start, view in _split(spans.spans, views[url])
+    ]
+    fetch_parts(parts, deliver=_check_length)
+    first = {part.url: part.version for part in reversed(parts)}
+    for part in parts:
+        version = first[part.url]
+        if part.version is None or version is None or part.version.differs_from(version):
+            raise FileChangedError(f"{part.url} changed while it was read; open it again")
+    return {url: spans.cut(views[url]) for url, spans in joined.items()}
+
+
+class JoinedSpans:
+    """Spans of a file as they are fetched: sorted, with those joined that overlap or lie near each other.
+
+    Parameters
+    ----------
+    wanted
+        ``(start, length)`` of each, in any order.
+    nearby_bytes
+        How far apart spans may lie that are joined.
 
     Examples
     --------
-    >>> join_spans([(50, 10), (0, 10), (12, 8), (5, 2)], 4)
+    >>> JoinedSpans([(50, 10), (0, 10), (12, 8), (5, 2)], 4).spans
     [(0, 20), (50, 10)]
     """
-    joined: list[tuple[int, int]] = []
-    for start, length in sorted(span for span in spans if span[1]):
-        if joined and start <= sum(joined[-1]) + nearby_bytes:
-            first = joined[-1][0]
-            joined[-1] = (first, max(sum(joined[-1]), start + length) - first)
-        else:
-            joined.append((start, length))
-    return joined
+
+    def __init__(self, wanted: Spans, nearby_bytes: int) -> None:
+        self._wanted = wanted
+        self.spans: list[tuple[int, int]] = []
+        for start, length in sorted(span for span in wanted if span[1]):
+            if self.spans and start <= sum(self.spans[-1]) + nearby_bytes:
+                first = self.spans[-1][0]
+                self.spans[-1] = (first, max(sum(self.spans[-1]), start + length) - first)
+            else:
+                self.spans.append((start, length))
+        self.total_bytes = sum(length for _, length in self.spans)
+
+    def cut(self, view: memoryview) -> list[memoryview]:
+        """Return the spans that were wanted, in their order, out of the memory that the joined ones fill."""
+        starts = [start for start, _ in self.spans]
+        places = list(itertools.accumulate((length for _, length in self.spans), initial=0))
+        cut = []
+        for start, length in self._wanted:
+            k = bisect_right(starts, start) - 1
+            place = places[k] + start - starts[k] if length else 0
+            cut.append(view[place : place + length])
+        return cut
 
 
 def part_size(total_bytes: int) -> int:
