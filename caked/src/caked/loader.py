@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from caked.balance import balanced_order
 from caked.batches import IndexBatch, SampleBatch, TupleBatch
 from caked.dataset import Dataset, TupleDataset
 from caked.errors import InvalidOptionError, SplitError
@@ -28,6 +29,8 @@ class BatchOrder(torch.utils.data.Sampler[list[int]]):
         Samples in a batch, of each rank.
     shuffle
         Whether their order is a permutation keyed by (seed, epoch), or their own.
+    codes
+        Class of each sample, to show every class equally often; ``None`` to show every sample once.
     drop_last
         Whether to leave out samples that do not fill a batch (of every rank).
     fixed_draws
@@ -53,9 +56,11 @@ class BatchOrder(torch.utils.data.Sampler[list[int]]):
         seed: int,
         drop_last: bool,
         fixed_draws: bool,
+        codes: NDArray[np.int64] | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
+        self.codes = codes
         self.length, self.batch_size = length, batch_size
         self.shuffle, self.seed, self.drop_last, self.fixed_draws = shuffle, seed, drop_last, fixed_draws
         self.rank, self.world_size = rank, world_size
@@ -63,12 +68,19 @@ class BatchOrder(torch.utils.data.Sampler[list[int]]):
         self.position = 0
 
     @property
+    def balanced(self) -> bool:
+        """Whether every class comes equally often."""
+        return self.codes is not None
+
+    @property
     def step(self) -> int:
         """Samples of one batch over all ranks."""
         return self.batch_size * self.world_size
 
     def order(self) -> NDArray[np.int64]:
-        """Return the positions of all samples in this epoch's order."""
+        """Return the positions of the samples in this epoch's order."""
+        if self.codes is not None:
+            return balanced_order(self.codes, seed=self.seed, epoch=self.epoch)
         if self.shuffle:
             return permutation(self.length, seed=self.seed, epoch=self.epoch)
         return np.arange(self.length, dtype=np.int64)
@@ -109,6 +121,9 @@ class Loader(torch.utils.data.DataLoader[Any]):
         Samples in a batch (of each rank).
     shuffle
         Whether each epoch has an order of its own.
+    balanced
+        Whether every class comes equally often in an epoch, which then shows some samples several times and
+        others not; the epoch has as many samples as ever. Needs labels, and shuffles.
     seed
         Of the order; ``None`` for the dataset's.
     drop_last
@@ -147,6 +162,7 @@ class Loader(torch.utils.data.DataLoader[Any]):
         *,
         batch_size: int,
         shuffle: bool = False,
+        balanced: bool = False,
         seed: int | None = None,
         drop_last: bool = False,
         num_workers: int = 0,
@@ -162,6 +178,7 @@ class Loader(torch.utils.data.DataLoader[Any]):
             )
         inner = dataset.dataset if isinstance(dataset, TupleDataset) else dataset
         seed = inner.seed if seed is None else seed
+        shuffle = shuffle or balanced
         self.batches = BatchOrder(
             len(dataset),
             batch_size=batch_size,
@@ -169,6 +186,7 @@ class Loader(torch.utils.data.DataLoader[Any]):
             seed=seed,
             drop_last=drop_last,
             fixed_draws=not shuffle if fixed_draws is None else fixed_draws,
+            codes=inner.own_labels().codes if balanced else None,
             rank=rank,
             world_size=world_size,
         )
@@ -224,6 +242,7 @@ class Loader(torch.utils.data.DataLoader[Any]):
             "position": self._delivered,
             "seed": self.batches.seed,
             "shuffle": self.batches.shuffle,
+            "balanced": self.batches.balanced,
             "length": self.batches.length,
         }
 
@@ -235,7 +254,7 @@ class Loader(torch.utils.data.DataLoader[Any]):
         InvalidOptionError
             If the state is of other data or another order.
         """
-        for key in ("seed", "shuffle", "length"):
+        for key in ("seed", "shuffle", "balanced", "length"):
             mine = getattr(self.batches, key)
             if state.get(key) != mine:
                 raise InvalidOptionError(
