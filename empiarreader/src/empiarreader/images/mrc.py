@@ -11,6 +11,7 @@ import numpy as np
 from empiarreader.bytesource import ByteSource
 from empiarreader.formats import suffix_of
 from empiarreader.images.base import Array, Beginning, ImageOptions
+from empiarreader.images.mrcextended import read_extended
 from empiarreader.mrc import MrcHeader, parse_mrc_header
 from empiarreader.ranges import FileVersion
 from empiarreader.regions import Bounds
@@ -90,8 +91,11 @@ class MrcImage:
         self.header.pixels.read_into(file, self.version, in_file, out.transpose(back))
 
     def metadata(self, file: ByteSource) -> dict[str, Any]:
-        """Return what else the header says."""
-        return {}
+        """Return what else header and extended header say: see :mod:`empiarreader.images.mrcextended`.
+
+        Moves them, as far as there are sections.
+        """
+        return read_extended(file, self.header, self.version)
 
     def _origin(self) -> tuple[float, float, float]:
         if any(self.header.origin):
