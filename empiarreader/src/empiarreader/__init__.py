@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from empiarreader.manifest import DownloadedFile, DownloadFailure, Manifest
     from empiarreader.mrc import MrcHeader, parse_mrc_header
     from empiarreader.mrcsource import MrcSource
+    from empiarreader.prefetching import Prefetched, prefetch
     from empiarreader.protocol import ReadableSource
     from empiarreader.records import Citation, Imageset
     from empiarreader.source import EmpiarSource
@@ -78,6 +79,7 @@ _HOME = {
     "MrcSource": "mrcsource",
     "PartitionIndexError": "errors",
     "PatternError": "errors",
+    "Prefetched": "prefetching",
     "ReadOnlyArchiveError": "errors",
     "ReadableSource": "protocol",
     "RefusedAddressError": "errors",
@@ -95,6 +97,7 @@ _HOME = {
     "open_table": "tables.opening",
     "parse_entry_id": "addresses",
     "parse_mrc_header": "mrc",
+    "prefetch": "prefetching",
     "read_metadata": "imagefile",
     "traffic": "counters",
 }
@@ -125,6 +128,7 @@ __all__ = [
     "MrcSource",
     "PartitionIndexError",
     "PatternError",
+    "Prefetched",
     "ReadOnlyArchiveError",
     "ReadableSource",
     "RefusedAddressError",
@@ -143,6 +147,7 @@ __all__ = [
     "open_table",
     "parse_entry_id",
     "parse_mrc_header",
+    "prefetch",
     "read_metadata",
     "traffic",
 ]

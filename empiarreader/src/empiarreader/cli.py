@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from empiarreader import __version__
+from empiarreader.cache_commands import cache_command, prefetch_command
 from empiarreader.download_command import download_command
 from empiarreader.entry_commands import find_command, info_command, ls_command
 from empiarreader.errors import EmpiarReaderError
@@ -56,7 +57,15 @@ def main() -> None:
     """Search EMPIAR and download from it."""
 
 
-for _command in (search_command, download_command, info_command, ls_command, find_command):
+for _command in (
+    search_command,
+    download_command,
+    info_command,
+    ls_command,
+    find_command,
+    prefetch_command,
+    cache_command,
+):
     main.add_command(_command)
 
 

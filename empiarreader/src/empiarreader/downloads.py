@@ -67,7 +67,7 @@ def download(
     if not 1 <= workers <= _MOST_WORKERS:
         raise InvalidRequestError(f"workers is {workers}; use 1 to {_MOST_WORKERS}")
     folder = Path(directory).expanduser()
-    urls = _addresses(files)
+    urls = addresses_of(files)
     outcomes: dict[str, Outcome] = {}
     wanted = _read_addresses(urls, outcomes)
     if wanted:
@@ -77,7 +77,8 @@ def download(
     return _collect(folder, urls, outcomes)
 
 
-def _addresses(files: EmpiarSource | Iterable[str | ArchiveFile]) -> list[str]:
+def addresses_of(files: EmpiarSource | Iterable[str | ArchiveFile]) -> list[str]:
+    """Return the addresses of files, each once, in the order given."""
     from empiarreader.source import EmpiarSource
 
     given: Iterable[str | ArchiveFile] = files.files if isinstance(files, EmpiarSource) else files

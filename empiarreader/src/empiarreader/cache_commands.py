@@ -1,0 +1,133 @@
+"""``empiarreader prefetch`` and ``empiarreader cache``: what lies on this disk."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import nullcontext
+from typing import Any
+
+import click
+
+from empiarreader import settings
+from empiarreader.errors import ArchiveFileNotFoundError
+from empiarreader.exit_codes import SOME_FAILED, exit_code
+from empiarreader.printable import printable
+
+_PREFETCH_HELP = """\
+\b
+$ empiarreader prefetch 10943 "data/**/*.mrc" --limit 10
+$ EMPIARREADER_OFFLINE=1 python analysis.py
+
+Fetch files of an entry into the cache, to be read from there later, also without a network.
+
+The pattern is one of `empiarreader find`. Listings and metadata of the entry are kept, too.
+"""
+_CACHE_HELP = """\
+\b
+$ empiarreader cache ls
+$ empiarreader cache clear
+
+Show or empty the cache: whole files, unpacked files, listings, metadata and what was found out about files.
+"""
+_CACHE_LS_HELP = """\
+\b
+$ empiarreader cache ls --json
+
+List the files in the cache, last used first: size in bytes, last use, kind and address.
+
+The sum, and the limit (EMPIARREADER_CACHE_SIZE), go to stderr.
+"""
+_CACHE_CLEAR_HELP = """\
+\b
+$ empiarreader cache clear
+
+Remove everything from the cache. Programs that have a file of it open can read it to its end.
+"""
+
+
+@click.command("prefetch", help=_PREFETCH_HELP, short_help="Fetch files into the cache, for later.")
+@click.argument("entry")
+@click.argument("pattern")
+@click.option("--dir", "directory", default="", help="Directory to begin in.")
+@click.option("--regexp", is_flag=True, help="Take the pattern as a regular expression.")
+@click.option("--limit", type=click.IntRange(1), help="Fetch no more than this many.")
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing but failures.")
+@click.option("--json", "as_json", is_flag=True, help="Print where the files lie, one JSON object a file.")
+@click.pass_context
+def prefetch_command(
+    ctx: click.Context,
+    entry: str,
+    pattern: str,
+    directory: str,
+    regexp: bool,
+    limit: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Fetch files of an entry into the cache."""
+    from empiarreader.entry import EmpiarEntry
+    from empiarreader.prefetching import prefetch
+
+    files = EmpiarEntry(entry).find(pattern, directory=directory, regexp=regexp)[:limit]
+    if not files:
+        raise ArchiveFileNotFoundError(f"no file in entry {entry} matches {pattern!r}")
+    show_bar = sys.stderr.isatty() and not quiet
+    bar: Any = (
+        click.progressbar(length=len(files), label="files", file=sys.stderr) if show_bar else nullcontext()
+    )
+    with bar:
+        found = prefetch(files, progress=(lambda *_: bar.update(1)) if show_bar else None)
+    if as_json:
+        for path in found.paths:
+            click.echo(json.dumps({"path": str(path)}))
+    if not quiet:
+        click.echo(f"{len(found.paths)} files, {found.size_bytes} bytes, are in the cache", err=True)
+    if found.failures:
+        for failure in found.failures:
+            click.echo(f"  {failure.error}", err=True)
+        codes = {exit_code(failure.error) for failure in found.failures}
+        ctx.exit(codes.pop() if len(codes) == 1 and not found.paths else SOME_FAILED)
+
+
+@click.group("cache", help=_CACHE_HELP, short_help="Show or empty the cache.")
+def cache_command() -> None:
+    """Show or empty the cache."""
+
+
+@cache_command.command("ls", help=_CACHE_LS_HELP, short_help="List the files in the cache.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
+def cache_ls_command(as_json: bool) -> None:
+    """List the files in the cache."""
+    from empiarreader.cache.facts import facts_bytes
+    from empiarreader.cache.store import default_store
+
+    store = default_store()
+    items = store.items()
+    for item in items:
+        used = f"{item.last_used:%Y-%m-%dT%H:%M:%SZ}"
+        record = {
+            "url": item.url,
+            "kind": item.kind,
+            "size_bytes": item.size_bytes,
+            "last_used": used,
+            "path": str(item.path),
+        }
+        line = f"{item.size_bytes:>14}  {used}  {item.kind:<6}  {item.url}"
+        click.echo(json.dumps(record) if as_json else printable(line))
+    taken = sum(item.size_bytes for item in items)
+    click.echo(
+        f"{len(items)} files, {taken} of {store.limit_bytes} bytes, and {facts_bytes()} bytes of facts, in "
+        f"{settings.cache_dir()}",
+        err=True,
+    )
+
+
+@cache_command.command("clear", help=_CACHE_CLEAR_HELP, short_help="Empty the cache.")
+def cache_clear_command() -> None:
+    """Remove everything from the cache."""
+    from empiarreader.cache.facts import clear_facts
+    from empiarreader.cache.store import default_store
+
+    freed = default_store().clear() + clear_facts()
+    click.echo(f"freed {freed} bytes in {settings.cache_dir()}", err=True)
