@@ -138,6 +138,13 @@ class Chooser:
         told = resolve_many(self._access, parsed.values())
         return resolved | {typed: told[identity] for typed, identity in parsed.items() if identity in told}
 
+    def expect(self, targets: Iterable[Target | ProfetError], filetype: FileType) -> None:
+        """Prepare for asking again for files of many entries of the PDB; see `Rcsb.expect`."""
+        ids = [target.pdb_id for target in targets if isinstance(target, Target)]
+        pdb = self.database("pdb")
+        if isinstance(pdb, Rcsb):
+            pdb.expect((pdb_id for pdb_id in ids if pdb_id is not None), filetype)
+
     def databases(self, typed: str) -> list[str]:
         """Names of the PDB and AlphaFold DB, if they hold a structure of an id.
 

@@ -166,6 +166,8 @@ class Fetcher:
         kind, database = FileType(filetype), self._main_db if db is None else check_database(db)
         chooser = self._refreshing() if refresh else self._chooser
         resolved = chooser.resolve_many(dict.fromkeys(wanted))
+        if refresh:
+            chooser.expect(resolved.values(), kind)
 
         def get_one(typed: str) -> FetchResult:
             result = self._get_one(typed, kind, database, chooser, resolved.get(typed))

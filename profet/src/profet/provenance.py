@@ -71,6 +71,11 @@ class Provenance:
         return read
 
     @property
+    def has_validators(self) -> bool:
+        """Whether the service can be asked for the file only if it has changed."""
+        return bool(self.etag or self.last_modified)
+
+    @property
     def current_at(self) -> datetime.datetime:
         """When the service last said that this is its file."""
         return datetime.datetime.fromisoformat(self.checked or self.retrieved)

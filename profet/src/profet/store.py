@@ -97,6 +97,13 @@ class Store:
             _logger.warning("%s in the cache is damaged (%s) and will be fetched again", path, error)
             return None
 
+    def origin(self, key: Key) -> Provenance | None:
+        """Where an entry says that it is from, without a look at the file."""
+        try:
+            return Provenance.from_json(sidecar(self.path(key)).read_bytes())
+        except (OSError, DamagedFileError):
+            return None
+
     def put(self, key: Key, packed: bytes, provenance: Provenance) -> None:
         """Keep an entry.
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 
 from profet import settings
 from profet.access import Access
 from profet.databases.protocol import Target
 from profet.databases.references import entries_of
+from profet.databases.revisions import Revisions
 from profet.enums import FileType
-from profet.errors import OfflineError
+from profet.errors import OfflineError, ProfetError
 from profet.formats import mmcif
 from profet.formats.sniff import check_file_type
 from profet.hits import StructureHit
 from profet.ids import PdbId, parse_id
 from profet.store import Key, Stored
+
+_logger = logging.getLogger(__name__)
 
 NAME = "pdb"
 
@@ -63,6 +67,7 @@ class Rcsb:
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self.revisions = Revisions(access)
 
     def find(self, target: Target) -> Sequence[StructureHit]:
         """PDB entries of a protein, as UniProt lists them, or the entry of a PDB id; nobody is asked."""
@@ -87,7 +92,25 @@ class Rcsb:
 
         # The archive's own files are compressed; that is the shorter way to the same bytes.
         url = f"{file_url(pdb_id, filetype, hit.assembly)}.gz"
-        return self._access.file(_key(pdb_id, filetype, hit.assembly), lambda: url, check, etag_is_md5=False)
+        return self._access.file(
+            _key(pdb_id, filetype, hit.assembly),
+            lambda: url,
+            check,
+            etag_is_md5=False,
+            is_current=lambda kept: self.revisions.is_current(pdb_id, kept),
+        )
+
+    def expect(self, pdb_ids: Iterable[PdbId], filetype: FileType) -> None:
+        """Ask at once when many entries were revised, before files of them are asked for again.
+
+        Only a saving, for files that came without validators: who is not told now asks for each.
+        """
+        origins = {pdb_id: self._access.store.origin(_key(pdb_id, filetype.content)) for pdb_id in pdb_ids}
+        bare = [pdb_id for pdb_id, origin in origins.items() if origin and not origin.has_validators]
+        try:
+            self.revisions.ask(bare)
+        except ProfetError as error:
+            _logger.info("%s", error)
 
     def holds(self, pdb_id: PdbId) -> bool:
         """Whether the PDB has the entry: from the cache, or by one small question."""
