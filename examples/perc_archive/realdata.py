@@ -78,8 +78,30 @@ def _structures(source: Path, content: ContentFolder) -> None:
             accessions = dbref_accessions(head.decode("latin-1")) if is_pdb else ()
             record = structure_record(head, accessions=accessions, coverage=coverage.get(pdb_id))
             content.add_record("rcsb", pdb_id, record)
+    for path, match in _matching(
+        folder, r"swissmodel_(?P<acc>\w+?)_(?P<range>\d+-\d+)_(?P<template>.+)\.cif\.gz"
+    ):
+        content.add_file("swissmodel.expasy.org", f"3d-beacons/uniprot/{match['acc']}.cif.gz", path)
+        content.add_record("beacons", match["acc"], _summary_of_swiss_model(match))
     for path, match in _matching(folder, r"(?P<id>[0-9]\w{3})\.bcif\.gz"):
         content.add_file("models.rcsb.org", f"{match['id'].upper()}.bcif.gz", path)
+
+
+def _summary_of_swiss_model(match: re.Match[str]) -> dict[str, Any]:
+    """What the hub says of a model that was recorded without it: all of it stands in the model's address."""
+    first, last = map(int, match["range"].split("-"))
+    wish = f"range={match['range']}&template={match['template']}&provider=swissmodel"
+    summary = {
+        "model_identifier": f"{match['acc']}_{match['range']}:{match['template']}",
+        "model_category": "TEMPLATE-BASED",
+        "model_url": f"https://swissmodel.expasy.org/3d-beacons/uniprot/{match['acc']}.cif?{wish}",
+        "model_format": "MMCIF",
+        "provider": "SWISS-MODEL",
+        "uniprot_start": first,
+        "uniprot_end": last,
+        "entities": [{"entity_type": "POLYMER", "chain_ids": ["A"]}],
+    }
+    return {"uniprot_entry": {"ac": match["acc"]}, "structures": [{"summary": summary}]}
 
 
 def _head(path: Path, end: bytes) -> bytes:

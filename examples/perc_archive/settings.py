@@ -16,6 +16,11 @@ HOSTS = (
     "rest.uniprot.org",
     "www.uniprot.org",
     "files.wwpdb.org",
+    "pdb-redo.eu",
+    "ted.cathdb.info",
+    "swissmodel.expasy.org",
+    "alphafill.eu",
+    "www.modelarchive.org",
 )
 
 URL_SETTINGS = {
@@ -27,6 +32,9 @@ URL_SETTINGS = {
     "PROFET_UNIPROT_URL": "rest.uniprot.org",
     "PROFET_PDBE_URL": "www.ebi.ac.uk/pdbe",
     "PROFET_WWPDB_URL": "files.wwpdb.org",
+    "PROFET_RCSB_URL": "www.rcsb.org",
+    "PROFET_PDBREDO_URL": "pdb-redo.eu",
+    "PROFET_TED_URL": "ted.cathdb.info/api/v1",
     "EMPIARREADER_API_URL": "www.ebi.ac.uk/empiar/api",
     "EMPIARREADER_ARCHIVE_URL": "ftp.ebi.ac.uk/empiar/world_availability",
     "EMPIARREADER_EMDB_URL": "ftp.ebi.ac.uk/pub/databases/emdb",

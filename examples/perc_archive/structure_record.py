@@ -52,7 +52,7 @@ def structure_record(
 
 def struct_ref_accessions(head: str) -> list[str]:
     """UniProt accessions of ``_struct_ref``, one for each entity in order, without repeats."""
-    rows = _category(head, "_struct_ref.")
+    rows = category_rows(head, "_struct_ref.")
     found = [row.get("pdbx_db_accession", "") for row in rows if row.get("db_name") == "UNP"]
     return list(dict.fromkeys(name for name in found if name not in ("", "?", ".")))
 
@@ -68,7 +68,7 @@ def dbref_accessions(text: str) -> list[str]:
 
 
 def _single(head: str, item: str) -> str | None:
-    rows = _category(head, item.partition(".")[0] + ".")
+    rows = category_rows(head, item.partition(".")[0] + ".")
     value = rows[0].get(item.partition(".")[2]) if rows else None
     return None if value in (None, "?", ".") else value
 
@@ -87,7 +87,7 @@ _TOKEN = re.compile(
 )
 
 
-def _category(head: str, category: str) -> list[dict[str, str]]:
+def category_rows(head: str, category: str) -> list[dict[str, str]]:
     """Rows of one mmCIF category, whether it is a loop or single items."""
     start = re.search(rf"^(loop_\s*\n)?{re.escape(category)}", head, re.MULTILINE)
     if start is None:

@@ -134,6 +134,9 @@ def test_folders_that_are_not_there_are_refused(tmp_path: Path) -> None:
 def test_settings_name_every_service_of_the_libraries(archive: Archive) -> None:
     base, ftp = archive.base_url, archive.ftp_url
     assert archive.settings() == {
+        "PROFET_RCSB_URL": f"{base}/www.rcsb.org",
+        "PROFET_PDBREDO_URL": f"{base}/pdb-redo.eu",
+        "PROFET_TED_URL": f"{base}/ted.cathdb.info/api/v1",
         "PROFET_RCSB_SEARCH_URL": f"{base}/search.rcsb.org",
         "PROFET_RCSB_FILES_URL": f"{base}/files.rcsb.org",
         "PROFET_RCSB_DATA_URL": f"{base}/data.rcsb.org",

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 
+from perc_archive import confidence
 from perc_archive.protocol import Request, Response, json_response
 from perc_archive.ranges import http_date
 from perc_archive.services import static
@@ -38,6 +39,8 @@ def _prediction(request: Request, site: Site, qualifier: str) -> Response:
 
 def _file(request: Request, site: Site) -> Response:
     stored = site.tree.zipped_file(request.host, request.path)
+    if stored is None and (document := confidence.document(site, request.host, request.path)) is not None:
+        return json_response(request, document, headers=[("Server", "UploadServer")], zipped=True)
     if stored is None:
         text = "<?xml version='1.0' encoding='UTF-8'?><Error><Code>NoSuchKey</Code>"
         text += "<Message>The specified key does not exist.</Message></Error>"

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from perc_archive import references
 from perc_archive.protocol import Request, Response, json_response
 from perc_archive.site import Site
 
@@ -48,7 +49,8 @@ def _plain(name: str) -> str:
 
 
 def _filtered(site: Site, accession: str, only: str | None, without: str | None) -> dict[str, Any] | None:
-    record = site.tree.record("beacons", accession.upper())
+    name = accession.upper()
+    record = site.tree.record("beacons", name) or references.summary(site, name)
     if record is None:
         return None
     structures = [

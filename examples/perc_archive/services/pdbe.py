@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from perc_archive import references
 from perc_archive.protocol import Request, Response, html_page, json_response
 from perc_archive.ranges import file_etag, http_date
 from perc_archive.services import static
@@ -39,7 +40,7 @@ def answer(request: Request, site: Site) -> Response:
 def _mapping(request: Request, site: Site, what: str, key: str) -> Response:
     if what == "best_structures":
         name = key.upper()
-        record = site.tree.record("best_structures", name)
+        record = site.tree.record("best_structures", name) or references.best_structures(site, name)
     else:
         name = key.lower()
         mapped = site.tree.record("sifts", name)

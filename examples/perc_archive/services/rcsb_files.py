@@ -61,7 +61,9 @@ def answer_models(request: Request, site: Site) -> Response:
 
 
 def answer_wwpdb(request: Request, site: Site) -> Response:
-    """``/pub/pdb/data/structures/divided/mmCIF/{mid}/{id}.cif.gz`` from the same files."""
+    """``/pub/pdb/data/structures/divided/mmCIF/{mid}/{id}.cif.gz`` from the same files; what is obsolete."""
+    if request.path == "/pub/pdb/data/status/obsolete.dat":
+        return _obsolete(site)
     match = re.fullmatch(
         r"/pub/pdb/data/structures/(?:divided/(?P<what>mmCIF|pdb)/(?P<mid>\w\w)|all/(?P<all>mmCIF|pdb))/"
         r"(?P<name>[\w.]+\.gz)",
@@ -75,3 +77,16 @@ def answer_wwpdb(request: Request, site: Site) -> Response:
     if match["mid"] and name[1:3] != match["mid"]:
         return _serve(request, site, None)
     return _serve(request, site, find_structure(site, name))
+
+
+def _obsolete(site: Site) -> Response:
+    """The list of withdrawn entries: two that are known to all, and those that were added as records."""
+    rows = [("31-JUL-94", "116L", ["216L"]), ("29-JAN-96", "125D", ["1AW6"])]
+    for pdb_id in site.tree.keys("obsolete"):
+        record = site.tree.record("obsolete", pdb_id)
+        rows.append((record["date"], pdb_id, record["successors"]))
+    lines = [" LIST OF OBSOLETE COORDINATE ENTRIES AND SUCCESSORS"]
+    for date, pdb_id, successors in rows:
+        lines.append(f"OBSLTE    {date} {pdb_id:<8} {' '.join(successors)}".rstrip())
+    body = "\n".join(lines) + "\n"
+    return Response(headers=[("Content-Type", "text/plain")], body=body.encode())

@@ -21,6 +21,21 @@ _DEFAULT_ROWS = 10
 _LIMIT_ROWS = 10000
 
 
+# Searchable attributes, each with what a document has for it.
+ATTRIBUTES = {
+    _ACCESSION: "accession",
+    _DATABASE: "accession",
+    _COVERAGE: "coverage",
+    _RESOLUTION: "resolution",
+    "exptl.method": "method",
+    "struct.title": "title",
+    "rcsb_id": "pdb_id",
+    "rcsb_entry_container_identifiers.entry_id": "pdb_id",
+    _PREFIX + "entry_id": "pdb_id",
+    _PREFIX + "uniprot_ids": "accession",
+}
+
+
 class _QueryError(ValueError):
     """The query is none that the service understands."""
 
@@ -39,21 +54,12 @@ class _Document:
     computational: bool
 
     def values(self, attribute: str) -> list[Any]:
-        known: dict[str, list[Any]] = {
-            _ACCESSION: [self.accession] if self.accession else [],
-            _DATABASE: ["UniProt"] if self.accession else [],
-            _COVERAGE: [self.coverage] if self.accession else [],
-            _RESOLUTION: [] if self.resolution is None else [self.resolution],
-            "exptl.method": [self.method] if self.method else [],
-            "struct.title": [self.title],
-            "rcsb_id": [self.pdb_id],
-            "rcsb_entry_container_identifiers.entry_id": [self.pdb_id],
-            _PREFIX + "entry_id": [self.pdb_id],
-            _PREFIX + "uniprot_ids": [self.accession] if self.accession else [],
-        }
-        if attribute not in known:
+        if attribute not in ATTRIBUTES:
             raise _QueryError(f"attribute is not searchable: {attribute}")
-        return known[attribute]
+        value = getattr(self, ATTRIBUTES[attribute])
+        if attribute == _DATABASE:
+            return ["UniProt"] if value else []
+        return [] if value in ("", None) or (attribute == _COVERAGE and not self.accession) else [value]
 
 
 def _documents(site: Site) -> Iterable[_Document]:
@@ -73,7 +79,9 @@ def _documents(site: Site) -> Iterable[_Document]:
 
 
 def answer(request: Request, site: Site) -> Response | None:
-    """``/rcsbsearch/v2/query``: 200 with hits, 204 without any, 400 with a message."""
+    """``/rcsbsearch/v2/query``: 200 with hits, 204 without, 400 with a message; what is searchable."""
+    if request.path.startswith("/rcsbsearch/v2/metadata/"):
+        return _schema(request)
     if request.path.rstrip("/") != "/rcsbsearch/v2/query":
         return None
     text = request.body if request.method == "POST" else request.parameters.get("json", "").encode()
@@ -87,6 +95,27 @@ def answer(request: Request, site: Site) -> Response | None:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         return _refusal(request, f"JSON schema validation failed: {error}")
     return Response(status=204) if found is None else json_response(request, found)
+
+
+def _schema(request: Request) -> Response | None:
+    """What clients learn the searchable attributes from: of structures, and of chemical components (none)."""
+    properties: dict[str, Any] = {}
+    what = request.path.rstrip("/").removeprefix("/rcsbsearch/v2/metadata/")
+    if what not in ("schema", "chemical/schema"):
+        return None
+    for attribute in ATTRIBUTES if what == "schema" else ():
+        inner = properties
+        *outer, last = attribute.split(".")
+        for name in outer:
+            inner = inner.setdefault(name, {"type": "object", "properties": {}})["properties"]
+        is_number = attribute in (_COVERAGE, _RESOLUTION)
+        inner[last] = {"type": "number" if is_number else "string", "description": attribute}
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "properties": properties,
+    }
+    return json_response(request, schema)
 
 
 def _refusal(request: Request, message: str) -> Response:

@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 from perc_archive.protocol import Request, Response, json_response
-from perc_archive.services import uniprot_text
+from perc_archive.services import uniprot_search, uniprot_text
+from perc_archive.services.uniprot_fields import HEADERS, select
 from perc_archive.site import Site
 from perc_archive.uniprot_record import isoform_sequence
 
@@ -17,18 +18,14 @@ _ACCESSION = re.compile(
 _ENTRY = re.compile(
     r"/uniprotkb/(?P<key>[^/.\[]+)(?:\[(?P<first>\d+)-(?P<last>\d+)\])?(?:\.(?P<format>[a-z]+))?"
 )
-_FIELDS = [
-    ("Cache-Control", "public, max-age=43200"),
-    ("X-UniProt-Release", "2025_03"),
-    ("X-UniProt-Release-Date", "18-June-2025"),
-    ("X-API-Deployment-Date", "08-August-2025"),
-]
 _TYPES = {"fasta": "text/plain;format=fasta", "xml": "application/xml", "txt": "text/plain;format=flatfile"}
 _LIMIT_BATCH = 1000
 
 
 def answer(request: Request, site: Site) -> Response:
-    """``/uniprotkb/{accession}[.format]`` and ``/uniprotkb/accessions``."""
+    """``/uniprotkb/{accession}[.format]``, ``/uniprotkb/accessions`` and ``/uniprotkb/search``."""
+    if request.path in ("/uniprotkb/search", "/uniprotkb/search/"):
+        return uniprot_search.answer(request, site)
     if request.path in ("/uniprotkb/accessions", "/uniprotkb/accessions/"):
         return _batch(request, site)
     match = _ENTRY.fullmatch(request.path)
@@ -49,7 +46,7 @@ def _format_by_accept(request: Request) -> str:
 
 def _message(request: Request, status: int, text: str) -> Response:
     url = f"http://rest.uniprot.org{request.path}"
-    return json_response(request, {"url": url, "messages": [text]}, status=status, headers=_FIELDS)
+    return json_response(request, {"url": url, "messages": [text]}, status=status, headers=HEADERS)
 
 
 def _entry(
@@ -80,7 +77,7 @@ def _entry(
             return _message(request, 404, "Resource not found")
         sequence = (f"{accession}-{isoform}", *found)
     if wanted == "json":
-        return json_response(request, _isoform_record(record, sequence), headers=_FIELDS, zipped=True)
+        return json_response(request, _isoform_record(record, sequence), headers=HEADERS, zipped=True)
     if wanted == "fasta":
         return _text(request, uniprot_text.fasta(record, isoform=sequence, span=span), wanted)
     if wanted == "xml":
@@ -100,7 +97,7 @@ def _isoform_record(record: dict[str, Any], isoform: tuple[str, str, str] | None
 
 def _text(request: Request, text: str, kind: str) -> Response:
     body = text.encode()
-    headers = [("Content-Type", _TYPES[kind]), *_FIELDS, ("Vary", "Accept-Encoding")]
+    headers = [("Content-Type", _TYPES[kind]), *HEADERS, ("Vary", "Accept-Encoding")]
     if request.accepts_gzip() and body:
         body = gzip.compress(body, compresslevel=1, mtime=0)
         headers.append(("Content-Encoding", "gzip"))
@@ -112,7 +109,7 @@ def _moved(
 ) -> Response:
     tail = f".{extension}" if extension else ""
     place = f"{request.prefix}/uniprotkb/{accession}{tail}?from={source}"
-    return json_response(request, body, status=303, headers=[*_FIELDS, ("Location", place)])
+    return json_response(request, body, status=303, headers=[*HEADERS, ("Location", place)])
 
 
 def _inactive(request: Request, record: dict[str, Any], wanted: str, extension: str | None) -> Response:
@@ -120,7 +117,7 @@ def _inactive(request: Request, record: dict[str, Any], wanted: str, extension: 
     if reason.get("inactiveReasonType") == "MERGED" and reason.get("mergeDemergeTo"):
         return _moved(request, reason["mergeDemergeTo"][0], record["primaryAccession"], extension, record)
     if wanted == "json":
-        return json_response(request, record, headers=_FIELDS, zipped=True)
+        return json_response(request, record, headers=HEADERS, zipped=True)
     return _text(request, "", wanted if wanted in _TYPES else "txt")
 
 
@@ -171,27 +168,6 @@ def _batch(request: Request, site: Site) -> Response:
         active = [record for record in records if record["entryType"] != "Inactive"]
         return _text(request, "".join(uniprot_text.fasta(record) for record in active), "fasta")
     if parameters.get("fields"):
-        records = [_selected(record, parameters["fields"].split(",")) for record in records]
-    headers = [*_FIELDS, ("X-Total-Results", str(len(records)))]
+        records = [select(record, parameters["fields"].split(",")) for record in records]
+    headers = [*HEADERS, ("X-Total-Results", str(len(records)))]
     return json_response(request, {"results": records}, headers=headers, zipped=True)
-
-
-_ALWAYS = ("entryType", "primaryAccession", "inactiveReason", "uniProtId")
-_SELECTED = {
-    "accession": ("primaryAccession",),
-    "id": ("uniProtkbId",),
-    "sequence": ("sequence",),
-    "organism_name": ("organism",),
-    "protein_name": ("proteinDescription",),
-    "gene_names": ("genes",),
-}
-
-
-def _selected(record: dict[str, Any], fields: list[str]) -> dict[str, Any]:
-    """Record cut down to the fields asked for, by UniProt's names of return fields."""
-    names = set(_ALWAYS).union(*(_SELECTED.get(field, ()) for field in fields))
-    if any(field.startswith("ft_") for field in fields):
-        names.add("features")
-    if any(field.startswith("xref_") for field in fields):
-        names.add("uniProtKBCrossReferences")
-    return {name: value for name, value in record.items() if name in names}
