@@ -70,7 +70,7 @@ FORMATS = (
         ((0, b"II*\0"), (0, b"MM\0*"), *_BIG_TIFF),
         first_bytes=16 * 1024,
     ),
-    Format("EER", (".eer",), magic=_BIG_TIFF),
+    Format("EER", (".eer",), "empiarreader.images.eer", (*_BIG_TIFF, (0, b"II*\0"))),
     Format("DigitalMicrograph", (".dm3", ".dm4"), "empiarreader.images.rosetta"),
     Format("EM", (".em",)),
     Format("SPIDER", (".spi",), "empiarreader.images.spider"),
