@@ -70,6 +70,7 @@ def _as_they_come(
                 return
             if isinstance(result.error, CacheError) and result.error.is_of_the_folder:
                 hopeless.append(result.error)
+                result = FetchResult(id=item, error=hopeless[0])  # one reason for all, not one a thread
             done.put(result)
 
     # Daemons: a program that is interrupted ends at once, whatever a service keeps a thread waiting for. What

@@ -24,7 +24,7 @@ from pathlib import Path
 from profet.errors import CacheError, DamagedFileError
 from profet.formats import compressed
 from profet.provenance import Provenance
-from profet.whole_files import write_whole
+from profet.whole_files import whole_file, write_whole
 
 _logger = logging.getLogger(__name__)
 
@@ -114,8 +114,11 @@ class Store:
         provenance
             With the sha256 of the uncompressed file.
         """
-        write_whole(self.path(key), packed)
-        self.confirm(key, provenance)
+        path = self.path(key)
+        with whole_file(sidecar(path), flush=False) as beside:
+            beside.write(provenance.to_json())
+            beside.flush()  # a full disk shows before the file takes its name
+            write_whole(path, packed)
 
     def confirm(self, key: Key, provenance: Provenance) -> None:
         """Replace the sidecar of an entry, as when the service says that the file is still the same."""
