@@ -9,7 +9,7 @@ REAL ?=
 
 LIBRARIES := profet empiarreader caked
 PROJECTS := pyproject.toml $(LIBRARIES:%=%/pyproject.toml)
-EDITABLE := -e ./profet -e ./empiarreader -e "./caked[plot]"
+EDITABLE := -e ./profet -e ./empiarreader -e "./caked[dask,h5,mdoc,plot,remote,structures,tiff,zarr]"
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 
 .PHONY: help setup demo test lint types unit test-full bench docs clean

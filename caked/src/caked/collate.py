@@ -42,6 +42,8 @@ def check_collation(how: str) -> None:
     """
     if how not in get_args(Collation):
         raise InvalidOptionError(f"Unlike shapes can be {get_args(Collation)} in a batch, not {how!r}.")
+    if how == "nested":
+        _nested([torch.zeros(1)])  # torch warns of its prototype once a process: here, where it is caught
 
 
 def join_parts(parts: list[Batch], places: Sequence[NDArray[np.int64]], how: Collation) -> Batch:

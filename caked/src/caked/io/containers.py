@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from caked.errors import DamagedFileError, InvalidOptionError, SourceNotFoundError
+from caked.errors import CakedError, DamagedFileError, InvalidOptionError, SourceNotFoundError
 from caked.io.layout import reported
 
 __all__ = ["HDF5_SUFFIXES", "open_hdf5", "open_hdf5_file", "open_zarr"]
@@ -41,6 +41,8 @@ def open_hdf5_file(path: str) -> Iterator[Any]:
     with file:
         try:
             yield file
+        except CakedError:
+            raise
         except OSError as error:  # a chunk that is cut off, or compressed in an unknown way
             raise _damaged("whole HDF5 file", path, error) from error
 

@@ -23,13 +23,16 @@ from caked.errors import (
     UnreachableSourceError,
 )
 from caked.io.mrc import HEADER_BYTES, parse_mrc_header
+from caked.io.tiff import TIFF_MAGIC, tiff_facts
 
 __all__ = [
     "MRC_SUFFIXES",
     "NPY_SUFFIXES",
     "READABLE_SUFFIXES",
+    "TIFF_SUFFIXES",
     "Layout",
     "open_decompressed",
+    "parse_layout",
     "read_layout",
     "reported",
 ]
@@ -38,7 +41,8 @@ COMPRESSED_SUFFIXES = (".gz", ".bz2")
 _MRC_PLAIN = (".mrc", ".mrcs", ".map", ".ccp4", ".rec", ".st", ".ali")
 MRC_SUFFIXES = _MRC_PLAIN + tuple(a + b for a in _MRC_PLAIN for b in COMPRESSED_SUFFIXES)
 NPY_SUFFIXES = (".npy",)
-READABLE_SUFFIXES = MRC_SUFFIXES + NPY_SUFFIXES
+TIFF_SUFFIXES = (".tif", ".tiff")
+READABLE_SUFFIXES = MRC_SUFFIXES + NPY_SUFFIXES + TIFF_SUFFIXES
 
 _NPY_MAGIC = b"\x93NUMPY"
 _NPY_LONGEST_HEADER = 12 + 10_000  # numpy itself refuses longer ones
@@ -52,14 +56,15 @@ class Layout:
     Attributes
     ----------
     format
-        ``"mrc"`` or ``"npy"``, by content and not by name.
+        ``"mrc"``, ``"npy"`` or ``"tiff"``, by content and not by name.
     shape, dtype
         Of the array as read, in array order and native byte order.
     stored
         Type of the numbers in the file, byte order included.
     packing
         ``"plain"``: one number a value; ``"pairs"``: two make a complex value; ``"nibbles"``: two values
-        a byte, rows padded to whole bytes; ``"fortran"``: one number a value, first axis fastest.
+        a byte, rows padded to whole bytes; ``"fortran"``: one number a value, first axis fastest;
+        ``"tiff"``: pages, which tifffile decodes.
     offset, size_bytes
         Where the pixels begin (after decompression, if any) and how many bytes they take.
     voxel_size
@@ -70,11 +75,11 @@ class Layout:
         ``(z, y, x)`` of the first voxel in Å, zeros where not stated.
     """
 
-    format: Literal["mrc", "npy"]
+    format: Literal["mrc", "npy", "tiff"]
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     stored: np.dtype[Any]
-    packing: Literal["plain", "pairs", "nibbles", "fortran"]
+    packing: Literal["plain", "pairs", "nibbles", "fortran", "tiff"]
     offset: int
     size_bytes: int
     voxel_size: tuple[float, float, float]
@@ -105,14 +110,40 @@ def read_layout(path: str | os.PathLike[str]) -> Layout:
     """
     name = os.fspath(path)
     with reported(name), Path(name).open("rb") as file:
-        compression = _COMPRESSED.get(file.read(2))
+        start = file.read(4)
+        compression = _COMPRESSED.get(start[:2])
         file.seek(0)
+        if start in TIFF_MAGIC:
+            return _tiff_layout(name)
         if compression is None:
             layout = _parse(file.read(HEADER_BYTES), file, name, None)
             _check_size(layout, os.fstat(file.fileno()).st_size, name)
             return layout
     with open_decompressed(name, compression) as stream:
         return _parse(stream.read(HEADER_BYTES), stream, name, compression)
+
+
+def parse_layout(start: bytes, size: int, *, name: str) -> Layout:
+    """Parse the beginning of a plain file, whose header it holds, and check it against the file's size."""
+    stream = BytesIO(start)
+    layout = _parse(stream.read(HEADER_BYTES), stream, name, None)
+    _check_size(layout, size, name)
+    return layout
+
+
+def _tiff_layout(name: str) -> Layout:
+    shape, dtype = tiff_facts(name)
+    return Layout(
+        format="tiff",
+        shape=shape,
+        dtype=dtype.newbyteorder("="),
+        stored=dtype,
+        packing="tiff",
+        offset=0,
+        size_bytes=int(np.prod(shape, dtype=object)) * dtype.itemsize,
+        voxel_size=(0.0, 0.0, 0.0),
+        compression=None,
+    )
 
 
 def _parse(start: bytes, rest: IO[bytes], name: str, compression: Literal["gzip", "bz2"] | None) -> Layout:

@@ -20,7 +20,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["euler_from_matrices", "matrices_from_euler", "matrices_from_rotation_vectors"]
+__all__ = [
+    "euler_from_matrices",
+    "matrices_from_euler",
+    "matrices_from_rotation_vectors",
+    "rotation_vectors_from_matrices",
+]
 
 Floats = NDArray[np.float64]
 
@@ -84,3 +89,33 @@ def matrices_from_rotation_vectors(vectors: ArrayLike) -> Floats:
     sine, cosine = np.sin(angle)[:, None, None], np.cos(angle)[:, None, None]
     exponential = np.eye(3) + sine * cross + (1 - cosine) * (cross @ cross)
     return np.ascontiguousarray(np.swapaxes(exponential, 1, 2)) + 0.0
+
+
+def rotation_vectors_from_matrices(poses: ArrayLike) -> Floats:
+    """Return cryoSPARC's rotation vectors ``(n, 3)`` in radians, of length 0 to pi, of poses ``(n, 3, 3)``.
+
+    Through the quaternion that fits a matrix best, which holds for half turns, too. Source: Bar-Itzhack
+    (2000), doi:10.2514/2.4654.
+
+    Examples
+    --------
+    >>> pose = matrices_from_rotation_vectors([[0.1, -0.2, 0.3]])
+    >>> rotation_vectors_from_matrices(pose).round(9).tolist()
+    [[0.1, -0.2, 0.3]]
+    """
+    m = np.swapaxes(np.asarray(poses, dtype=np.float64), 1, 2)
+    (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(m, 0, -1)
+    fit = [
+        [a - e - i, d + b, g + c, h - f],
+        [d + b, e - a - i, h + f, c - g],
+        [g + c, h + f, i - a - e, d - b],
+        [h - f, c - g, d - b, a + e + i],
+    ]
+    _, vectors = np.linalg.eigh(np.moveaxis(np.array(fit), -1, 0))
+    quaternion = vectors[:, :, -1]  # (x, y, z, w), of the largest eigenvalue
+    quaternion = np.where(quaternion[:, 3:] < 0, -quaternion, quaternion)
+    sine = np.linalg.norm(quaternion[:, :3], axis=1)
+    angle = 2 * np.arctan2(sine, quaternion[:, 3])
+    scale = np.where(sine > 0, angle / np.where(sine > 0, sine, 1.0), 0.0)
+    rotation: Floats = quaternion[:, :3] * scale[:, None] + 0.0
+    return rotation

@@ -16,9 +16,10 @@ import numpy as np
 
 from caked.errors import DamagedFileError, InvalidOptionError, ShapeError
 from caked.io.layout import Layout, open_decompressed, reported
+from caked.io.tiff import read_tiff
 from caked.protocol import Array, Region
 
-__all__ = ["deliver", "read_array", "read_sections", "whole_region"]
+__all__ = ["arranged", "deliver", "read_array", "read_sections", "whole_region"]
 
 _IOV_MAX = 512  # the kernel takes 1024 pieces a call
 _PIECE_BYTES = 1 << 22
@@ -146,6 +147,8 @@ def _can_take(out: Array, stored: np.dtype[Any]) -> bool:
 
 
 def _read_region(name: str, layout: Layout, region: Region) -> Array:
+    if layout.packing == "tiff":
+        return read_tiff(name, layout.shape, region)
     if layout.compression is not None or layout.packing == "nibbles":
         return np.array(_read_whole(name, layout)[region])
     with reported(name):
@@ -153,16 +156,18 @@ def _read_region(name: str, layout: Layout, region: Region) -> Array:
             raise _cut_off(name)
         values = layout.size_bytes // layout.stored.itemsize
         flat = np.memmap(name, dtype=layout.stored, mode="r", offset=layout.offset, shape=(values,))
-        return np.array(_arranged(flat, layout)[region])
+        return np.array(arranged(flat, layout)[region])
 
 
 def _read_whole(name: str, layout: Layout) -> Array:
+    if layout.packing == "tiff":
+        return read_tiff(name, layout.shape, tuple(slice(0, edge) for edge in layout.shape))
     if layout.compression is not None:
-        return _arranged(_decompressed(name, layout), layout)
+        return arranged(_decompressed(name, layout), layout)
     buffer = np.empty(layout.size_bytes // layout.stored.itemsize, dtype=layout.stored)
     with _opened(name) as descriptor:
         _fill(descriptor, [buffer], layout.offset, name)
-    return _arranged(buffer, layout)
+    return arranged(buffer, layout)
 
 
 def _decompressed(name: str, layout: Layout) -> Array:
@@ -179,7 +184,7 @@ def _decompressed(name: str, layout: Layout) -> Array:
     return np.frombuffer(content, dtype=layout.stored)
 
 
-def _arranged(flat: Array, layout: Layout) -> Array:
+def arranged(flat: Array, layout: Layout) -> Array:
     """Numbers as they lie in the file to the array they stand for."""
     if layout.packing == "nibbles":
         *leading, width = layout.shape

@@ -199,11 +199,17 @@ def stream(source: ReadableSource, **options: Any) -> ProtocolSource:
 
 
 def as_source(value: Any) -> Source:
-    """Return ``value`` as a source: one of caked's, an array, or anything with the reading protocol."""
+    """Return ``value`` as a source: one of caked's, an array, or anything with the reading protocol.
+
+    Arrays may be of numpy, dask, zarr, or any that have a shape, a type, and slices.
+    """
     from caked.sources.arrays import ArraySource
+    from caked.sources.lazy import LazyArraySource
 
     if isinstance(value, Source):
         return value
     if isinstance(value, np.ndarray):
         return ArraySource(value)
+    if hasattr(value, "shape") and hasattr(value, "dtype") and not callable(value.shape):
+        return LazyArraySource(value)
     return ProtocolSource(value)

@@ -1,0 +1,1 @@
+"""Parts of one's own: copy what fits and change it."""
