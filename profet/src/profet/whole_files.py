@@ -46,6 +46,8 @@ def whole_file(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
         beside.replace(path)
     except OSError as error:
         _discard(beside)
+        if isinstance(error, CacheError):  # of another file that the block writes
+            raise
         raise CacheError.of(error, f"cannot write {path}") from error
     except BaseException:
         _discard(beside)
