@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from profet.access import Access
 from profet.databases import ALWAYS_ASKED, check_database, open_database
@@ -44,7 +44,7 @@ class _Question:
     target: Target
     filetype: FileType = FileType.cif
     assembly: int | None = None
-    notes: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)  # of what was done otherwise, as it is done
 
 
 class Chooser:
@@ -112,11 +112,12 @@ class Chooser:
             target=target,
             filetype=filetype,
             assembly=assembly,
-            notes=note_of_merger(target),
+            notes=list(note_of_merger(target)),
         )
         found = self._in_databases(question, asked) or self._in_place_of_withdrawn(question, asked)
         if found is None:
             raise _not_found(question, asked, reason)
+        found = _told(found, question)
         return found, list(dict.fromkeys([*databases_with(target), found.database]))
 
     def resolve_many(self, ids: Iterable[str]) -> dict[str, Target | ProfetError]:
@@ -221,16 +222,14 @@ class Chooser:
     def _in_databases(self, question: _Question, asked: Sequence[str]) -> Structure | None:
         for name in asked:
             hits = ranked(self.database(name).find(question.target), self._order, databases=asked)
-            notes = question.notes
-            if name != asked[0]:
-                notes += (f"{question.typed}: not in {asked[0]}, taken from {name}",)
-            found = self._first_there(dataclasses.replace(question, notes=notes), hits[:_MOST_ENTRIES_TRIED])
+            found = self._first_there(question, hits[:_MOST_ENTRIES_TRIED])
             if found is not None:
-                return _told(found)
+                if name != asked[0]:
+                    question.notes.append(f"{question.typed}: not in {asked[0]}, taken from {name}")
+                return found
         return None
 
     def _first_there(self, question: _Question, hits: Iterable[StructureHit]) -> Structure | None:
-        notes = question.notes
         for hit in hits:
             chosen = dataclasses.replace(hit, assembly=question.assembly)
             identifier = _identifier(question.typed, chosen)
@@ -238,16 +237,18 @@ class Chooser:
                 stored = self.database(hit.database).fetch(chosen, kind.content)
                 if stored is not None:
                     if kind is not question.filetype:
-                        notes += (f"{identifier} does not exist as {question.filetype}; it came as {kind}",)
+                        question.notes.append(
+                            f"{identifier} does not exist as {question.filetype}; it came as {kind}"
+                        )
                     return Structure(
                         identifier=identifier,
                         database=hit.database,
                         filetype=kind,
                         stored=stored,
                         hit=chosen,
-                        notes=notes,
                     )
-            notes += (f"{hit.database} lists {hit.id} but has no file of it",)
+            if question.target.pdb_id is None:
+                question.notes.append(f"{hit.database} lists {hit.id} but has no file of it")
         return None
 
     def _in_place_of_withdrawn(self, question: _Question, asked: Sequence[str]) -> Structure | None:
@@ -262,28 +263,23 @@ class Chooser:
             return None
         if withdrawn is None:
             return None
-        if len(withdrawn.successors) != 1:
-            hint = (
-                f"ask for {' or '.join(withdrawn.successors)}"
-                if withdrawn.successors
-                else "nothing took its place"
-            )
-            raise StructureNotFoundError(
-                f"the PDB has withdrawn {pdb_id.text} ({withdrawn.date}): {hint}",
-                accession=pdb_id.text,
-                asked=("pdb",),
-            )
-        successor = parse_id(withdrawn.successors[0])
-        note = f"the PDB has withdrawn {pdb_id.text} ({withdrawn.date}); {successor.text} took its place"
-        followed = dataclasses.replace(
-            question, target=Target(identity=successor), notes=(*question.notes, note)
-        )
-        found = self._in_databases(followed, asked)
-        if found is None or found.hit.id != successor.text:
-            return found
-        # Named like an entry found by accession, so that nobody takes it for what was asked for.
-        label = dataclasses.replace(found.hit, label=successor.text)
-        return dataclasses.replace(found, identifier=_identifier(question.typed, label))
+        note = f"the PDB has withdrawn {pdb_id.text} ({withdrawn.date})"
+        if len(withdrawn.successors) == 1:
+            successor = parse_id(withdrawn.successors[0])
+            note += f"; {successor.text} took its place"
+            question.notes.append(note)
+            followed = dataclasses.replace(question, target=Target(identity=successor))
+            found = self._in_databases(followed, asked)
+            if found is not None:
+                # Named like an entry found by accession, so that nobody takes it for what was asked for.
+                label = dataclasses.replace(found.hit, label=successor.text)
+                return dataclasses.replace(found, identifier=_identifier(question.typed, label))
+            note += ", but has no file either"
+        elif withdrawn.successors:
+            note += f": ask for {' or '.join(withdrawn.successors)}"
+        else:
+            note += ", and nothing took its place"
+        raise StructureNotFoundError(note, accession=pdb_id.text, asked=tuple(asked))
 
     def _of_hit(self, hit: StructureHit, filetype: FileType, assembly: int | None) -> Structure:
         check_database(hit.database)
@@ -302,7 +298,7 @@ class Chooser:
             raise StructureNotFoundError(
                 f"{hit.database} has no file of {hit.id}", accession=typed, asked=(hit.database,)
             )
-        return _told(found)
+        return _told(found, question)
 
     def _listed(self, name: str, target: Target, *, observed: bool) -> Sequence[StructureHit]:
         if name == "pdb" and target.pdb_id is not None:
@@ -347,11 +343,11 @@ def _identifier(typed: str, hit: StructureHit) -> str:
     return name if hit.assembly is None else f"{name}-assembly{hit.assembly}"
 
 
-def _told(found: Structure) -> Structure:
-    """Write the notes into the log: nothing is done otherwise than asked for without a word."""
-    for note in found.notes:
+def _told(found: Structure, question: _Question) -> Structure:
+    """Say what was done otherwise than asked for: in the log, and with the structure."""
+    for note in question.notes:
         _logger.warning("%s", note)
-    return found
+    return dataclasses.replace(found, notes=tuple(question.notes))
 
 
 def _not_found(question: _Question, asked: Sequence[str], reason: str) -> StructureNotFoundError:
@@ -367,6 +363,7 @@ def _not_found(question: _Question, asked: Sequence[str], reason: str) -> Struct
         else:
             message = f"{what} is a PDB id; {asked[0]} goes by accession"
         return StructureNotFoundError(message, accession=identity.text, asked=tuple(asked))
-    message = f"no structure of {what} in {' or '.join(asked)}" + (f": {reason}" if reason else "")
+    reasons = "; ".join([reason, *question.notes] if reason else question.notes)
+    message = f"no structure of {what} in {' or '.join(asked)}" + (f": {reasons}" if reasons else "")
     source = () if isinstance(identity, ModelId) else ("uniprot",)
     return StructureNotFoundError(message, accession=identity.text, asked=(*source, *asked))

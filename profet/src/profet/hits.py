@@ -179,6 +179,8 @@ def _method_rank(hit: StructureHit) -> float:
 
 
 def _reason(hit: StructureHit, after: StructureHit, order: Sequence[str], ranks: dict[str, _Rank]) -> str:
+    if (hit.database, hit.id) == (after.database, after.id):
+        return ""  # another protein in the same entry
     decisive = next((word for word in order if ranks[word](hit) != ranks[word](after)), None)
     if decisive == "database":
         return f"{hit.database} is asked before {after.database}"
