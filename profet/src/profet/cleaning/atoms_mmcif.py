@@ -64,9 +64,9 @@ class AtomColumns:
         return values[self.asym], values[self.place] + values[self._insertion]
 
     def residue(self, values: list[bytes]) -> tuple[bytes, ...]:
-        """Return what is the same for all atoms of a residue, in all models."""
+        """Return what is the same for all atoms of a residue, in all models: chain and place, then more."""
         insertion = values[self._insertion] if self._insertion is not None else b""
-        return values[self.asym], values[self._number], values[self.place], insertion, values[self.component]
+        return values[self.asym], values[self.place], values[self._number], insertion, values[self.component]
 
     def chain(self, values: list[bytes]) -> str:
         """Name that the authors gave the chain."""

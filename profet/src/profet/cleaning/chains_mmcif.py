@@ -78,17 +78,19 @@ def read_facts(lines: Iterable[bytes], options: CleanOptions, *, origin: str) ->
     blocks: dict[int, Table] = {}
     observed: _Observed | None = None
     alternatives = Alternatives(selection) if selection else None
-    for _, table, values in mmcif.scan(lines, wanted, noted={ATOMS}, block=None):
+    for _, table, rows in mmcif.scan(lines, wanted, noted={ATOMS}, block=None):
         if table is None:
             continue
         if table.category == ATOMS:
             blocks.setdefault(table.block, table)
-            if table.is_loop and values is not None:
+            if table.is_loop and rows is not None:
                 if observed is None:
                     observed = _Observed(table, alternatives)
-                observed.see(values)
-        elif values is not None:
-            _add_row(tables[table.block][table.category], table, values)
+                for row in rows:
+                    observed.see(row)
+        else:
+            for row in rows or ():
+                _add_row(tables[table.block][table.category], table, row)
     if not blocks:
         raise DamagedFileError(f"{origin} is mmCIF, but it holds no atoms", origin=origin)
     if len(blocks) > 1:

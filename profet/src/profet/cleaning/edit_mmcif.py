@@ -3,22 +3,26 @@
 What depends on an atom is what says something of that one atom: its anisotropic displacement, and its residue
 in PDBe's list of observed residues (gemmi does not read a file in which that names one without atoms). What
 the file says of the entry as it was deposited - sequences, secondary structure, bonds of note, sites, remarks
-of validation - stays, as the like records of a PDB file do; readers pass over the names of atoms that are gone.
+of validation - stays, as the like records of a PDB file do; readers pass over
+the names of atoms that are gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from itertools import compress, count, pairwise
+from operator import ne
 from typing import BinaryIO
 
 from profet.cleaning.atoms_mmcif import AtomColumns, ResidueKey
 from profet.cleaning.chains_mmcif import ATOMS, MmcifFacts
 from profet.cleaning.options import Reason
 from profet.cleaning.report import Tally
-from profet.cleaning.residues import WATERS
+from profet.cleaning.residues import COMMON_ELEMENTS, WATERS
 from profet.cleaning.rules import Rules
 from profet.formats import mmcif
-from profet.formats.mmcif import Table
+from profet.formats.mmcif import Row, Table
 
 ANISOTROPIC = "_atom_site_anisotrop"
 OBSERVED = "_pdbx_sifts_xref_db"
@@ -50,17 +54,23 @@ def edit(lines: Lines, out: BinaryIO, rules: Rules, facts: MmcifFacts) -> Tally:
     for piece in mmcif.scan(lines(), (ATOMS, ANISOTROPIC, OBSERVED), block=facts.block):
         if not editor.take(*piece):
             # Rare: the rows that depend on the atoms come first, so the atoms are looked at in advance.
-            early = _Atoms(rules, facts)
-            for _, table, values in mmcif.scan(lines(), (ATOMS,), block=facts.block):
-                if table is not None and table.is_loop and values is not None:
-                    early.stays(table, values)
-            editor.gone = early
+            editor.gone = _judge_all(lines, rules, facts)
             editor.take(*piece)
     editor.flush()
     return editor.atoms.tally
 
 
+def _judge_all(lines: Lines, rules: Rules, facts: MmcifFacts) -> _Atoms:
+    atoms = _Atoms(rules, facts)
+    for _, table, rows in mmcif.scan(lines(), (ATOMS,), block=facts.block):
+        if table is not None and table.is_loop and rows is not None:
+            atoms.judge(table, rows)
+    return atoms
+
+
 class _Editor:
+    """Writes pieces one after the other, but for those that go."""
+
     def __init__(self, out: BinaryIO, atoms: _Atoms) -> None:
         self._write = out.write
         self._held: list[bytes] = []  # header of a loop of which no row has stayed yet, and what follows it
@@ -70,21 +80,24 @@ class _Editor:
         self.atoms = atoms
         self.gone: _Atoms | None = None  # who knows which atoms are gone; nobody before they have been seen
 
-    def take(self, raw: bytes, table: Table | None, values: list[bytes] | None) -> bool:
+    def take(self, raws: list[bytes], table: Table | None, rows: list[Row] | None) -> bool:
         """Take one piece; False if it cannot be judged before the atoms have been seen."""
         if table is None:
-            self._pass(raw)
-        elif values is None:
-            self._edge_of_loop(raw, table)
+            self._pass(raws[0])
+        elif rows is None:
+            self._edge_of_loop(raws[0])
         elif table.category == ATOMS:
             self.gone = self.atoms
-            self._row(raw, self.atoms.stays(table, values)) if table.is_loop else self._pass(raw)
+            if table.is_loop:
+                self._rows(raws, self.atoms.judge(table, rows))
+            else:
+                self._pass(raws[0])  # a structure of one atom: to take it out would leave nothing
         elif self.gone is None:
             return False
         elif not table.is_loop:
-            self._pair(raw, table, values)
+            self._pair(raws[0], table, rows[0][0])
         else:
-            self._row(raw, self._depends_on_nothing_gone(table, values, self.gone))
+            self._rows(raws, _independent(table, rows, self.gone))
         return True
 
     def flush(self) -> None:
@@ -92,20 +105,15 @@ class _Editor:
         self._end_pairs()
         self._drop_header()
 
-    def _row(self, raw: bytes, stays: bool) -> None:
-        if stays:
+    def _rows(self, raws: list[bytes], stays: Sequence[bool]) -> None:
+        """Write those rows of a loop that stay."""
+        left = b"".join(compress(raws, stays))
+        if left:
             if self._held:
                 self._emit_held()
-            self._emit(raw)
-        elif raw.endswith(b"\n") and not self._last_written.endswith(b"\n"):
+            self._emit(left)
+        if not stays[-1] and raws[-1].endswith(b"\n") and not self._last_written.endswith(b"\n"):
             self._emit(b"\n")  # the row that went had shared its line with one that stays
-
-    def _depends_on_nothing_gone(self, table: Table, values: list[bytes], gone: _Atoms) -> bool:
-        if table.category == ANISOTROPIC:
-            column = table.column("id")
-            return column is None or values[column] not in gone.ids
-        asym, place = table.column("asym_id"), table.column("seq_id")
-        return asym is None or place is None or not gone.has_lost((values[asym], values[place]))
 
     def _pass(self, raw: bytes) -> None:
         self._end_pairs()
@@ -114,7 +122,7 @@ class _Editor:
         else:
             self._emit(raw)
 
-    def _edge_of_loop(self, raw: bytes, table: Table) -> None:
+    def _edge_of_loop(self, raw: bytes) -> None:
         self._end_pairs()
         if raw:
             self._held = [raw]
@@ -135,13 +143,13 @@ class _Editor:
         self._held = self._held[1:]
         self._emit_held()
 
-    def _pair(self, raw: bytes, table: Table, values: list[bytes]) -> None:
+    def _pair(self, raw: bytes, table: Table, value: bytes) -> None:
         if table.category != ANISOTROPIC:
             self._pass(raw)  # a list of one residue: if that were gone, nothing would be left
             return
         self._pairs.append(raw)
         if [item.lower() for item in table.items] == ["id"]:
-            self._pairs_id = values[0]
+            self._pairs_id = value
 
     def _end_pairs(self) -> None:
         pairs, self._pairs = self._pairs, []
@@ -150,58 +158,88 @@ class _Editor:
                 self._emit(raw)
 
 
+def _independent(table: Table, rows: list[Row], gone: _Atoms) -> list[bool]:
+    """Tell which rows of a category depend on nothing that is gone."""
+    if table.category == ANISOTROPIC:
+        column = table.column("id")
+        return [column is None or row[column] not in gone.ids for row in rows]
+    asym, place = table.column("asym_id"), table.column("seq_id")
+    return [asym is None or place is None or (row[asym], row[place]) not in gone.lost for row in rows]
+
+
 class _Atoms:
-    """Decides row by row which atoms stay."""
+    """Decides which atoms stay.
+
+    The rows of one residue mostly follow one another, so whatever holds for a residue is found out once, and
+    rows are looked at one by one only where a hydrogen or an alternative position is among them.
+    """
 
     def __init__(self, rules: Rules, facts: MmcifFacts) -> None:
         self._rules, self._facts = rules, facts
         self._table: Table | None = None
         self._run: object = None  # what the rows of one residue have in common
         self.ids: set[bytes] = set()  # of atoms that are gone
-        self._gone: set[ResidueKey] = set()
-        self._staying: set[ResidueKey] = set()
         self.tally = Tally()
 
-    def has_lost(self, key: ResidueKey) -> bool:
-        """Whether a residue had atoms and has none now."""
-        return key in self._gone and key not in self._staying
+    @cached_property
+    def lost(self) -> frozenset[ResidueKey]:
+        """Residues that had atoms and have none now; to be asked for behind the last atom."""
+        staying = {(asym, place) for asym, place, *_ in self.tally.staying}
+        return frozenset((asym, place) for asym, place, *_ in self.tally.gone) - staying
 
-    def stays(self, table: Table, values: list[bytes]) -> bool:
-        """Judge one row."""
+    def judge(self, table: Table, rows: list[Row]) -> list[bool]:
+        """Tell which rows stay."""
         if table is not self._table:
             self._table, self._columns, self._run = table, AtomColumns(table), None
-        run = self._columns.run_of(values)
-        if run != self._run:
-            self._run = run
-            self._begin_residue(values)
-        reason = self._reason
-        if reason is None:
-            if self._looks_at_atoms:
-                reason = self._reason_for_atom(values)
-            if reason is None:
-                self._staying.add(self._key)
-                self.tally.keep(self._residue)
-                return True
-        self._gone.add(self._key)
-        self.ids.add(values[self._columns.id])
-        self.tally.remove(reason, self._chain, self._residue)
-        return False
+        runs = list(map(self._columns.run_of, rows))
+        starts = compress(count(1), map(ne, runs, runs[1:]))
+        stays = [True] * len(rows)
+        for start, end in pairwise([0, *starts, len(rows)]):
+            if runs[start] != self._run:
+                self._run = runs[start]
+                self._begin_residue(rows[start])
+            self._judge_residue(rows, stays, start, end)
+        return stays
+
+    def _judge_residue(self, rows: list[Row], stays: list[bool], start: int, end: int) -> None:
+        """Judge rows that follow one another and are of one residue."""
+        kept = end - start
+        for position in self._doubtful(rows, start, end):
+            row = rows[position]
+            reason = self._reason or self._reason_for_atom(row)
+            if reason is not None:
+                kept -= 1
+                stays[position] = False
+                self.ids.add(row[self._columns.id])
+                self.tally.remove(reason, self._chain, self._residue)
+        if kept:
+            self.tally.keep(self._residue, atoms=kept)
+
+    def _doubtful(self, rows: list[Row], start: int, end: int) -> Iterable[int]:
+        """Rows of which it takes a closer look to see whether they stay."""
+        if self._reason is not None:
+            return range(start, end)
+        if not self._rules.looks_at_atoms:
+            return ()
+        element = self._columns.element
+        if element is None or self._rules.alternatives is not None:
+            return range(start, end)
+        # Nearly every atom is of one of a few elements, none of which is hydrogen.
+        return [at for at in range(start, end) if rows[at][element] not in COMMON_ELEMENTS]
 
     def _begin_residue(self, values: list[bytes]) -> None:
         columns = self._columns
         entity = self._entity_of(values)
+        self._residue = columns.residue(values)
+        self._chain = columns.chain(values)
         self._is_polymer = self._judge_polymer(entity, values)
-        self._key, self._residue, self._chain = (
-            columns.key(values), columns.residue(values), columns.chain(values),
-        )  # fmt: skip
         self._reason: Reason | None = self._rules.for_residue(
             model=columns.model_number(values),
             chain=self._chain,
-            key=self._key,
+            key=columns.key(values),
             is_water=values[columns.component] in WATERS or entity in self._facts.waters,
             is_polymer=self._is_polymer,
         )
-        self._looks_at_atoms = self._rules.looks_at_atoms
 
     def _reason_for_atom(self, values: list[bytes]) -> Reason | None:
         columns = self._columns

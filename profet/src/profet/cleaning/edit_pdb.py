@@ -127,10 +127,10 @@ class _Editor:
             self._end = residue
             self._after.atom(line, hydrogen)
             self._kept_serials.add(line[pdb.SERIAL])
-            self.tally.keep(residue)
+            self.tally.keep((residue,))
             return True
         self._removed_serials.add(line[pdb.SERIAL])
-        self.tally.remove(reason, _name_of_chain(residue), residue)
+        self.tally.remove(reason, _name_of_chain(residue), (residue,))
         return False
 
     def _begin_residue(self, residue: bytes, name: bytes) -> None:

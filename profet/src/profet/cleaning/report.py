@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -132,30 +132,34 @@ _NAMES: Mapping[Reason, str] = {
 }
 
 
+Residue = tuple[bytes, ...]
+"""What tells one residue of a file from another, whichever model it is in."""
+
+
 class Tally:
     """Counts atoms as they pass by, residue after residue."""
 
     def __init__(self) -> None:
         self.atoms = 0
         self.removed: defaultdict[Reason, Counter[str]] = defaultdict(Counter)
-        self._gone: dict[Hashable, tuple[Reason, str]] = {}
-        self._staying: set[Hashable] = set()
+        self.gone: dict[Residue, tuple[Reason, str]] = {}
+        self.staying: set[Residue] = set()
 
-    def keep(self, residue: Hashable) -> None:
-        """Count an atom that stays."""
-        self.atoms += 1
-        self._staying.add(residue)
+    def keep(self, residue: Residue, *, atoms: int = 1) -> None:
+        """Count atoms of a residue that stay."""
+        self.atoms += atoms
+        self.staying.add(residue)
 
-    def remove(self, reason: Reason, chain: str, residue: Hashable) -> None:
+    def remove(self, reason: Reason, chain: str, residue: Residue) -> None:
         """Count an atom that goes."""
         self.atoms += 1
         self.removed[reason][chain] += 1
-        self._gone.setdefault(residue, (reason, chain))
+        self.gone.setdefault(residue, (reason, chain))
 
     @property
     def has_left_something(self) -> bool:
         """Whether any atom stays."""
-        return bool(self._staying)
+        return bool(self.staying)
 
     def atoms_removed(self) -> dict[Reason, dict[str, int]]:
         """Atoms by reason and chain."""
@@ -164,7 +168,7 @@ class Tally:
     def residues_removed(self) -> dict[Reason, dict[str, int]]:
         """Residues of which no atom stays, by reason and chain."""
         counts: defaultdict[Reason, Counter[str]] = defaultdict(Counter)
-        for residue, (reason, chain) in self._gone.items():
-            if residue not in self._staying:
+        for residue, (reason, chain) in self.gone.items():
+            if residue not in self.staying:
                 counts[reason][chain] += 1
         return {reason: dict(chains) for reason, chains in counts.items()}

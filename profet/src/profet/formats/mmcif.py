@@ -25,7 +25,7 @@ _TOKEN = re.compile(
 _BLANK = b" \t\r\n\x0b\x0c"
 _QUOTES = b"'\""
 _LONGEST_HEADER = 1000  # columns of a loop
-_LINES_AT_ONCE = 1000
+_LINES_AT_ONCE = 250  # more, and the garbage collector comes round while their rows are alive
 
 
 @dataclass(slots=True, eq=False)
@@ -47,13 +47,17 @@ class Table:
         return names.index(item.lower()) if item.lower() in names else None
 
 
-Piece = tuple[bytes, Table | None, list[bytes] | None]
+Row = list[bytes]
+"""Values of a row, in the order of the table's items."""
+
+Piece = tuple[list[bytes], Table | None, list[Row] | None]
 """Bytes of the file, and what they are.
 
-- ``(raw, None, None)``: nothing of interest;
-- ``(raw, table, None)``: the beginning of a loop (``loop_`` and the names), or, with ``raw`` empty, its end;
-- ``(raw, table, values)``: one row of a loop, or one pair (``table.is_loop`` tells which, and a pair has one
-  value).
+- ``([raw], None, None)``: nothing of interest;
+- ``([raw], table, None)``: the beginning of a loop (``loop_`` and the names), or, if ``raw`` is empty, its
+  end;
+- ``(raws, table, rows)``: rows of a loop with the bytes of each, whole lines if there are several; or one
+  pair (``table.is_loop`` tells which), which is a row of one value.
 """
 
 
@@ -81,13 +85,13 @@ def scan(
     Examples
     --------
     >>> lines = [b"data_X\n", b"loop_\n", b"_a.id\n", b"_a.x\n", b"1 'two words'\n", b"#\n"]
-    >>> for raw, table, values in scan(lines, {"_a"}):
-    ...     print(raw, table and table.items, values)
-    b'data_X\n' None None
-    b'loop_\n_a.id\n_a.x\n' ['id', 'x'] None
-    b"1 'two words'\n" ['id', 'x'] [b'1', b'two words']
-    b'#\n' None None
-    b'' ['id', 'x'] None
+    >>> for raws, table, rows in scan(lines, {"_a"}):
+    ...     print(raws, table and table.items, rows)
+    [b'data_X\n'] None None
+    [b'loop_\n_a.id\n_a.x\n'] ['id', 'x'] None
+    [b"1 'two words'\n"] ['id', 'x'] [[b'1', b'two words']]
+    [b'#\n'] None None
+    [b''] ['id', 'x'] None
     """
     scanner = _Scanner(wanted, noted, block)
     rest = iter(lines)
@@ -101,21 +105,27 @@ def _scan_some(scanner: _Scanner, lines: list[bytes]) -> Iterator[Piece]:
     joined = b"".join(lines)
     has_text = joined.startswith(b";") or b"\n;" in joined
     has_names = b"_" in joined  # without an underscore there is no name and no keyword
-    if scanner.table is None and scanner.is_between_pieces and not has_text and not has_names:
-        yield joined, None, None
-        return
-    is_plain = not (has_text or has_names or b"#" in joined or b"'" in joined or b'"' in joined)
+    if scanner.is_between_pieces and not has_text and not has_names:
+        table = scanner.table
+        if table is None:
+            yield [joined], None, None
+            return
+        if not (b"#" in joined or b"'" in joined or b'"' in joined):
+            rows = list(map(bytes.split, lines))
+            if set(map(len, rows)) == {len(table.items)}:
+                yield lines, table, rows
+                return
     for line in lines:
         table = scanner.table
         if scanner.is_between_pieces:
             if table is None:
                 if b"_" not in line and not line.startswith(b";"):
-                    yield line, None, None
+                    yield [line], None, None
                     continue
             else:
                 values = line.split()
-                if len(values) == len(table.items) and (is_plain or _read_simply(line, values)):
-                    yield line, table, values
+                if len(values) == len(table.items) and _read_simply(line, values):
+                    yield [line], table, [values]
                     continue
         yield from scanner.read(line)
 
@@ -142,14 +152,15 @@ def read_tables(lines: Iterable[bytes], wanted: Collection[str]) -> dict[str, li
     {'_a': [{'id': '1', 'x': 'two words'}]}
     """
     tables: dict[str, list[dict[str, str]]] = {}
-    for _, table, values in scan(lines, wanted):
-        if table is not None and values is not None:
-            rows = tables.setdefault(table.category, [])
-            row = dict(zip(table.items, map(text, values), strict=True))
-            if table.is_loop or not rows:
-                rows.append(row)
-            else:
-                rows[-1].update(row)
+    for _, table, rows in scan(lines, wanted):
+        if table is not None and rows is not None:
+            read = tables.setdefault(table.category, [])
+            for values in rows:
+                row = dict(zip(table.items, map(text, values), strict=True))
+                if table.is_loop or not read:
+                    read.append(row)
+                else:
+                    read[-1].update(row)
     return tables
 
 
@@ -248,12 +259,12 @@ class _Scanner:
             self._values.append(value)
             if len(self._values) == len(self.table.items):
                 values, self._values = self._values, []
-                yield self._take(self._end_of_piece(end)), self.table, values
+                yield [self._take(self._end_of_piece(end))], self.table, [values]
         elif self._pair is not None:
             category, _, item = self._pair.partition(".")
             self._pair = None
             table = Table(category.lower(), [item], False, self._block)
-            yield self._take(self._end_of_piece(end)), table, [value]
+            yield [self._take(self._end_of_piece(end))], table, [[value]]
 
     def _end_header(self, start: int = 0) -> Iterator[Piece]:
         """Begin the rows of a loop, where its first value stands."""
@@ -264,7 +275,7 @@ class _Scanner:
             category = names[0].partition(".")[0].lower()
             table = Table(category, [name.partition(".")[2] for name in names], True, self._block)
             self.table = table if category in self._wanted else None
-            yield self._take(start), table, None
+            yield [self._take(start)], table, None
         else:
             yield from self._other(start)
 
@@ -276,7 +287,7 @@ class _Scanner:
                 f"{len(table.items) if table else 0}: the file has been cut short or edited wrongly"
             )
         if table is not None:
-            yield b"", table, None
+            yield [b""], table, None
 
     def _end_line(self) -> Iterator[Piece]:
         if self._header is None and self._pair is None and not self._values:
@@ -287,7 +298,7 @@ class _Scanner:
     def _other(self, end: int) -> Iterator[Piece]:
         raw = self._take(end)
         if raw:
-            yield raw, None, None
+            yield [raw], None, None
 
     def _take(self, end: int) -> bytes:
         """All bytes not yet handed out, up to a position in the present line."""
