@@ -277,11 +277,15 @@ def _stores(folder: Path, values: np.ndarray) -> list[Source]:
     ]
 
 
+def _dask(values: np.ndarray, samples: int) -> Any:
+    return dask.array.from_array(values, chunks=(samples, *values.shape[1:]))  # type: ignore[no-untyped-call]
+
+
 def test_stores_and_lazy_arrays_are_read_as_numpy_reads_them(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=(10, 6, 7)).astype(">f4")
     stores = _stores(tmp_path, values)
     lazy = [
-        LazyArraySource(dask.array.from_array(values, chunks=(4, 6, 7))),
+        LazyArraySource(_dask(values, 4)),
         LazyArraySource(zarr.array(values.astype("<f4"), chunks=(4, 6, 7))),
     ]
     for source in [*stores, *lazy]:
@@ -296,7 +300,7 @@ def test_stores_and_lazy_arrays_are_read_as_numpy_reads_them(tmp_path: Path) -> 
         _alike_again(source)
     assert stores[0].pixel_size(0) == (1.5, 1.5)
     assert stores[1].group(9) == "b"
-    as_source = caked.as_source(dask.array.from_array(values, chunks=5))
+    as_source = caked.as_source(_dask(values, 5))
     np.testing.assert_array_equal(as_source.read_batch([8, 1]), values[[8, 1]])
 
 

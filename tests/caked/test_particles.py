@@ -141,8 +141,8 @@ def test_rotation_vectors_become_the_inverse_matrices_of_scipy(vectors: np.ndarr
 def cryodrgn_matrix(rot: float, tilt: float, psi: float) -> np.ndarray:
     """cryoDRGN's way from RELION's angles: turns about z, x and z, and some signs changed after."""
     signs = np.array([[1, -1, 1], [-1, 1, -1], [1, -1, 1]])
-    turned: np.ndarray = Rotation.from_euler("zxz", [rot + 90, tilt, psi - 90], degrees=True).as_matrix()
-    return turned * signs
+    turned = Rotation.from_euler("zxz", [rot + 90, tilt, psi - 90], degrees=True).as_matrix()
+    return np.asarray(turned * signs)
 
 
 @given(st.floats(-180, 180), st.floats(0, 180), st.floats(-180, 180))

@@ -35,11 +35,9 @@ from typing import Any
 
 import numpy as np
 
-from caked.protocol import Array
-
 __all__ = ["COLUMN_KEYS", "IMAGE_KEYS", "Columns", "columns_of", "common_columns"]
 
-Columns = dict[str, Array | list[Any]]
+Columns = dict[str, Any]
 """What is known of some samples: for each key an array of that length, or a list."""
 
 IMAGE_KEYS = ("image", "target", "weight", "mask")
