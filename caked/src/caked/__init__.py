@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         transforms,
     )
     from caked.agreement import consensus
+    from caked.conversion import convert
     from caked.dataset import Dataset, TupleDataset
     from caked.errors import (
         CakedError,
@@ -133,6 +134,7 @@ _HOMES = {
     "as_label_rule": "labels",
     "as_source": "sources",
     "consensus": "agreement",
+    "convert": "conversion",
     "label_samples": "labels",
     "split_samples": "split",
     "split_slabs": "slabs",
@@ -205,6 +207,7 @@ __all__ = [
     "as_source",
     "base",
     "consensus",
+    "convert",
     "dataloader",
     "dataset",
     "errors",

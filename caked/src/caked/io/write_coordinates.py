@@ -1,4 +1,4 @@
-"""Picked coordinates as STAR, EMAN's .box, or a table; the other way round than :mod:`caked.io.coordinates`."""
+"""Picked coordinates as STAR, EMAN's .box, or a table: what :mod:`caked.io.coordinates` reads."""
 
 from __future__ import annotations
 
