@@ -1,4 +1,4 @@
-"""The published originals, in an environment of their own beside ours."""
+"""What is published, in environments of its own beside ours: the originals, and other readers."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ import subprocess
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[2] / ".venv-peers"
-WANTED = ("profet==1.0.6", "empiarreader==0.0.17", "intake<2", "caked==0.1.7", "setuptools<81")
+ROOT = Path(__file__).resolve().parents[2]
+ORIGINALS = ("profet==1.0.6", "empiarreader==0.0.17", "intake<2", "caked==0.1.7", "setuptools<81")
+READERS = ("scigantic-empiar==0.4.2", "fsspec", "aiohttp", "numpy", "tifffile", "imagecodecs")
 
 
 def originals() -> Path:
     """Folder of the programs of profet 1.0.6, empiarreader 0.0.17 and caked 0.1.7; installed on first use."""
-    programs = FOLDER / "bin"
-    finished = FOLDER / "finished"
+    return _environment(ROOT / ".venv-peers", ORIGINALS)
+
+
+def readers() -> Path:
+    """Folder of the Python that has scigantic-empiar and fsspec with aiohttp; installed on first use."""
+    return _environment(ROOT / ".venv-readers", READERS)
+
+
+def _environment(folder: Path, wanted: tuple[str, ...]) -> Path:
+    programs = folder / "bin"
+    finished = folder / "finished"
     if not finished.exists():
         uv = Path(sys.executable).with_name("uv")
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, FOLDER], check=True)
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True)
         python = programs / "python"
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *WANTED], check=True)
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *wanted], check=True)
         finished.touch()
     return programs

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -380,22 +381,14 @@ _asking = _Asking()
 def _new_manager(proxy: str) -> PoolManager:
     from urllib3 import PoolManager, ProxyManager
 
-    certificates = _certificates()
+    # One context for all connections: each would otherwise read the file of authorities again, which takes
+    # longer than greeting the server.
+    trusted = _trust(_certificates())
+    connections = CONNECTIONS_PER_HOST + HEDGES_PER_HOST
     if proxy:
-        manager: PoolManager = ProxyManager(
-            proxy,
-            maxsize=CONNECTIONS_PER_HOST + HEDGES_PER_HOST,
-            block=True,
-            ca_certs=certificates,
-            cert_reqs="CERT_REQUIRED",
-        )
+        manager: PoolManager = ProxyManager(proxy, maxsize=connections, block=True, ssl_context=trusted)
     else:
-        manager = PoolManager(
-            maxsize=CONNECTIONS_PER_HOST + HEDGES_PER_HOST,
-            block=True,
-            ca_certs=certificates,
-            cert_reqs="CERT_REQUIRED",
-        )
+        manager = PoolManager(maxsize=connections, block=True, ssl_context=trusted)
     manager.pool_classes_by_scheme = _pool_classes()
     return manager
 
@@ -442,6 +435,19 @@ def _begin() -> None:
 def _attach(connected: object) -> None:
     if _asking.line is not None:
         _asking.line.attach(connected)
+
+
+def _trust(certificates: str) -> ssl.SSLContext:
+    """Return what makes connections that are only opened to who can show to be who they are."""
+    try:
+        if os.path.isdir(certificates):  # noqa: PTH112  # as REQUESTS_CA_BUNDLE may be
+            return ssl.create_default_context(capath=certificates)
+        return ssl.create_default_context(cafile=certificates)
+    except OSError as error:
+        raise InvalidRequestError(
+            f"the file of trusted authorities {certificates!r} cannot be read ({error}); see "
+            "REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE"
+        ) from error
 
 
 def _certificates() -> str:
