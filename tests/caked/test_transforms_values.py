@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from caked.errors import InvalidOptionError, ShapeError
 from caked.transforms import Clip, GaussianBlur, GaussianNoise, Invert, MinMax, Standardise, Transform
-from caked.transforms.reduce import centre, fold_sum, row_sum
+from caked.transforms.reduce import centre, fold_sum
 
 SHAPES = hnp.array_shapes(min_dims=2, max_dims=3, min_side=1, max_side=12)
 VALUES = st.floats(-1e4, 1e4, width=32)

@@ -42,7 +42,9 @@ class _CTFTransform(Transform):
 
         def changed(row: int, spectrum: Tensor) -> Tensor:
             size = sizes[row, -2:].tolist()
-            factors = [self.factor(contrast_transfer(shape, size, one)) for one in optics[row]]
+            factors = [
+                self.factor(_of_real_image(contrast_transfer(shape, size, one), shape)) for one in optics[row]
+            ]
             whole = torch.stack(factors) if image.ndim == 5 else factors[0]
             return spectrum * whole.to(image)
 
@@ -197,5 +199,15 @@ class RandomCTF(ApplyCTF):
         }
         batch.update({key: torch.from_numpy(values) for key, values in columns.items()})
         if self.pixel_size_angstrom is not None:
-            batch["pixel_size_angstrom"] = torch.full((len(image), 2), self.pixel_size_angstrom).double()
+            batch["pixel_size_angstrom"] = torch.full(
+                (len(image), 2), self.pixel_size_angstrom, dtype=torch.float64
+            )
         return super().batch(batch, draws)
+
+
+def _of_real_image(ctf: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Let a real image stay real: the highest of an even number of frequencies stands for both its signs."""
+    if shape[-1] % 2:
+        return ctf
+    mirrored = torch.roll(ctf[:, -1].flip(0), 1)  # -ky in place of ky
+    return torch.cat([ctf[:, :-1], 0.5 * (ctf[:, -1] + mirrored)[:, None]], dim=1)

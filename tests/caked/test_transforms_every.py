@@ -1,0 +1,266 @@
+"""What holds of every transform: descriptions, constant images, any batch, any number of threads."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from caked import Draws
+from caked.transforms import (
+    ApplyCTF,
+    AutoInvert,
+    BandPass,
+    CentreCrop,
+    CentreParticle,
+    Clip,
+    ColouredNoise,
+    Compose,
+    DoseWeight,
+    FourierCrop,
+    GaussianBlur,
+    GaussianNoise,
+    Invert,
+    MinMax,
+    MissingWedge,
+    NormaliseBackground,
+    OneOf,
+    OnKeys,
+    PhaseFlip,
+    PoissonNoise,
+    RandomApply,
+    RandomBrightness,
+    RandomContrast,
+    RandomCrop,
+    RandomCTF,
+    RandomCutout,
+    RandomFlip,
+    RandomGamma,
+    RandomOrientation,
+    RandomRoll,
+    RandomRot90,
+    RandomRotation,
+    RandomShift,
+    Resize,
+    SpectrumMatch,
+    SphericalMask,
+    Standardise,
+    TiltDrop,
+    Torchvision,
+    Transform,
+    VoxelDropout,
+    Whiten,
+    WienerFilter,
+    transform_from_dict,
+)
+from caked.transforms.base import TRANSFORMS
+
+COUNT = 9
+TILTS = 5
+
+ANYWHERE: list[Transform] = [
+    AutoInvert(),
+    BandPass(low=0.05, high=0.3),
+    CentreCrop(size=9, fill="mean"),
+    CentreParticle(),
+    Clip(low=2, high=97),
+    ColouredNoise(snr=0.5),
+    Compose([Invert(), RandomRoll(shift=2)]),
+    FourierCrop(size=8),
+    GaussianBlur(sigma=0.8),
+    GaussianNoise(snr=[0.2, 3.0], signal_radius_pixels=4),
+    Invert(),
+    MinMax(),
+    NormaliseBackground(white_dust=2.5, black_dust=2.5),
+    OnKeys(["target", "image"], RandomContrast()),
+    OneOf([RandomGamma(), Invert(), RandomRoll(shift=2)], weights=[1, 2, 1]),
+    PoissonNoise(dose_electrons_per_square_angstrom=(1, 40), contrast=0.3),
+    RandomApply(RandomRot90(), probability=0.6),
+    RandomBrightness(),
+    RandomContrast(),
+    RandomCrop(size=7),
+    RandomCutout(count=3),
+    RandomGamma(),
+    RandomRoll(shift=3),
+    RandomRot90(plane="any"),
+    RandomRotation(degrees=[-30, 70]),
+    RandomRotation(fill="border", oversampling=1),
+    RandomShift(shift=1.5),
+    Resize(size=8),
+    Resize(size=15, method="linear"),
+    SphericalMask(fill="mean"),
+    SpectrumMatch(target=[1.0, 5.0, 2.0], cutoff=0.4),
+    Standardise(),
+    VoxelDropout(),
+    Whiten(),
+]
+IMAGES_ONLY: list[Transform] = [
+    ApplyCTF(),
+    PhaseFlip(),
+    RandomCTF(astigmatism_angstrom=[0, 400]),
+    RandomFlip(probability=0.6),
+    Torchvision("RandomAffine", degrees=30, translate=[0.1, 0.1]),
+    WienerFilter(snr=0.3),
+]
+VOLUMES_ONLY: list[Transform] = [MissingWedge(tilt_degrees=[-50, 40], keep=True), RandomOrientation()]
+TILT_SERIES_ONLY: list[Transform] = [
+    DoseWeight(cosine=True),
+    DoseWeight(total="sum"),
+    TiltDrop(keep=3),
+    TiltDrop(keep=2, by="dose"),
+    ApplyCTF(),
+]
+SHAPES = {2: (13, 11), 3: (11, 13, 10), 0: (TILTS, 12, 13)}  # odd ones: no row begins at a round address
+CASES = [
+    *((transform, 2) for transform in (*ANYWHERE, *IMAGES_ONLY)),
+    *((transform, 3) for transform in (*ANYWHERE, *VOLUMES_ONLY)),
+    *((transform, 0) for transform in TILT_SERIES_ONLY),
+]
+every = pytest.mark.parametrize(
+    ("transform", "kind"), CASES, ids=[f"{type(transform).__name__}-{kind}" for transform, kind in CASES]
+)
+
+
+def batch_of(kind: int, count: int = COUNT) -> dict[str, Any]:
+    """A batch that knows all that a transform may ask for."""
+    generator = np.random.default_rng(kind)
+    shape = SHAPES[kind]
+    ndim = len(shape)
+
+    def numbers(low: float, high: float, *size: int) -> torch.Tensor:
+        return torch.from_numpy(generator.uniform(low, high, size=(count, *size)))
+
+    image = torch.from_numpy(generator.normal(2, 3, size=(count, 1, *shape)).astype(np.float32))
+    batch = {
+        "image": image,
+        "target": image * 2,
+        "mask": (image > 0).float(),
+        "weight": image.sigmoid(),
+        "index": torch.arange(count),
+        "name": [f"sample {k}" for k in range(count)],
+        "pixel_size_angstrom": torch.full((count, ndim), 2.0, dtype=torch.float64),
+        "origin_angstrom": numbers(-5, 5, ndim),
+        "shift_angstrom": numbers(-3, 3, ndim),
+        "pose": torch.from_numpy(np.linalg.qr(generator.normal(size=(count, 3, 3)))[0]),
+        "coordinates": [torch.from_numpy(generator.uniform(0, 9, size=(k % 3, ndim))) for k in range(count)],
+        "defocus_u_angstrom": numbers(9e3, 2e4),
+        "defocus_v_angstrom": numbers(9e3, 2e4),
+        "defocus_angle_degrees": numbers(0, 180),
+        "voltage_kilovolts": torch.full((count,), 300.0, dtype=torch.float64),
+        "spherical_aberration_millimetres": torch.full((count,), 2.7, dtype=torch.float64),
+        "amplitude_contrast": torch.full((count,), 0.1, dtype=torch.float64),
+    }
+    if kind == 0:
+        batch["tilt_angle_degrees"] = numbers(-60, 60, TILTS)
+        batch["dose_electrons_per_square_angstrom"] = numbers(0, 100, TILTS)
+        batch["defocus_u_angstrom"] = numbers(9e3, 2e4, TILTS)
+    return batch
+
+
+def rows_of(batch: dict[str, Any], rows: slice) -> dict[str, Any]:
+    return {key: value[rows] for key, value in batch.items()}
+
+
+def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        pairs = (
+            [(found[key], value)] if isinstance(value, torch.Tensor) else zip(found[key], value, strict=True)
+        )
+        for one, other in pairs:
+            same = torch.equal(one, other) if isinstance(other, torch.Tensor) else one == other
+            assert same, f"{key} differs"
+
+
+def test_every_transform_is_tried_here() -> None:
+    tried = {type(transform).type_name for transform, _ in CASES}
+    own = {name for name, cls in TRANSFORMS._types.items() if cls.__module__.startswith("caked.transforms.")}
+    assert own - tried == {"foreign"}  # a function of somebody's own: see test_transforms_compose
+
+
+@every
+def test_a_transform_is_made_again_from_its_description(transform: Transform, kind: int) -> None:
+    again = transform_from_dict(json.loads(json.dumps(transform.to_dict())))
+    draws = Draws(seed=3, epoch=2, samples=np.arange(COUNT))
+    assert again.to_dict() == transform.to_dict()
+    assert again.is_random == transform.is_random
+    assert repr(again) == repr(transform)
+    assert_same(again(batch_of(kind), draws), transform(batch_of(kind), draws))
+
+
+@every
+def test_a_sample_is_transformed_alike_in_any_batch_on_any_number_of_threads(
+    transform: Transform, kind: int
+) -> None:
+    batch, draws = batch_of(kind), Draws(seed=3, epoch=2, samples=np.arange(50, 50 + COUNT))
+    whole, threads = transform(batch, draws), torch.get_num_threads()
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            for rows in (slice(0, 1), slice(2, 7), slice(8, 9), slice(0, 9)):
+                part = transform(rows_of(batch, rows), draws.select(rows))
+                assert_same(part, rows_of(whole, rows))
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(threads)
+
+
+@every
+def test_constant_images_make_no_nan(transform: Transform, kind: int) -> None:
+    batch = batch_of(kind)
+    for value in (0.0, 1.0, 1e-30, 12345.678):
+        batch["image"] = torch.full_like(batch["image"], value)
+        assert bool(torch.isfinite(transform(batch)["image"]).all())
+
+
+@every
+def test_what_is_given_is_not_changed_and_no_global_generator_is_touched(
+    transform: Transform, kind: int
+) -> None:
+    batch, same = batch_of(kind), batch_of(kind)
+    before = (torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate())  # type: ignore[index]
+    result = transform(batch)
+    after = (torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate())  # type: ignore[index]
+
+    assert_same(batch, same)
+    assert torch.equal(before[0], after[0])
+    assert before[1:] == after[1:]
+    result["image"].mul_(2)  # a new image, and nobody else's
+    assert_same(batch, same)
+
+
+@every
+def test_what_is_random_differs_between_epochs_and_nothing_else_does(transform: Transform, kind: int) -> None:
+    draws = [Draws(seed=1, epoch=epoch, samples=np.arange(COUNT)) for epoch in (0, 1)]
+    results = [transform(batch_of(kind), some)["image"] for some in draws]
+    assert torch.equal(*results) != transform.is_random
+
+
+@every
+def test_samples_that_are_alike_become_unlike_only_by_chance(transform: Transform, kind: int) -> None:
+    batch = batch_of(kind)
+    for key, value in batch.items():
+        batch[key] = [value[1]] * COUNT if isinstance(value, list) else value[1:2].expand_as(value).clone()
+    images = transform(batch)["image"]
+    kinds = len({image.numpy().tobytes() for image in images})
+    random_dust = isinstance(transform, NormaliseBackground)  # drawn, but the same in every epoch
+    assert (kinds > 1) == (transform.is_random or random_dust)
+
+
+@every
+def test_channels_are_transformed_alike_in_the_precision_that_they_have(
+    transform: Transform, kind: int
+) -> None:
+    """Two equal channels stay equal: parameters belong to the sample. Noise and dust are drawn for each."""
+    batch = batch_of(kind)
+    batch["image"] = batch["image"].expand(-1, 2, *SHAPES[kind]).clone()
+    own_numbers = GaussianNoise | ColouredNoise | PoissonNoise | NormaliseBackground
+    result = transform(batch)["image"]
+    assert result.shape[1] == 2
+    assert torch.equal(result[:, 0], result[:, 1]) or isinstance(transform, own_numbers)
+    batch["image"] = batch["image"].double()
+    assert transform(batch)["image"].dtype == torch.float64
