@@ -49,7 +49,7 @@ def polymers(head: str) -> list[Polymer]:
     organisms = _organisms(head)
     references = _references(head)
     found = []
-    for row in category_rows(head, "_entity_poly."):
+    for row in category_rows(head, "_entity_poly.") or _entities_by_reference(head):
         entity = row.get("entity_id", "1")
         authors = row.get("pdbx_strand_id", "A").split(",")
         own = labels.get(entity, authors)
@@ -64,6 +64,15 @@ def polymers(head: str) -> list[Polymer]:
             )
         )
     return found
+
+
+def _entities_by_reference(head: str) -> list[dict[str, str]]:
+    """Polymers of a file that does not list them: those that refer to a sequence."""
+    entities = {row["id"]: row["entity_id"] for row in category_rows(head, "_struct_ref.")}
+    strands: dict[str, list[str]] = {}
+    for row in category_rows(head, "_struct_ref_seq."):
+        strands.setdefault(entities[row["ref_id"]], []).append(row["pdbx_strand_id"])
+    return [{"entity_id": name, "pdbx_strand_id": ",".join(found)} for name, found in strands.items()]
 
 
 def _organisms(head: str) -> dict[str, str]:

@@ -101,7 +101,7 @@ def test_another_file_type_than_asked_for_is_said_on_stderr(
         (("9zzz", "8zzz"), 3, "profet: the PDB has no entry 9zzz"),
         (("4v1w", "9zzz"), 1, "profet: the PDB has no entry 9zzz"),
         (("4v1w", "--filetype=mmtf"), 2, "'mmtf' is not one of"),
-        (("4v1w", "--main_db=cath"), 2, "'cath' is not one of"),
+        (("4v1w", "--main_db=cath"), 2, "no database 'cath'"),
         (("4v1w", "--nonsense"), 2, "No such option"),
         ((), 2, "Usage: profet [OPTIONS] ID...\nTry 'profet --help' for help.\n\nError: Missing argument"),
     ],

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import click
 
 from profet.cli.asked import asked_ids, ids_arguments
+from profet.cli.database_name import DatabaseName
 from profet.cli.terminal import complain, leave, log_to_stderr, printable, speaking_options
-from profet.databases import names
 from profet.errors import InvalidChoiceError, InvalidIdError, ProfetError
 from profet.hits import ORDER, StructureHit, parse_order
 
@@ -29,7 +29,7 @@ _HEADINGS = ("database", "id", "chains", "range", "coverage", "resolution", "met
     "--database",
     "databases",
     multiple=True,
-    type=click.Choice(names()),
+    type=DatabaseName(),
     help="Where to look; may be given several times.  [default: pdb and alphafold]",
 )
 @click.option(

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from profet.cli.database_name import DatabaseName
 from profet.cli.group import OldForm
 from profet.cli.terminal import complain, leave, log_to_stderr, printable, progress, speaking_options
-from profet.databases import names
 from profet.enums import FileType
 from profet.fetcher import Fetcher
 from profet.ids import parse_id
@@ -32,7 +32,7 @@ profet P05067 P40202 --main_db=alphafold
 )
 @click.option(
     "--main_db",
-    type=click.Choice(names()),
+    type=DatabaseName(),
     default="pdb",
     show_default=True,
     help="Database to ask first.",
