@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Literal, get_args
 from urllib.parse import quote
 
 from profet.cleaning.selection import Selection
@@ -38,16 +38,6 @@ PEPTIDES: Mapping[Peptide, str] = {
 
 HIGHEST = "highest"
 """Stands for the alternative position of highest occupancy."""
-
-WORDS: Mapping[str, str] = {
-    "signal": "signal_peptides",
-    "hydrogens": "hydrogens",
-    "water": "water",
-    "hetatoms": "hetatoms",
-    "transit": "transit_peptides",
-    "propeptides": "propeptides",
-}
-"""The words of the command line, and the options that they switch on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,21 +114,6 @@ class CleanOptions:
     def peptides(self) -> list[Peptide]:
         """Parts of the sequence that are to go."""
         return [kind for kind in PEPTIDES if getattr(self, kind)]
-
-    def with_words(self, words: str) -> CleanOptions:
-        """Return these options with more switched on, by the words of ``--remove``.
-
-        Examples
-        --------
-        >>> CleanOptions().with_words("signal,water") == CleanOptions(signal_peptides=True, water=True)
-        True
-        """
-        names = [word.strip().lower() for word in words.split(",")]
-        unknown = [name for name in names if name not in WORDS]
-        if unknown:
-            raise InvalidChoiceError(f"cannot remove {unknown[0]!a}; profet knows {', '.join(WORDS)}")
-        switched_on: dict[str, Any] = {WORDS[name]: True for name in names}
-        return replace(self, **switched_on)
 
 
 def suffix(options: CleanOptions, stated: Mapping[Peptide, Iterable[tuple[int, int]]]) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import click
 
 from profet import __version__
-from profet.cli import cache, completion, find, get, old_form, sequence
+from profet.cli import cache, clean, completion, find, get, old_form, sequence
 from profet.cli.group import OldFormGroup
 from profet.cli.terminal import complain, exit_code
 from profet.errors import ProfetError
@@ -21,6 +21,7 @@ from profet.errors import ProfetError
 COMMANDS: tuple[click.Command, ...] = (
     old_form.fetch,
     get.get,
+    clean.clean,
     find.find,
     sequence.sequence,
     cache.cache,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from profet.cli.asked import asked_ids, ids_arguments
+from profet.cli.database_name import DatabaseName
 from profet.cli.terminal import complain, leave, log_to_stderr, printable, progress, speaking_options
-from profet.databases import names
 from profet.enums import FileType
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ profet get P05067 --filetype pdb --remove signal,hydrogens,water,hetatoms
 Fetch structures and place them in a folder, many at once. What the cache holds is not asked for again. A
 failure does not stop the others; failures are listed at the end.
 """
-_REMOVABLE = {
+REMOVABLE = {
     "signal": "signal_peptides",
     "transit": "transit_peptides",
     "propeptides": "propeptides",
@@ -35,17 +35,19 @@ _REMOVABLE = {
 }
 
 
-def _removals(ctx: click.Context, param: click.Parameter, text: str | None) -> CleanOptions | None:
+def removals(
+    ctx: click.Context | None, param: click.Parameter | None, text: str | None
+) -> CleanOptions | None:
     """Turn words with commas between them into options for cleaning."""
     if text is None:
         return None
     from profet.cleaning.options import CleanOptions
 
     words = [word.strip() for word in text.split(",") if word.strip()]
-    wrong = [word for word in words if word not in _REMOVABLE]
+    wrong = [word for word in words if word not in REMOVABLE]
     if wrong or not words:
-        raise click.BadParameter(f"{', '.join(map(ascii, wrong))}: choose from {', '.join(_REMOVABLE)}")
-    chosen: dict[str, Any] = {_REMOVABLE[word]: True for word in words}
+        raise click.BadParameter(f"{', '.join(map(ascii, wrong))}: choose from {', '.join(REMOVABLE)}")
+    chosen: dict[str, Any] = {REMOVABLE[word]: True for word in words}
     return CleanOptions(**chosen)
 
 
@@ -58,7 +60,7 @@ def _removals(ctx: click.Context, param: click.Parameter, text: str | None) -> C
     show_default=True,
     help="File type to save; another one if a structure does not exist in it.",
 )
-@click.option("--database", type=click.Choice(names()), default="pdb", show_default=True, help="Ask first.")
+@click.option("--database", type=DatabaseName(), default="pdb", show_default=True, help="Ask first.")
 @click.option(
     "-d",
     "--save-directory",
@@ -69,9 +71,9 @@ def _removals(ctx: click.Context, param: click.Parameter, text: str | None) -> C
 @click.option(
     "--remove",
     metavar="WORDS",
-    callback=_removals,
+    callback=removals,
     default=None,
-    help=f"Clean too, into a second file: {', '.join(_REMOVABLE)}; with commas between them.",
+    help=f"Clean too, into a second file: {', '.join(REMOVABLE)}; with commas between them.",
 )
 @click.option(
     "-j",

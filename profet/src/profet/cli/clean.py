@@ -1,0 +1,109 @@
+"""``profet clean FILE...``: take out of structure files what is not wanted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from profet.cli.get import REMOVABLE, removals
+from profet.cli.terminal import complain, leave, log_to_stderr, printable, progress, speaking_options
+from profet.errors import ProfetError
+
+if TYPE_CHECKING:
+    from profet.cleaning.options import CleanOptions
+    from profet.cleaning.report import CleanReport
+
+_HELP = """\b
+profet clean p05067.cif
+profet clean 1aki.pdb.gz --remove water,hetatoms --chains A --altlocs highest
+profet clean p05067.cif --remove signal --minimum-plddt 70 --output core.cif --json
+
+Take out of structure files (mmCIF or PDB format, gzipped or not) what is not wanted, and say what went from
+which chain, by which numbering. All else stays byte for byte, and the input is never written over. If no
+option says what is to go, that is: signal,hydrogens,water,hetatoms. Selections keep what they name; with a
+hyphen in front of each name they remove it (--chains=-C,-D).
+"""
+_BY_DEFAULT = "signal,hydrogens,water,hetatoms"
+
+
+@click.command("clean", help=_HELP, short_help="Take out of files what is not wanted.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--remove",
+    metavar="WORDS",
+    callback=removals,
+    default=None,
+    help=f"What is to go: {', '.join(REMOVABLE)}; with commas between them.",
+)
+@click.option("--chains", metavar="NAMES", default=None, help="Chains to keep (A,B) or to remove (-A,-B).")
+@click.option("--altlocs", metavar="NAMES", default=None, help="Alternatives to keep: letters, or 'highest'.")
+@click.option("--models", metavar="NUMBERS", default=None, help="Models to keep (1) or to remove (-2,-3).")
+@click.option("--minimum-plddt", metavar="0..100", type=float, default=None, help="Confidence to keep.")
+@click.option("--accession", metavar="ID", default=None, help="The protein whose signal peptide is meant.")
+@click.option("-o", "--output", metavar="PATH", default=None, help="Where to write, for one file.")
+@speaking_options
+def clean(
+    files: tuple[str, ...],
+    remove: CleanOptions | None,
+    accession: str | None,
+    output: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    **selections: Any,
+) -> None:
+    """Clean files one after the other."""
+    if output is not None and len(files) > 1:
+        raise click.UsageError("--output is for one file; several are written beside themselves")
+    log_to_stderr(quiet=quiet, verbose=verbose)
+    options = _options(remove, selections)
+    errors: list[ProfetError | None] = []
+    with progress(len(files), "Cleaning", quiet=quiet) as tell:
+        for file in files:
+            errors.append(_clean_one(file, output, options, accession, as_json=as_json, quiet=quiet))
+            tell(file)
+    leave(errors)
+
+
+def _options(remove: CleanOptions | None, selections: dict[str, Any]) -> CleanOptions:
+    from profet.cleaning.options import CleanOptions
+
+    chosen = {name: value for name, value in selections.items() if value is not None}
+    if remove is None and not chosen:
+        remove = removals(None, None, _BY_DEFAULT)
+    for name in ("chains", "altlocs", "models"):
+        if name in chosen:
+            chosen[name] = tuple(chosen[name].split(","))
+    return replace(remove or CleanOptions(), **chosen)
+
+
+def _clean_one(
+    file: str,
+    output: str | None,
+    options: CleanOptions,
+    accession: str | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> ProfetError | None:
+    from profet.cleaning.clean import clean as clean_file
+
+    try:
+        report = clean_file(file, output=output, options=options, accession=accession)
+    except ProfetError as error:
+        complain(error)
+        return error
+    _present(report, as_json=as_json, quiet=quiet)
+    return None
+
+
+def _present(report: CleanReport, *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(report.as_dict()))
+    elif not quiet:
+        for line in str(report).splitlines():
+            click.echo(printable(line))
+        click.echo(f"Saved {printable(report.source.name)} to '{printable(str(report.path))}'")
