@@ -23,12 +23,22 @@ read the ratios. Every reader ran in the same minutes, in turn, on the same data
 
 
 def _measurements(folder: Path) -> dict[str, Callable[[], Table]]:
-    from tests.benchmarks import bench_cleaning, bench_imports, bench_one_frame, bench_reading
+    from tests.benchmarks import (
+        bench_cleaning,
+        bench_imports,
+        bench_one_frame,
+        bench_profet_fetching,
+        bench_profet_install,
+        bench_reading,
+    )
 
     return {
         "imports": bench_imports.measure,
         "one frame": lambda: bench_one_frame.measure(folder),
         "cleaning": lambda: bench_cleaning.measure(folder),
+        "fetching": lambda: bench_profet_fetching.measure(folder / "fetching"),
+        "installing profet": lambda: bench_profet_install.measure(folder),
+        "particles": lambda: bench_particles.measure(folder),
         "reading": lambda: bench_reading.measure(folder),
     }
 

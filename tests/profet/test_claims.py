@@ -133,6 +133,20 @@ def test_another_machine_is_waited_for_until_it_has_been_silent_long_enough(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_claim_that_nobody_signed_is_not_waited_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "_UNSIGNED_SECONDS", 0.3)
+    (tmp_path / "pdb--4v1w.cif.claim").write_bytes(b"")  # its process was killed before it wrote more
+
+    begin = time.monotonic()
+    with Claims(tmp_path).hold(NAME):
+        waited = time.monotonic() - begin
+
+    assert 0.3 <= waited < 5.0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_holder_shows_that_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "_BEAT_SECONDS", 0.05)
 

@@ -33,6 +33,7 @@ from profet.errors import CacheError
 SILENCE_SECONDS = 60.0
 """After so long without a sign of life from another machine, a claim counts no longer."""
 
+_UNSIGNED_SECONDS = 2.0  # a claim that does not say whose it is, for its process died while it wrote that
 _BEAT_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS = 0.01
 _LONGEST_PAUSE_SECONDS = 0.3
@@ -138,7 +139,8 @@ def _take(path: Path) -> str:
         seen = _look(path)
         if seen != last:
             last, silent_since = seen, time.monotonic()
-        if seen is not None and (_has_died(seen) or time.monotonic() - silent_since > SILENCE_SECONDS):
+        patience = SILENCE_SECONDS if seen is None or seen.token else _UNSIGNED_SECONDS
+        if seen is not None and (_has_died(seen) or time.monotonic() - silent_since > patience):
             _remove(path, seen)
             continue
         time.sleep(pause)
