@@ -190,8 +190,8 @@ def measure(folder: Path, *, atoms: int = ATOMS, times: int = 5) -> Table:
         table.rows.append([name, f"{seconds:.2f}", f"{seconds / gemmi:.2f}", f"{megabytes:.0f}"])
     table.notes = (
         f"An mmCIF file of {source.stat().st_size / 1e6:.0f} MB, read and written; best of {times}, in turn, "
-        "each in a process of its own, without the import. profet leaves every other byte alone; the tables of "
-        "gemmi and biotite keep every value, Biopython keeps the atoms."
+        "each in a process of its own, without the import. profet leaves every other byte alone, the tables "
+        "of gemmi and biotite keep every value, Biopython keeps the atoms."
     )
     return table
 

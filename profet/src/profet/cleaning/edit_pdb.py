@@ -98,9 +98,10 @@ class _Editor:
     def _nummdl(self, line: bytes) -> bytes:
         models = self._facts.models
         left = sum(self._rules.for_model(model) is None for model in models)
-        if line[10:14].strip() != b"%d" % len(models) or left == len(models):
+        field = line[10:14].rstrip()
+        if field.strip() != b"%d" % len(models):
             return line
-        return line[:10] + b"%4d" % left + line[14:]
+        return line[:10] + (b"%d" % left).rjust(len(field)) + line[10 + len(field) :]
 
     def _atom(self, line: bytes, name: bytes) -> bool:
         residue = line[pdb.RESIDUE]
