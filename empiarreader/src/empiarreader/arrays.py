@@ -1,7 +1,6 @@
 """Labelled arrays: xarray around numpy for what is in memory, around dask for what is not yet.
 
-The dask arrays cut each file into one chunk a section. A slice of such an array is handed down to the file,
-so that a few rows of a frame move those rows and not the frame.
+The dask arrays cut each file into the chunks that are best read at once: one frame or section.
 """
 
 from __future__ import annotations
@@ -10,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray
+from dask.base import tokenize
 
 from empiarreader.images.base import Array, OpenImage
+from empiarreader.lazyarrays import lazy_array
+from empiarreader.regions import Region
 from empiarreader.voxels import VoxelSize
 
 if TYPE_CHECKING:
@@ -21,7 +23,11 @@ if TYPE_CHECKING:
 def partition_array(source: ImagePartitions, i: int, *, lazy: bool) -> xarray.DataArray:
     """Return one partition of a source with its dimensions, pixel numbers and attributes."""
     image = source.image(i)
-    data: Any = _lazy_array(_LazyPartition(source, i), source, i) if lazy else source.read(i)
+    data: Any
+    if lazy:
+        data = lazy_array(_Partition(source, i), image.chunks, _token([source.filenames[i]], image))
+    else:
+        data = source.read(i)
     array = xarray.DataArray(
         data,
         dims=image.dims,
@@ -55,7 +61,7 @@ def stacked_dataset(source: ImagePartitions) -> xarray.Dataset:
     """Return all partitions of a source as one lazy dataset, taking the shape of the first for all."""
     image = source.image(0)
     raster = xarray.DataArray(
-        _lazy_array(_LazyStack(source), source, None),
+        lazy_array(_Stack(source), (1, *image.chunks), _token(source.filenames, image)),
         dims=("partition", *image.dims),
         attrs={"voxel_size": image.voxel_size, **image.attrs},
     )
@@ -65,90 +71,36 @@ def stacked_dataset(source: ImagePartitions) -> xarray.Dataset:
     )
 
 
-class _LazyPartition:
-    """One partition, as far as dask needs to see an array: a shape, a type, and slices of it."""
+class _Partition:
+    """One partition of a source."""
 
     def __init__(self, source: ImagePartitions, i: int) -> None:
         self.source, self.i = source, i
         self.shape, self.dtype = source.shape(i), source.dtype(i)
-        self.ndim = len(self.shape)
 
-    def __getitem__(self, index: Any) -> Array:
-        choices = _choices(index, self.shape)
-        return _keep(self.source.read(self.i, tuple(choice.span for choice in choices)), choices)
+    def read(self, region: Region) -> Array:
+        return self.source.read(self.i, region)
 
 
-class _LazyStack:
+class _Stack:
     """All partitions of a source as one array, on the promise that they are like the first."""
 
     def __init__(self, source: ImagePartitions) -> None:
         self.source = source
         self.like = source.shape(0), source.dtype(0)
         self.shape, self.dtype = (len(source), *self.like[0]), self.like[1]
-        self.ndim = len(self.shape)
 
-    def __getitem__(self, index: Any) -> Array:
-        choices = _choices(index, self.shape)
-        which, *region = (choice.span for choice in choices)
-        shape = tuple(part.stop - part.start for part in (which, *region))
-        result: Array = np.empty(shape, self.dtype)
+    def read(self, region: Region) -> Array:
+        which, *rest = region
+        result: Array = np.empty(tuple(part.stop - part.start for part in region), self.dtype)
         for place, i in enumerate(range(which.start, which.stop)):
-            self.source.read_like(i, self.like, tuple(region), out=result[place])
-        return _keep(result, choices)
+            self.source.read_like(i, self.like, tuple(rest), out=result[place])
+        return result
 
 
-def _lazy_array(lazy: _LazyPartition | _LazyStack, source: ImagePartitions, i: int | None) -> Any:
-    import dask.array
-    from dask.base import tokenize
-
-    image = source.image(i or 0)
-    leading = (1,) * (lazy.ndim - len(image.shape))  # the partitions
-    return dask.array.from_array(  # type: ignore[no-untyped-call]
-        lazy,
-        chunks=(*leading, *image.chunks),
-        # The version is in the name, so that nothing cached under it outlives a change of the file.
-        name=f"image-{tokenize(list(source.filenames), i, image)}",
-        lock=False,
-        inline_array=True,
-        meta=np.empty((0,) * lazy.ndim, lazy.dtype),
-    )
-
-
-class _Choice:
-    """What to take of one axis: the span of it that is read, and what is kept of that span in memory."""
-
-    def __init__(self, index: Any, length: int) -> None:
-        self.is_number = False
-        if isinstance(index, slice):
-            chosen = np.arange(length)[index]
-        elif np.ndim(index) == 0:
-            chosen = np.arange(length)[[int(index)]]
-            self.is_number = True
-        else:
-            chosen = np.arange(length)[np.asarray(index)]
-        low, high = (int(chosen.min()), int(chosen.max()) + 1) if chosen.size else (0, 0)
-        self.span = slice(low, high)
-        self.kept = chosen - low
-
-    @property
-    def is_whole(self) -> bool:
-        return np.array_equal(self.kept, np.arange(self.span.stop - self.span.start))
-
-
-def _choices(index: Any, shape: tuple[int, ...]) -> list[_Choice]:
-    """Return one choice an axis; dask hands down slices, whole numbers and at most one list of them."""
-    given = index if isinstance(index, tuple) else (index,)
-    padded = [*given, *[slice(None)] * (len(shape) - len(given))]
-    return [_Choice(part, length) for part, length in zip(padded, shape, strict=True)]
-
-
-def _keep(data: Array, choices: list[_Choice]) -> Array:
-    """Return what the choices keep of the spans that were read; whole numbers lose their axis."""
-    for axis, choice in enumerate(choices):
-        if not choice.is_whole:
-            data = data.take(choice.kept, axis=axis)
-    kept: Array = data[tuple(0 if choice.is_number else slice(None) for choice in choices)]
-    return kept
+def _token(filenames: Any, image: OpenImage) -> str:
+    """Return what tells the content of files from every other, as far as it is known."""
+    return str(tokenize(list(filenames), image.version, image.shape, str(image.dtype), dict(image.attrs)))
 
 
 def _pixel_numbers(image: OpenImage) -> dict[str, Array]:
