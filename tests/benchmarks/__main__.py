@@ -27,6 +27,7 @@ def _measurements(folder: Path) -> dict[str, Callable[[], Table]]:
         bench_cleaning,
         bench_imports,
         bench_one_frame,
+        bench_particles,
         bench_profet_fetching,
         bench_profet_install,
         bench_reading,

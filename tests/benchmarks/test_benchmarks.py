@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.benchmarks import bench_imports, bench_one_frame, bench_reading
+from tests.benchmarks import bench_imports, bench_one_frame, bench_particles, bench_reading
 
 
 def test_imports_are_measured() -> None:
@@ -26,3 +26,9 @@ def test_reading_is_measured(tmp_path: Path) -> None:
 
     assert len(table.rows) == 6
     assert "| 64 × 128² | caked, FileSource |" in table.markdown()
+
+
+def test_particles_are_measured(tmp_path: Path) -> None:
+    table = bench_particles.measure(tmp_path, count=128, times=1, with_others=False)
+
+    assert [row[0] for row in table.rows] == ["caked, StackSource", "caked, ParticleSource"]

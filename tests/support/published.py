@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ORIGINALS = ("profet==1.0.6", "empiarreader==0.0.17", "intake<2", "caked==0.1.7", "setuptools<81")
+CRYODRGN = ("cryodrgn==4.3.1",)
 READERS = ("scigantic-empiar==0.4.2", "fsspec", "aiohttp", "numpy", "tifffile", "imagecodecs")
 
 
@@ -19,6 +20,11 @@ def originals() -> Path:
 def readers() -> Path:
     """Folder of the Python that has scigantic-empiar and fsspec with aiohttp; installed on first use."""
     return _environment(ROOT / ".venv-readers", READERS)
+
+
+def cryodrgn() -> Path:
+    """Folder of the Python that has cryoDRGN, whose lazy reader of particles ours stands beside."""
+    return _environment(ROOT / ".venv-cryodrgn", CRYODRGN)
 
 
 def _environment(folder: Path, wanted: tuple[str, ...]) -> Path:

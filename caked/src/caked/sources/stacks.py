@@ -8,7 +8,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from caked.io.read import read_sections
+from caked.keys import Columns
 from caked.protocol import Array
 from caked.sources.base import register
 from caked.sources.files import FileSource
@@ -64,6 +67,11 @@ class StackSource(Sections):
                 self.files.path(item), self.files.layout(item), sections, [out[row] for row in rows]
             )
         return out
+
+    def columns(self, indices: Sequence[int]) -> Columns:
+        """Return the pixel sizes."""
+        sizes = [self.files.pixel_size(self.locate(i)[0])[-2:] for i in indices]
+        return {"pixel_size_angstrom": np.array(sizes)}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description of the files."""
