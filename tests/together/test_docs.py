@@ -33,6 +33,7 @@ def workplace(tmp_path: Path, demo_archive: Archive) -> Path:
     folder = tmp_path / "work"
     particles = folder / "particles"
     particles.mkdir(parents=True)
+    (folder / "ids.txt").write_text("4v1w, P45523  # a list as people keep it\n7qk5\n")
     generator = np.random.default_rng(0)
     for name in ("4v1w", "7qk5"):
         for number in range(40):
