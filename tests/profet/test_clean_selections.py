@@ -130,7 +130,7 @@ def test_models_go_with_their_records_and_are_counted_anew(tmp_path: Path) -> No
         report = clean(path, options=CleanOptions(models=models))
         result = report.path.read_text()
         assert result.startswith("NUMMDL    1\nMODEL        2\nATOM      1")
-        assert result.count("MODEL  ") == result.count("ENDMDL") == result.count("TER  ") == 1
+        assert result.count("MODEL  ") == result.count("ENDMDL") == result.count("\nTER  ") == 1
         assert result.count("\nCONECT    1    2\n") == 1
         assert "MASTER        0    0    0    0    0    0    0    0    3    1    1    0\n" in result
         assert report.atoms_removed == {"models": {"A": 6}}

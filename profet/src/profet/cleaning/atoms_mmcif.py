@@ -56,6 +56,8 @@ class AtomColumns:
         stated = [at for at in columns if at is not None]
         self.place_of = itemgetter(*stated)
         self.run_of = itemgetter(*stated, self.component)
+        kind = (self.asym, self._author_chain, self.entity, self.group, self.model, self.component)
+        self.kind_of = itemgetter(*(at for at in kind if at is not None))
 
     def key(self, values: list[bytes]) -> ResidueKey:
         """What residues of polymers are known by."""

@@ -15,7 +15,7 @@ from itertools import compress, count, pairwise
 from operator import ne
 from typing import BinaryIO
 
-from profet.cleaning.atoms_mmcif import AtomColumns, ResidueKey
+from profet.cleaning.atoms_mmcif import UNSTATED, AtomColumns, ResidueKey
 from profet.cleaning.chains_mmcif import ATOMS, MmcifFacts
 from profet.cleaning.options import Reason
 from profet.cleaning.report import Tally
@@ -178,6 +178,7 @@ class _Atoms:
         self._rules, self._facts = rules, facts
         self._table: Table | None = None
         self._run: object = None  # what the rows of one residue have in common
+        self._kinds: dict[object, tuple[Reason | None, bool, str]] = {}
         self.ids: set[bytes] = set()  # of atoms that are gone
         self.tally = Tally()
 
@@ -191,6 +192,7 @@ class _Atoms:
         """Tell which rows stay."""
         if table is not self._table:
             self._table, self._columns, self._run = table, AtomColumns(table), None
+            self._kinds.clear()
         runs = list(map(self._columns.run_of, rows))
         starts = compress(count(1), map(ne, runs, runs[1:]))
         stays = [True] * len(rows)
@@ -227,19 +229,28 @@ class _Atoms:
         # Nearly every atom is of one of a few elements, none of which is hydrogen.
         return [at for at in range(start, end) if rows[at][element] not in COMMON_ELEMENTS]
 
-    def _begin_residue(self, values: list[bytes]) -> None:
+    def _begin_residue(self, row: Row) -> None:
         columns = self._columns
-        entity = self._entity_of(values)
-        self._residue = columns.residue(values)
-        self._chain = columns.chain(values)
-        self._is_polymer = self._judge_polymer(entity, values)
-        self._reason: Reason | None = self._rules.for_residue(
-            model=columns.model_number(values),
-            chain=self._chain,
-            key=columns.key(values),
-            is_water=values[columns.component] in WATERS or entity in self._facts.waters,
-            is_polymer=self._is_polymer,
+        kind = columns.kind_of(row), row[columns.place] in UNSTATED
+        if kind not in self._kinds:
+            self._kinds[kind] = self._judge_kind(row)
+        self._reason, self._is_polymer, self._chain = self._kinds[kind]
+        self._residue = columns.residue(row)
+        if self._reason is None and self._is_polymer:
+            self._reason = self._rules.for_residue(columns.key(row))
+
+    def _judge_kind(self, row: Row) -> tuple[Reason | None, bool, str]:
+        """Reason, whether it is a polymer, and chain, of residues that differ in their number only."""
+        columns, facts = self._columns, self._facts
+        entity = (
+            facts.entity_of.get(row[columns.asym], b"") if columns.entity is None else row[columns.entity]
         )
+        is_water = row[columns.component] in WATERS or entity in facts.waters
+        is_polymer = not is_water and self._judge_polymer(entity, row)
+        chain = columns.chain(row)
+        model = columns.model_number(row)
+        reason = self._rules.for_kind(model=model, chain=chain, is_water=is_water, is_polymer=is_polymer)
+        return reason, is_polymer, chain
 
     def _reason_for_atom(self, values: list[bytes]) -> Reason | None:
         columns = self._columns
@@ -252,16 +263,11 @@ class _Atoms:
             is_hydrogen=columns.is_hydrogen(values),
         )
 
-    def _entity_of(self, values: list[bytes]) -> bytes:
-        if self._columns.entity is not None:
-            return values[self._columns.entity]
-        return self._facts.entity_of.get(values[self._columns.asym], b"")
-
     def _judge_polymer(self, entity: bytes, values: list[bytes]) -> bool:
         if entity in self._facts.polymers:
             return True
         if entity in self._facts.others:
             return False
         if self._columns.has_places:  # only the residues of a polymer have a place in a sequence
-            return values[self._columns.place] not in (b".", b"?")
+            return values[self._columns.place] not in UNSTATED
         return self._columns.group is None or values[self._columns.group] != b"HETATM"

@@ -135,14 +135,16 @@ class _Editor:
         return False
 
     def _begin_residue(self, residue: bytes, name: bytes) -> None:
-        self._is_polymer = name == b"ATOM  " or residue in self._facts.polymer_hetatms
-        self._reason = self._rules.for_residue(
+        is_water = residue[:3].strip() in WATERS
+        self._is_polymer = not is_water and (name == b"ATOM  " or residue in self._facts.polymer_hetatms)
+        self._reason = self._rules.for_kind(
             model=self._model,
             chain=_name_of_chain(residue),
-            key=residue[3:],
-            is_water=residue[:3].strip() in WATERS,
+            is_water=is_water,
             is_polymer=self._is_polymer,
         )
+        if self._reason is None and self._is_polymer:
+            self._reason = self._rules.for_residue(residue[3:])
 
     def _ter(self, line: bytes) -> bytes:
         end, self._end = self._end, None

@@ -40,30 +40,28 @@ class Rules:
         self.models_seen.add(model)
         return "models" if self._models is not None and model not in self._models else None
 
-    def for_residue(
-        self, *, model: str, chain: str, key: Hashable, is_water: bool, is_polymer: bool
-    ) -> Reason | None:
-        """Why all of a residue goes; None if it stays.
+    def for_kind(self, *, model: str, chain: str, is_water: bool, is_polymer: bool) -> Reason | None:
+        """Why residues of a kind go; None if they stay as far as that is concerned.
 
         Parameters
         ----------
         model, chain
             As the file calls them; the chain by its authors' name.
-        key
-            What `cut` knows the residue by.
         is_water, is_polymer
-            What the file says it is.
+            What the file says they are.
         """
         self.chains_seen.add(chain)
         if (reason := self.for_model(model)) is not None:
             return reason
         if self._chains is not None and chain not in self._chains:
             return "chains"
-        if is_polymer and not is_water and key in self._cut:
-            return self._cut[key]
         if is_water:
             return "water" if self._options.water else None
         return "hetatoms" if self._options.hetatoms and not is_polymer else None
+
+    def for_residue(self, key: Hashable) -> Reason | None:
+        """Why one residue of a polymer goes whose kind stays; None if it stays, too."""
+        return self._cut.get(key)
 
     def for_atom(
         self,
