@@ -59,7 +59,8 @@ def test_slices_of_slices_equal_those_of_numpy(data: st.DataObject, times: int) 
     assert isinstance(found, LazyArray)
     assert source.regions == []
     assert found.shape == expected.shape
-    np.testing.assert_array_equal(found.compute(), expected)
+    computed: Any = found.compute()  # type: ignore[no-untyped-call]
+    np.testing.assert_array_equal(computed, expected)
     # Nothing moves that lies outside the span of the rows that were asked for.
     rows = np.unique(np.atleast_1d(expected) // 9 % 12)
     read = [region[1] for region in source.regions if WHOLE[region].size]
