@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         SplitError,
         UnreachableSourceError,
     )
+    from caked.exporting import Exported, export
     from caked.labels import (
         FunctionLabels,
         GroupLabels,
@@ -92,6 +93,7 @@ _HOMES = {
     "DamagedFileError": "errors",
     "Dataset": "dataset",
     "Draws": "randomness",
+    "Exported": "exporting",
     "FileSource": "sources",
     "FunctionLabels": "labels",
     "GroupLabels": "labels",
@@ -135,6 +137,7 @@ _HOMES = {
     "as_source": "sources",
     "consensus": "agreement",
     "convert": "conversion",
+    "export": "exporting",
     "label_samples": "labels",
     "split_samples": "split",
     "split_slabs": "slabs",
@@ -163,6 +166,7 @@ __all__ = [
     "DamagedFileError",
     "Dataset",
     "Draws",
+    "Exported",
     "FileSource",
     "FunctionLabels",
     "GroupLabels",
@@ -211,6 +215,7 @@ __all__ = [
     "dataloader",
     "dataset",
     "errors",
+    "export",
     "label_samples",
     "labels",
     "loader",
