@@ -444,6 +444,16 @@ def test_a_file_that_somebody_edited_is_replaced_by_the_true_one(archive: Archiv
     assert (tmp_path / "4v1w.cif").read_bytes() == CIF
 
 
+def test_a_saved_file_that_is_as_it_should_be_is_not_written_again(archive: Archive, tmp_path: Path) -> None:
+    archive.add_structure("4V1W", cif=CIF)
+    fetcher = Fetcher(save_directory=tmp_path)
+    fetcher.get_file("4v1w", filesave=True)
+    os.utime(tmp_path / "4v1w.cif", (1e9, 1e9))
+
+    fetcher.get_file("4v1w", filesave=True)
+    assert (tmp_path / "4v1w.cif").stat().st_mtime == 1e9  # who goes by its date need not start again
+
+
 def test_set_directory_expands_and_moves_later_files_only(archive: Archive, tmp_path: Path) -> None:
     archive.add_structure("4V1W", cif=CIF, pdb=PDB)
     fetcher = Fetcher(save_directory=tmp_path / "one")

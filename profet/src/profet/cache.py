@@ -1,8 +1,8 @@
 """The saved files, as profet has always shown them: a folder of ``<id>.cif`` and ``<id>.pdb``.
 
 This is a view of files that belong to the user. What profet itself relies on lies in the hidden, verified
-store (`profet.store`). Of each file it saves, profet leaves a note in the hidden folder ``.profet/saved``
-beside it, from which the manifest is made.
+store (`profet.store`), which `entries`, `verify`, `prune` and `clear` look after. Of each file it saves,
+profet leaves a note in the hidden folder ``.profet/saved`` beside it, from which the manifest is made.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from pathlib import Path
 from profet import settings
 from profet.enums import FileType
 from profet.errors import CacheError, InvalidIdError, NotFetchedError
+from profet.housekeeping import CacheEntry, Removed, clear, entries, prune, verify
 from profet.ids import shown
 from profet.whole_files import write_whole
+
+__all__ = ["CacheEntry", "PDBFileCache", "Removed", "clear", "entries", "prune", "verify"]
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
 _PDB_ID = r"(?:[1-9][a-z0-9]{3}|pdb_[a-z0-9]{8})"
@@ -95,9 +98,9 @@ class PDBFileCache:
         """Save a file: ``cache["4V1W"] = (database, filetype, data)``."""
         origin, filetype, data = item
         path = Path(self.path(uniprot_id, filetype))
-        write_whole(path, data.encode() if isinstance(data, str) else bytes(data))
+        _place(path, data.encode() if isinstance(data, str) else bytes(data))
         note = {"id": uniprot_id, "fileorigin": origin, "filetype": str(FileType(filetype))}
-        write_whole(self._note(path.name), json.dumps(note).encode())
+        _place(self._note(path.name), json.dumps(note).encode(), flush=False)
 
     def items(self) -> Iterator[tuple[str, str]]:
         """Names without extension, and paths, of all structure files in the folder."""
@@ -128,6 +131,16 @@ class PDBFileCache:
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # a file that somebody else put there
         return notes
+
+
+def _place(path: Path, data: bytes, *, flush: bool = True) -> None:
+    """Write a file, unless it is just so already: who reads it, or goes by its date, is left in peace."""
+    try:
+        is_there = path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        is_there = False
+    if not is_there:
+        write_whole(path, data, flush=flush)
 
 
 def _pdb_first(item: tuple[FileType, str]) -> tuple[bool, str]:
