@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from empiarreader.source import EmpiarSource
     from empiarreader.starsource import StarSource
     from empiarreader.tables.opening import open_table
+    from empiarreader.tilt_series import open_tilt_series
     from empiarreader.tree import ArchiveFile, Directory
     from empiarreader.voxels import VoxelSize
 
@@ -95,6 +96,7 @@ _HOME = {
     "open_gain": "gain",
     "open_image": "imagefile",
     "open_table": "tables.opening",
+    "open_tilt_series": "tilt_series",
     "parse_entry_id": "addresses",
     "parse_mrc_header": "mrc",
     "prefetch": "prefetching",
@@ -145,6 +147,7 @@ __all__ = [
     "open_gain",
     "open_image",
     "open_table",
+    "open_tilt_series",
     "parse_entry_id",
     "parse_mrc_header",
     "prefetch",
