@@ -99,9 +99,10 @@ class UniProtEntry:
             if feature.type == kind:
                 if feature.first is None or feature.last is None:
                     missing = "begins" if feature.first is None else "ends"
+                    name = "signal peptide" if kind == SIGNAL_PEPTIDE else kind.lower()
                     raise RefusedError(
-                        f"UniProt says that {self.accession} has a {kind.lower()} peptide, but not where it "
-                        f"{missing}, so it cannot be cut off"
+                        f"UniProt says that {self.accession} has a {name}, but not where it {missing}, so it "
+                        "cannot be cut off"
                     )
                 found.append((feature.first, feature.last))
         return tuple(sorted(found))
