@@ -111,10 +111,11 @@ class CleanReport:
         shown = ", ".join(f"{first}-{last}" for first, last in ranges)
         for chain in self.numbering:
             if ranges and chain.accession == accession:
-                seen = "no residue" if chain.first is None else f"residues {chain.first} to {chain.last}"
+                seen = "none" if chain.first is None else f"residues {chain.first} to {chain.last}"
                 yield (
                     f"  {name} {shown} of {accession}: chain {chain.chain or '(without a name)'} has {seen} "
-                    f"of it by {chain.method}" + ("" if removed.get(chain.chain) else "; nothing was removed")
+                    f"of the protein by {chain.method}"
+                    + ("" if removed.get(chain.chain) else "; nothing was removed")
                 )
 
 
