@@ -71,3 +71,32 @@ def test_any_text_in_retry_after_is_seconds_or_nothing(text: str) -> None:
 def test_pauses_grow_unless_the_server_says_how_long() -> None:
     assert [0.075 * 2**k <= pause_before_retry(k, None) <= 0.125 * 2**k for k in range(4)] == [True] * 4
     assert pause_before_retry(0, 7.0) == 7.0
+
+
+def test_late_is_three_times_the_usual_silence() -> None:
+    times = _times(*[0.5] * 20)
+
+    assert not times.is_late(1.4, 1.4, 1000)
+    assert times.is_late(1.6, 1.6, 1000)
+    assert not _times(*[0.001] * 20).is_late(0.15, 0.15, 1000)  # a pause of our own
+    assert _times().is_late(1.1, 1.1, 1000)
+    assert not _times(2.0).is_late(7.9, 7.9, 1000)
+
+
+def test_late_is_also_three_times_what_the_length_explains() -> None:
+    times = AnswerTimes()
+    for _ in range(8):
+        times.add(0.1, seconds=1.0, length=1_000_000)
+
+    assert not times.is_late(0.05, 3.2, 1_000_000)
+    assert times.is_late(0.05, 3.4, 1_000_000)
+    assert not times.is_late(0.05, 3.4, 2_000_000)
+
+
+def test_near_is_a_host_that_answers_at_once_and_fast() -> None:
+    assert not _times().is_near()
+    assert _times(0.5, 0.001).is_near()
+    assert not _times(0.001, 0.05).is_near()
+    slow = _times(0.001)
+    slow.add(0.001, seconds=0.1, length=2**20)
+    assert not slow.is_near()

@@ -17,7 +17,7 @@ from empiarreader.counters import counter
 from empiarreader.errors import EmpiarReaderError, FileChangedError, ServiceError
 from empiarreader.transport import Line, open_answer, with_retries
 
-_READ_AT_ONCE = 128 * 1024
+_READ_AT_ONCE = 256 * 1024
 
 logger = logging.getLogger(__name__)
 

@@ -22,6 +22,8 @@ _REMEMBERED = 32
 _ENOUGH = 4
 _NEVER_LATE_SECONDS = 0.2  # a busy machine of ours pauses for as long
 _LATE_WITHOUT_EXPERIENCE_SECONDS = 1.0
+_NEAR_SECONDS = 0.003
+_FAST_SECONDS_A_BYTE = 1e-8
 _SAYS_SOMETHING_BYTES = 64 * 1024
 _WHOLE_NUMBER = re.compile(r"\s*[0-9]+\s*")
 
@@ -48,6 +50,14 @@ class AnswerTimes:
             self._seconds.append(silence)
             if length >= _SAYS_SOMETHING_BYTES:
                 self._a_byte.append(seconds / length)
+
+    def is_near(self) -> bool:
+        """Return whether the host is so near by, and one connection so fast, that many are of no use."""
+        with self._lock:
+            latest, a_byte = list(self._seconds)[-1:], sorted(self._a_byte)
+        if not latest or latest[0] >= _NEAR_SECONDS:
+            return False
+        return not a_byte or a_byte[len(a_byte) // 2] < _FAST_SECONDS_A_BYTE
 
     def is_late(self, silence: float, age: float, length: int) -> bool:
         """Return whether an answer still under way is so late that another is worth asking for.

@@ -354,7 +354,7 @@ class _ProcessState:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._managers: dict[str, PoolManager] = {}
+        self._managers: dict[tuple[str, bool], PoolManager] = {}
         self._times: dict[str, AnswerTimes] = {}
 
     def times(self, host: str) -> AnswerTimes:
@@ -363,10 +363,11 @@ class _ProcessState:
 
     def manager(self, url: str) -> PoolManager:
         proxy = _proxy_for(url)
+        key = proxy, "https" in {urlsplit(url).scheme, urlsplit(proxy).scheme}
         with self._lock:
-            if proxy not in self._managers:
-                self._managers[proxy] = _new_manager(proxy)
-            return self._managers[proxy]
+            if key not in self._managers:
+                self._managers[key] = _new_manager(*key)
+            return self._managers[key]
 
 
 class _Asking(threading.local):
@@ -378,12 +379,12 @@ class _Asking(threading.local):
 _asking = _Asking()
 
 
-def _new_manager(proxy: str) -> PoolManager:
+def _new_manager(proxy: str, is_secure: bool) -> PoolManager:
     from urllib3 import PoolManager, ProxyManager
 
     # One context for all connections: each would otherwise read the file of authorities again, which takes
     # longer than greeting the server.
-    trusted = _trust(_certificates())
+    trusted = _trust(_certificates()) if is_secure else None
     connections = CONNECTIONS_PER_HOST + HEDGES_PER_HOST
     if proxy:
         manager: PoolManager = ProxyManager(proxy, maxsize=connections, block=True, ssl_context=trusted)
