@@ -110,7 +110,7 @@ def test_signals_are_cut_from_chains_by_their_alignment_with_the_protein(filled:
 def test_many_take_one_question(filled: Archive) -> None:
     records = Fetcher().get_sequences(["P40202", "P05067", "1jk9"])
 
-    assert [record.id.split("|")[-1] for record in records[:2]] == ["P40202_SYNTH", "A4_HUMAN"]
+    assert [str(record.id).split("|")[-1] for record in records[:2]] == ["P40202_SYNTH", "A4_HUMAN"]
     assert len(records) == 5
     assert [request.path for request in filled.requests("rest.uniprot.org*")] == ["/uniprotkb/accessions"]
 

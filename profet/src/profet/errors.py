@@ -3,7 +3,7 @@
 ::
 
     ProfetError
-    ├── InvalidIdError            ValueError                 no id of any kind; nothing was asked
+    ├── InvalidIdError            ValueError, RuntimeError   no id of any kind; nothing was asked
     ├── InvalidChoiceError        ValueError, RuntimeError   no such database, file type or setting
     ├── StructureNotFoundError    LookupError, RuntimeError  every source that was asked answered "no"
     │   ├── InactiveAccessionError                           UniProt has withdrawn the accession
@@ -33,7 +33,7 @@ class ProfetError(Exception):
     """Everything profet reports on purpose."""
 
 
-class InvalidIdError(ProfetError, ValueError):
+class InvalidIdError(ProfetError, ValueError, RuntimeError):
     """The text is no id of any kind profet knows. Nothing was asked of any service."""
 
 
