@@ -13,7 +13,7 @@ import logging as _logging
 
 __version__ = "2.0.0.dev0"
 
-from profet import alphafold, cache, cleaver, enums, pdb  # noqa: F401 - `profet.cache` and such are used
+from profet import alphafold, cache, cleaver, databases, enums, pdb  # noqa: F401 - `profet.cache` and such are used
 from profet.cleaning.clean import clean
 from profet.cleaning.options import CleanOptions
 from profet.cleaning.report import ChainNumbering, CleanReport
@@ -33,6 +33,7 @@ from profet.errors import (
     StructureNotFoundError,
 )
 from profet.fetcher import Fetcher
+from profet.hits import StructureHit
 from profet.provenance import Provenance
 from profet.result import FetchResult
 
@@ -55,6 +56,7 @@ __all__ = [
     "Provenance",
     "RefusedError",
     "ServiceError",
+    "StructureHit",
     "StructureNotFoundError",
     "__version__",
     "clean",
