@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         label_samples,
     )
     from caked.loader import Loader
+    from caked.previewing import Preview, preview
     from caked.protocol import ReadableSource
     from caked.randomness import Draws
     from caked.recipe import Recipe
@@ -110,6 +111,7 @@ _HOMES = {
     "ParticleSource": "sources",
     "PatchSource": "sources",
     "PrefixLabels": "labels",
+    "Preview": "previewing",
     "ProtocolSource": "sources",
     "ReadableSource": "protocol",
     "Recipe": "recipe",
@@ -139,6 +141,7 @@ _HOMES = {
     "convert": "conversion",
     "export": "exporting",
     "label_samples": "labels",
+    "preview": "previewing",
     "split_samples": "split",
     "split_slabs": "slabs",
     "stitch": "stitching",
@@ -183,6 +186,7 @@ __all__ = [
     "ParticleSource",
     "PatchSource",
     "PrefixLabels",
+    "Preview",
     "ProtocolSource",
     "ReadableSource",
     "Recipe",
@@ -219,6 +223,7 @@ __all__ = [
     "label_samples",
     "labels",
     "loader",
+    "preview",
     "randomness",
     "sources",
     "split",
