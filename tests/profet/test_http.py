@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -221,3 +222,20 @@ def test_many_threads_share_one_client(archive: Archive, url: str) -> None:
         thread.join()
 
     assert found == [BODY] * 80
+
+
+def test_proxies_and_certificates_follow_the_environment(
+    archive: Archive, url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    proxy = archive.base_url  # takes addresses in absolute form, as a proxy does
+    monkeypatch.setenv("http_proxy", proxy)
+    assert Client().fetch(f"http://{HOST}/some/file", body) == BODY
+
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert Client().fetch(url, body) == BODY
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
+    assert Client()._of_the_environment(url)["verify"] == str(tmp_path / "authority.pem")
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    Client().fetch(url, body)
+    assert archive.requests()[-1].headers["Authorization"].startswith("Basic ")

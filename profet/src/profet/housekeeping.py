@@ -139,7 +139,11 @@ def prune(
 
 def clear(directory: str | os.PathLike[str] | None = None) -> Removed:
     """Remove all that the verified cache holds. Files under their published names stay where they are."""
-    return _remove([path for folder in _sources(_root(directory)) for path in _files(folder)])
+    held = [path for folder in _sources(_root(directory)) for path in _files(folder)]
+    # What is being written just now is left to who writes it.
+    return _remove(
+        [path for path in held if not _UNFINISHED.fullmatch(path.name)] + list(_leftovers(directory))
+    )
 
 
 def _root(directory: str | os.PathLike[str] | None) -> Path:

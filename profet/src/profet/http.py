@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import get_netrc_auth
 from urllib3.exceptions import HTTPError
 
 from profet import __version__, settings
@@ -57,6 +58,8 @@ class Client:
         self._session = requests.Session()
         self._session.headers["User-Agent"] = USER_AGENT
         self._session.max_redirects = _MOST_REDIRECTIONS
+        self._surroundings: dict[str, dict[str, Any]] = {}
+        self._session.trust_env = False  # see `_of_the_environment`
         # Nothing here needs a cookie, and a jar would be state shared by threads.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = HTTPAdapter(pool_connections=8, pool_maxsize=MOST_CONNECTIONS, max_retries=0)
@@ -118,7 +121,9 @@ class Client:
 
         def attempt() -> Mapping[str, str] | None:
             with gate_for(url).turn(), _our_errors(url):
-                response = self._session.head(url, timeout=_timeouts(), allow_redirects=True)
+                response = self._session.head(
+                    url, timeout=_timeouts(), allow_redirects=True, **self._of_the_environment(url)
+                )
                 if not _has_file(response):
                     return None
                 if "html" in response.headers.get("Content-Type", ""):
@@ -139,13 +144,34 @@ class Client:
             gate_for(url).turn(),
             _our_errors(url),
             self._session.request(
-                method, url, headers=headers, json=question, timeout=_timeouts(), stream=True
+                method,
+                url,
+                headers=headers,
+                json=question,
+                timeout=_timeouts(),
+                stream=True,
+                **self._of_the_environment(url),
             ) as response,
         ):
             if not _has_file(response, or_unchanged=bool(held)):
                 return None
             body = _read(response)
             return Answer(url=response.url, headers=response.headers, body=body, status=response.status_code)
+
+    def _of_the_environment(self, url: str) -> dict[str, Any]:
+        """Proxies, certificates and logins that the environment has for a host.
+
+        requests would look all this up for every request, which takes as long as a small request itself.
+        """
+        host = urlsplit(url).netloc
+        if host not in self._surroundings:
+            found = requests.Session().merge_environment_settings(url, {}, None, None, None)
+            self._surroundings[host] = {
+                "proxies": found["proxies"],
+                "verify": found["verify"],
+                "auth": get_netrc_auth(url),
+            }
+        return self._surroundings[host]
 
 
 def _repeated(url: str, attempt: Callable[[], T]) -> T:

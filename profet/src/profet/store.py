@@ -118,7 +118,7 @@ class Store:
         with whole_file(sidecar(path), flush=False) as beside:
             beside.write(provenance.to_json())
             beside.flush()  # a full disk shows before the file takes its name
-            write_whole(path, packed)
+            write_whole(path, packed, flush=False)  # what a power cut takes is missed when it is read
 
     def confirm(self, key: Key, provenance: Provenance) -> None:
         """Replace the sidecar of an entry, as when the service says that the file is still the same."""
