@@ -162,7 +162,9 @@ def batch_of(kind: int, count: int = COUNT) -> dict[str, Any]:
 
 
 def rows_of(batch: dict[str, Any], rows: slice) -> dict[str, Any]:
-    return {key: value[rows] for key, value in batch.items()}
+    """Some of the samples, elsewhere in memory."""
+    parts = {key: value[rows] for key, value in batch.items()}
+    return {key: part.clone() if isinstance(part, torch.Tensor) else part for key, part in parts.items()}
 
 
 def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:

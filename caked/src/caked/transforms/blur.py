@@ -65,13 +65,14 @@ def _mirrored(image: Tensor, axis: int, radius: int) -> Tensor:
 def _blur_axis(image: Tensor, axis: int, weights: Sequence[float]) -> Tensor:
     """Add up shifted copies: quicker than a convolution of one channel, and the same bits in any batch.
 
-    Products and sums are separate steps on purpose; fused, their rounding would depend on where in memory a
-    pixel lies.
+    Each step is one operation on each pixel by itself, a sum or a product added, so that its rounding does
+    not depend on where in memory the pixel lies or on how many threads there are.
     """
     length, radius = image.shape[axis], len(weights) - 1
     padded = _mirrored(image, axis, radius)
     blurred = padded.narrow(axis, radius, length) * weights[0]
+    pair = torch.empty_like(blurred)
     for shift, weight in enumerate(weights[1:], start=1):
-        pair = padded.narrow(axis, radius - shift, length) + padded.narrow(axis, radius + shift, length)
-        blurred += pair.mul_(weight)
+        before, after = (padded.narrow(axis, radius + step, length) for step in (-shift, shift))
+        blurred.add_(torch.add(before, after, out=pair), alpha=weight)
     return blurred

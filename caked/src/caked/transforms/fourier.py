@@ -24,6 +24,12 @@ __all__ = ["FourierCrop", "fourier_resample"]
 LONGEST_BY_MATRIX = 256
 """Up to this length an axis is resampled by one matrix product, which is quicker than two transforms."""
 
+CACHE_BYTES = 1 << 20
+"""About what a processor's core keeps at hand."""
+
+ALIGNMENT = 64
+"""Where a new tensor of torch's begins: at a multiple of so many bytes."""
+
 
 @register("fourier_crop")
 class FourierCrop(Geometric):
@@ -169,27 +175,49 @@ def _matrix(length: int, size: int, dtype: torch.dtype) -> Tensor:
 
 
 def _by_matrices(image: Tensor, sizes: Sequence[int]) -> Tensor:
-    """Resample channel by channel: products of the same shape have the same bits in any batch."""
-    result = image.new_empty((*image.shape[:2], *sizes))
-    matrices = [
-        None if size == length else _matrix(length, size, image.dtype)
-        for length, size in zip(image.shape[2:], sizes, strict=True)
-    ]
-    for before, after in zip(image.flatten(0, 1), result.flatten(0, 1), strict=True):
-        for axis, matrix in enumerate(matrices):
-            if matrix is not None:
-                before = _along(before, axis, matrix)
+    """Resample by a matrix along each axis, some samples at a time, so that they stay in the cache."""
+    flat = image.contiguous().flatten(0, 1)
+    result = image.new_empty((len(flat), *sizes))
+    step = max(1, CACHE_BYTES // (flat[0].numel() * flat.element_size()))
+    for before, after in zip(flat.split(step), result.split(step), strict=True):
+        for axis, size in enumerate(sizes, start=1):
+            if size != before.shape[axis]:
+                before = _along(before, axis, _matrix(before.shape[axis], size, image.dtype))
         after.copy_(before)
-    return result
+    return result.reshape(*image.shape[:2], *sizes)
 
 
-def _along(image: Tensor, axis: int, matrix: Tensor) -> Tensor:
-    """Multiply one axis of an image by a matrix ``(n, N)``."""
-    lead, length, trail = image.shape[:axis], image.shape[axis], image.shape[axis + 1 :]
-    if not trail:
-        return torch.mm(image.reshape(-1, length), matrix.T).reshape(*lead, -1)
-    flat = image.reshape(math.prod(lead), length, math.prod(trail))
-    result = image.new_empty(len(flat), len(matrix), flat.shape[2])
-    for before, after in zip(flat, result, strict=True):
-        torch.mm(matrix, before, out=after)
-    return result.reshape(*lead, len(matrix), *trail)
+def _along(images: Tensor, axis: int, matrix: Tensor) -> Tensor:
+    """Multiply one axis by a matrix ``(n, N)``.
+
+    One product for each part: products of the same shape, from addresses that are multiples of 64, have the
+    same bits. A product of several images at once may round otherwise.
+    """
+    size, length = matrix.shape
+    lead, trail = images.shape[1:axis], images.shape[axis + 1 :]
+    last = not trail
+    shape, new_shape = (
+        ((lead.numel(), length), (lead.numel(), size))
+        if last
+        else (
+            (length, trail.numel()),
+            (size, trail.numel()),
+        )
+    )
+    parts = images.reshape(-1, *shape)
+    if parts.data_ptr() % ALIGNMENT or parts[0].numel() * parts.element_size() % ALIGNMENT:
+        parts = _aligned(parts, len(parts), shape).copy_(parts)
+    results = _aligned(images, len(parts), new_shape)
+    for part, result in zip(parts.unbind(), results.unbind(), strict=True):
+        if last:
+            torch.mm(part, matrix.T, out=result)
+        else:
+            torch.mm(matrix, part, out=result)
+    return results.reshape(*images.shape[:axis], size, *trail)
+
+
+def _aligned(like: Tensor, count: int, shape: tuple[int, ...]) -> Tensor:
+    """Return an empty tensor ``(count, *shape)`` each part of which begins at a multiple of 64 bytes."""
+    unit = ALIGNMENT // like.element_size()
+    pitch = -(-math.prod(shape) // unit) * unit
+    return like.new_empty(count, pitch)[:, : math.prod(shape)].unflatten(1, shape)

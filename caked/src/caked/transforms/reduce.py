@@ -61,8 +61,8 @@ def centre(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     least, greatest = extremes(image)
     span = greatest - least
     unit = torch.where(span > 0, span, 1.0)
-    centred = (image - least).div_(unit)
-    rows = centred.flatten(1)  # (B, n), the same memory
+    rows = (image - least).flatten(1)
+    rows.div_(unit.flatten(1))
     rows.sub_(row_sum(rows)[:, None] / rows.shape[1])
     variance = row_sum(rows.square()) / rows.shape[1]
     return rows.reshape(image.shape), column(variance.sqrt(), image), unit
