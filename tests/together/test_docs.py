@@ -12,6 +12,7 @@ import mrcfile
 import numpy as np
 import pytest
 
+from eer_files import eer_bytes, random_electrons
 from perc_archive import Archive
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +41,8 @@ def workplace(tmp_path: Path, demo_archive: Archive) -> Path:
             image = generator.normal(size=(64, 64)).astype(np.float32)
             with mrcfile.new(particles / f"{name}_{number:03d}.mrc", image) as mrc:
                 mrc.voxel_size = 1.43
+    frames = [random_electrons(generator, 64, 200) for _ in range(14)]
+    (folder / "movie.eer").write_bytes(eer_bytes(frames, 64))
     return folder
 
 
