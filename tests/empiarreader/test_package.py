@@ -22,6 +22,7 @@ from empiarreader.printable import printable
 
 FOLDER = Path(str(empiarreader.__file__)).parent
 MODULES = sorted(module.name for module in pkgutil.iter_modules([str(FOLDER)]))
+EVERYWHERE = sorted(module.name for module in pkgutil.walk_packages([str(FOLDER)], "empiarreader."))
 LEAVES = sorted(
     (
         value
@@ -78,9 +79,9 @@ def test_importing_loads_nothing_heavy() -> None:
     assert heavy.isdisjoint(loaded.split())
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", EVERYWHERE)
 def test_the_examples_of_every_module_run(name: str) -> None:
-    module = importlib.import_module(f"empiarreader.{name}")
+    module = importlib.import_module(name)
 
     assert doctest.testmod(module).failed == 0
 

@@ -280,14 +280,14 @@ def test_a_file_that_changes_after_its_header_is_never_mixed(movies: Archive) ->
         part[0].compute()
 
 
-def test_one_frame_of_a_large_stack_is_split_and_nothing_else_moves(archive: Archive) -> None:
+def test_one_frame_of_a_large_stack_moves_and_nothing_else(archive: Archive) -> None:
     frames = np.random.default_rng(0).integers(0, 4000, size=(3, 1536, 2048), dtype=np.uint16)
     archive.add_entry(10511, {"data/big.mrcs": mrc_bytes(frames, mode=6)})
     frame = EmpiarSource(10511, "data", filename="big.mrcs").partition(0)[1].values
 
     np.testing.assert_array_equal(frame, frames[1])
     header, *parts = archive.requests("*.mrcs")
-    assert len(parts) == 6  # 6 MiB in parts of one
+    assert 1 <= len(parts) <= 6  # parts of a mebibyte, unless the host is as near as here
     assert sum(part.body_bytes_sent for part in parts) == frames[1].nbytes
     assert header.body_bytes_sent == 1024
 
@@ -353,7 +353,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_asked(movies: Archive
     with pytest.raises(InvalidRequestError, match="outside the entry"):
         EmpiarSource(10943, "../10934/data")
     with pytest.raises(InvalidRequestError, match="driver"):
-        EmpiarSource(10943, SQUARE, "tiff")
+        EmpiarSource(10943, SQUARE, "pdf")
     assert movies.requests() == []
 
 

@@ -34,10 +34,9 @@ if TYPE_CHECKING:
 Driver = str | type[MrcSource] | type[StarSource]
 
 _DRIVERS: dict[object, str] = {
-    "mrc": "mrc",
-    "mrcs": "mrc",
+    **dict.fromkeys(("mrc", "mrcs", "map", "tif", "tiff", "eer", "image"), "image"),
     "star": "star",
-    MrcSource: "mrc",
+    MrcSource: "image",
     StarSource: "star",
 }
 _SHOWN = 3
@@ -59,8 +58,8 @@ class EmpiarSource(ImagePartitions):
         Directory in the entry, decoded, with or without slashes at its ends. It need not be one that the
         entry's metadata names.
     driver
-        ``"mrc"`` or ``"star"`` (or :class:`MrcSource`, :class:`StarSource`); None decides by the files'
-        names.
+        ``"image"`` (``"mrc"``, ``"tiff"`` … mean the same: the files' first bytes tell their format) or
+        ``"star"``; or :class:`MrcSource`, :class:`StarSource`. None decides by the files' names.
     filename
         Which files: a glob or, with ``regexp``, a regular expression, relative to the directory
         (:class:`~empiarreader.selection.Selection` says it exactly, also what patterns of earlier versions

@@ -16,6 +16,7 @@ import numpy as np
 
 from empiarreader.bytesource import ByteSource, LocalFile, file_name
 from empiarreader.cache.copies import find_copy
+from empiarreader.errors import DamagedDataError
 from empiarreader.formats import MRC, decide_format
 from empiarreader.images.base import Array, Beginning, ImageOptions, OpenImage
 from empiarreader.images.mrc import MrcImage
@@ -137,6 +138,8 @@ def open_compressed(
     """
     version, content = _first_content(file, beginning.version, kind)
     found = decide_format(content, file_name(file.label), label=file.label)
+    if found is not MRC and found.magic and not found.begins(content):
+        raise DamagedDataError(f"{file.label} unpacks to something that is no {found.name} file")
     if found is not MRC:
         unpacked = UnpackedFile(file, kind, version)
         beginning = Beginning(*unpacked.beginning(found.first_bytes))

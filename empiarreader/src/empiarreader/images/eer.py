@@ -21,7 +21,8 @@ from empiarreader.images.base import Array, Beginning, ImageOptions, one_section
 from empiarreader.images.eercodec import FIXED_7, FIXED_8, VARIABLE, EerLayout, add_electrons
 from empiarreader.images.eernotes import number, parse_notes, pixel_size
 from empiarreader.images.sparse import BegunFile, SparseFile
-from empiarreader.images.tiffchain import PageChain, parse_tiff_header
+from empiarreader.images.tiffchain import PageChain
+from empiarreader.images.tiffdirectory import parse_tiff_header
 from empiarreader.images.tiffpages import opened, page_at
 from empiarreader.ranges import FileVersion
 from empiarreader.regions import Bounds

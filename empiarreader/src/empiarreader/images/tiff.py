@@ -15,7 +15,8 @@ from empiarreader.errors import DamagedDataError, ShapeMismatchError
 from empiarreader.images.base import Array, Beginning, ImageOptions, one_section
 from empiarreader.images.raw import RawPixels
 from empiarreader.images.sparse import BegunFile, SparseFile
-from empiarreader.images.tiffchain import PageChain, parse_tiff_header
+from empiarreader.images.tiffchain import PageChain
+from empiarreader.images.tiffdirectory import parse_tiff_header
 from empiarreader.images.tiffpages import contiguous_pixels, fill_page, opened, page_at, page_dims
 from empiarreader.images.tiffsize import page_pixel_size, tag_metadata
 from empiarreader.ranges import FileVersion

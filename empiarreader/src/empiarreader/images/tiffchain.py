@@ -5,8 +5,6 @@ frames: page N costs N round trips. Four things make that bearable. A hop reads 
 directories are evenly spaced, as with uncompressed frames, the others are asked for together and checked
 against the chain. What has been found is kept on disk for the same version of the file. And where following
 the chain would take longer than fetching the whole file, the whole file is fetched.
-
-Sources: TIFF 6.0 (Adobe, 1992), section 2; BigTIFF, https://www.awaresystems.be/imaging/tiff/bigtiff.html.
 """
 
 from __future__ import annotations
@@ -15,19 +13,17 @@ import base64
 import contextlib
 import json
 import logging
-import struct
+import os
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from empiarreader.bytesource import ByteSource
 from empiarreader.cache.facts import recall, remember
 from empiarreader.errors import DamagedDataError, InvalidRequestError
+from empiarreader.images.tiffdirectory import Directory, TiffLayout, parse_directory
 from empiarreader.ranges import FileVersion
 
 _HOP_BYTES = 1024
-_MOST_ENTRIES = 4096
 _MOST_PAGES = 200_000
 # What the archive was measured to do: a round trip, and sixteen connections of 1.5 MB/s each.
 _ROUND_TRIP_SECONDS = 0.1
@@ -36,60 +32,8 @@ _AT_ONCE = 16
 _GUESSED_AT_ONCE = 256
 _MOST_PIECES = 16
 _FACT = "tiff-pages-1"
-# Tags that must agree for two pages to be frames of one movie: size, type, compression, tiling.
-_ALIKE = frozenset({256, 257, 258, 259, 277, 284, 317, 322, 323, 339})
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TiffLayout:
-    """Byte order and word size of a TIFF file."""
-
-    order: str
-    is_big: bool
-
-    @property
-    def count_format(self) -> str:
-        """Format of the number of entries of a directory."""
-        return f"{self.order}{'Q' if self.is_big else 'H'}"
-
-    @property
-    def offset_format(self) -> str:
-        """Format of an offset."""
-        return f"{self.order}{'Q' if self.is_big else 'I'}"
-
-    @property
-    def entry_bytes(self) -> int:
-        """Length of an entry."""
-        return 20 if self.is_big else 12
-
-
-class Directory(NamedTuple):
-    """A directory as the chain sees it: what pages must have in common, and where the next one is."""
-
-    alike: tuple[bytes, ...]
-    following: int
-
-
-def parse_tiff_header(content: bytes, version: FileVersion, label: str) -> tuple[TiffLayout, int]:
-    """Return the layout of a TIFF file and the offset of its first directory.
-
-    Raises
-    ------
-    DamagedDataError
-        If it is no TIFF file, or the offset leads out of it.
-    """
-    order = {b"II": "<", b"MM": ">"}.get(content[:2])
-    if order is None or len(content) < 16:
-        raise DamagedDataError(f"{label} is no TIFF file: it begins with {content[:4]!r}")
-    magic, word, _ = struct.unpack_from(f"{order}3H", content, 2)
-    if magic not in {42, 43} or (magic == 43 and word != 8):
-        raise DamagedDataError(f"{label} is no TIFF file: its version is {magic}")
-    layout = TiffLayout(order=order, is_big=magic == 43)
-    (first,) = struct.unpack_from(layout.offset_format, content, 8 if layout.is_big else 4)
-    _check_offset(first, version, label)
-    return layout, first
 
 
 class PageChain:
@@ -111,16 +55,16 @@ class PageChain:
         self.reach = (0, 4 * _HOP_BYTES)  # how far before and after its offset a directory's values lie
         self._alike: tuple[bytes, ...] | None = None
         self._seen: set[int] = set()
-        self._lock = threading.Lock()
+        self._locks: dict[int, threading.Lock] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:
-            kept = {**self.__dict__, "offsets": list(self.offsets), "_seen": set(self._seen)}
-        return {name: value for name, value in kept.items() if name != "_lock"}
+            return {**self.__dict__, "offsets": list(self.offsets), "_seen": set(self._seen), "_locks": {}}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._lock = threading.Lock()
+    @property
+    def _lock(self) -> threading.Lock:
+        # One a process: a child must not wait for a thread that only its parent has.
+        return self._locks.setdefault(os.getpid(), threading.Lock())
 
     @property
     def is_complete(self) -> bool:
@@ -166,7 +110,7 @@ class PageChain:
 
     def recall(self, label: str) -> bool:
         """Take over what was found out earlier about this version; return whether there was anything."""
-        kept = recall(_FACT, label, self.version) if self._can_be_kept else None
+        kept = recall(_FACT, label, self.version) if self._is_worth_keeping(label) else None
         if kept is None:
             return False
         try:
@@ -183,7 +127,7 @@ class PageChain:
 
     def remember(self, label: str) -> None:
         """Keep on disk what is known, for the same version of the file."""
-        if not self._can_be_kept:
+        if not self._is_worth_keeping(label):
             return
         facts = {
             "offsets": self.offsets,
@@ -195,9 +139,9 @@ class PageChain:
         }
         remember(_FACT, label, self.version, json.dumps(facts).encode())
 
-    @property
-    def _can_be_kept(self) -> bool:
-        return bool(self.version.etag or self.version.last_modified)
+    def _is_worth_keeping(self, label: str) -> bool:
+        """Whether the file is far away, and would be known again."""
+        return "://" in label and bool(self.version.etag or self.version.last_modified)
 
     def _reaches(self, count: int | None) -> bool:
         return self.following == 0 or (count is not None and len(self.offsets) >= count)
@@ -225,7 +169,6 @@ class PageChain:
             self.offsets.append(here)
         self._seen.add(here)
         if directory.following:
-            _check_offset(directory.following, self.version, label)
             if directory.following in self._seen:
                 raise DamagedDataError(f"{label} is damaged: its chain of pages leads in a circle")
             if len(self._seen) >= _MOST_PAGES:
@@ -267,36 +210,7 @@ class PageChain:
             length = 128 * _HOP_BYTES  # more than the most entries that are believed
 
     def _parse(self, content: bytes, offset: int, label: str) -> Directory | None:
-        """Return what a directory says, None where it is longer than what was read of it."""
-        layout = self.layout
-        head = struct.calcsize(layout.count_format)
-        count = struct.unpack_from(layout.count_format, content)[0] if len(content) >= head else 0
-        if not 0 < count <= _MOST_ENTRIES:
-            raise DamagedDataError(f"{label} is damaged: no page directory at byte {offset}")
-        end = head + count * layout.entry_bytes
-        tail = struct.calcsize(layout.offset_format)
-        if offset + end + tail > self.version.size:
-            raise DamagedDataError(f"{label} ends in the page directory at byte {offset}; it was cut short")
-        if len(content) < end + tail:
-            return None
-        entries = [content[k : k + layout.entry_bytes] for k in range(head, end, layout.entry_bytes)]
-        (following,) = struct.unpack_from(layout.offset_format, content, end)
-        return Directory(
-            tuple(self._essence(entry) for entry in entries if self._tag(entry) in _ALIKE), following
-        )
-
-    def _tag(self, entry: bytes) -> int:
-        tag: int = struct.unpack_from(f"{self.layout.order}H", entry)[0]
-        return tag
-
-    def _essence(self, entry: bytes) -> bytes:
-        """Return an entry as far as pages can share it: without the place of values that lie elsewhere."""
-        _, kind, count = struct.unpack_from(
-            f"{self.layout.order}2H{'Q' if self.layout.is_big else 'I'}", entry
-        )
-        width = {1: 1, 2: 1, 3: 2, 4: 4, 16: 8}.get(kind, 8)
-        inline = self.layout.entry_bytes - (12 if self.layout.is_big else 8)
-        return entry if width * count <= inline else entry[:-inline]
+        return parse_directory(content, offset, self.layout, self.version, label)
 
     def _fetch_whole_if_cheaper(self, file: ByteSource, count: int | None) -> None:
         """Fetch the whole file where following the chain would take longer; the copy then serves it."""
@@ -310,10 +224,3 @@ class PageChain:
         logger.debug("%s whole: following about %d more pages would take longer", file.label, hops)
         with contextlib.suppress(InvalidRequestError):  # too large for the cache: the chain it is
             file.local_copy(self.version)
-
-
-def _check_offset(offset: int, version: FileVersion, label: str) -> None:
-    if not 8 <= offset < version.size:
-        raise DamagedDataError(
-            f"{label} has {version.size} bytes, but a page at byte {offset}; it was cut short or is damaged"
-        )
