@@ -105,7 +105,7 @@ class EmpiarSource(ImagePartitions):
     ) -> None:
         if driver is not None and driver not in _DRIVERS:
             raise InvalidRequestError(
-                f"the driver {driver!r} is not known; use 'mrc' or 'star', or leave it out"
+                f"the driver {driver!r} is not known; use 'image' or 'star', or leave it out"
             )
         if signed_bytes is None and as_text((imageset_metadata or {}).get("voxel_type")) == "UNSIGNED BYTE":
             signed_bytes = False
