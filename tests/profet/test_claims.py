@@ -112,14 +112,14 @@ def test_the_claim_of_a_killed_process_counts_no_longer(tmp_path: Path) -> None:
 def test_another_machine_is_waited_for_until_it_has_been_silent_long_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(claims, "SILENCE_SECONDS", 0.4)
     path = foreign(tmp_path)
     os.utime(path, (0, 0))  # its clock may be years behind
     stop = threading.Event()
 
     def beat() -> None:
         for number in range(5):
-            time.sleep(0.25)
+            time.sleep(0.15)
             os.utime(path, (number, number))
         stop.set()
 
@@ -129,7 +129,7 @@ def test_another_machine_is_waited_for_until_it_has_been_silent_long_enough(
         waited = time.monotonic() - begin
 
     assert stop.is_set()
-    assert 1.25 + 0.5 <= waited < 5.0
+    assert 0.75 + 0.4 <= waited < 5.0
     assert list(tmp_path.iterdir()) == []
 
 

@@ -284,7 +284,7 @@ def test_a_file_longer_than_the_limit_is_an_error_and_the_others_come(
 
 def test_a_batch_does_not_hold_the_files_in_memory(archive: Archive, impatient: Path) -> None:
     large = body("NAME") * 200  # a megabyte, of which every copy would count
-    for n in range(100, 160):
+    for n in range(100, 140):
         archive.add_structure(f"9{LETTERS[n % 26]}{n % 100:02}", cif=large.replace(b"NAME", str(n).encode()))
     code = (
         "import resource, profet, sys\n"
@@ -296,9 +296,9 @@ def test_a_batch_does_not_hold_the_files_in_memory(archive: Archive, impatient: 
         "assert all(result.path for result in results), results\n"
         "print(peak() - before)\n"
     )
-    ids = [f"9{LETTERS[n % 26]}{n % 100:02}" for n in range(100, 160)]
+    ids = [f"9{LETTERS[n % 26]}{n % 100:02}" for n in range(100, 140)]
 
     done = subprocess.run([sys.executable, "-c", code, *ids], capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 20  # 52 more files of a megabyte came
+    assert float(done.stdout) < 15  # 32 more files of a megabyte came, and each would be there twice
