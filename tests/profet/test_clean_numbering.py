@@ -292,11 +292,10 @@ def test_the_report_says_in_words_that_nothing_was_there_to_remove(
 
     report = clean(entry(format_name, tmp_path, first=21), options=SIGNAL)
 
-    assert str(report).splitlines() == [
-        f"a.{format_name}: 160 of 160 atoms stay",
-        "  signal peptide 1-20 of P12345: chain A has residues 21 to 60 of the protein by reference; "
-        "nothing was removed",
-    ]
+    first, second = str(report).splitlines()
+    assert first == f"a.{format_name}: 160 of 160 atoms stay"
+    assert second.startswith("  signal peptide 1-20 of P12345: chain A has residues 21 to 60 of the protein")
+    assert second.endswith(" by reference; nothing was removed")
     assert json.loads(json.dumps(report.as_dict()))["numbering"] == [
         {"chain": "A", "accession": "P12345", "method": "reference", "first": 21, "last": 60}
     ]
