@@ -1,0 +1,109 @@
+"""``profet clean``: words and selections on the command line, results on stdout, reasons on stderr."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from perc_archive import Archive
+from profet.command_line import main
+from profet_samples import Polymer, Residue, Sample, ligand, protein, to_pdb, uniprot_record, water
+
+SEQUENCE = protein(40)
+
+
+@pytest.fixture
+def structure(tmp_path: Path, archive: Archive) -> Path:
+    """P12345 as chains A and B, with a sulfate and a water; its signal peptide is 1 to 20."""
+    archive.add_uniprot("P12345", uniprot_record("P12345", SEQUENCE, signal=(1, 20)))
+    residues = [Residue(name=letter, place=n, number=n) for n, letter in enumerate(SEQUENCE, 1)]
+    polymers = [
+        Polymer(name=name, sequence=SEQUENCE, residues=residues, accession="P12345", reference=(1, 40, 1, 40))
+        for name in "AB"
+    ]
+    others = [("A", ligand("SO4", 101, ("S", "S"))), ("B", water(102))]
+    path = tmp_path / "a.pdb"
+    path.write_bytes(to_pdb(Sample(polymers=polymers, others=others)))
+    return path
+
+
+def fails(*arguments: str) -> int:
+    """Exit code of the command."""
+    with pytest.raises(SystemExit) as ended:
+        main(["clean", *arguments])
+    return int(ended.value.code or 0)
+
+
+def test_without_options_it_does_what_remove_does(
+    structure: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["clean", str(structure)])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "a.pdb: 160 of 322 atoms stay"
+    assert "  signal peptide: 80 atoms of chain A removed, 20 whole residues" in lines
+    target = structure.with_name("a_nosignal1to20_nohydrogens_nowater_nohetatm.pdb")
+    assert lines[-1] == f"Saved a.pdb to '{target}'"
+    assert target.read_text().count("\nATOM") == 160
+
+
+def test_what_is_said_is_all_that_goes(
+    structure: Path, archive: Archive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["clean", str(structure), "--chains=-B", "--remove", "water,hetatoms", "--json"])
+
+    report = json.loads(capsys.readouterr().out)
+    assert report["atoms_removed"] == {"chains": {"B": 161}, "hetatoms": {"A": 1}}
+    assert (report["atoms_before"], report["atoms_after"]) == (322, 160)
+    assert Path(report["path"]).name == "a_nowater_nohetatm_nochainsB.pdb"
+    assert archive.requests() == []
+
+
+def test_several_files_are_cleaned_one_after_the_other_and_a_failure_stops_none(
+    structure: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = structure.with_name("b.pdb")
+    other.write_bytes(structure.read_bytes())
+    empty = structure.with_name("empty.pdb")
+    empty.write_bytes(b"HEADER\n")
+
+    assert fails(str(structure), str(empty), str(other), "--remove", "water") == 1
+
+    shown = capsys.readouterr()
+    assert [line for line in shown.out.splitlines() if line.startswith("Saved")] == [
+        f"Saved {path.name} to '{path.with_name(path.stem + '_nowater.pdb')}'" for path in (structure, other)
+    ]
+    assert "empty.pdb is in PDB format, but it holds no atoms" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--remove", "watr"], 2, "choose from signal"),
+        (["--chains", "A,-B"], 2, "both keeps and removes"),
+        (["--minimum-plddt", "101"], 2, "between 0 and 100"),
+        (["--minimum-plddt", "70"], 1, "does not say that it is a predicted model"),
+        (["--chains", "Z"], 1, "has no chain 'Z' (it has A, B)"),
+        (["--accession", "P9"], 2, "is no id"),
+    ],
+)
+def test_what_cannot_be_done_is_told(
+    arguments: list[str], code: int, message: str, structure: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fails(str(structure), *arguments) == code
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert shown.out == ""
+    assert [path.name for path in structure.parent.glob("*.pdb")] == ["a.pdb"]
+
+
+def test_output_is_for_one_file(structure: Path, tmp_path: Path) -> None:
+    target = tmp_path / "new" / "core.pdb"
+
+    main(["clean", str(structure), "--remove", "water", "-o", str(target), "-q"])
+
+    assert target.is_file()
+    assert fails(str(structure), str(structure), "-o", str(target)) == 2
+    assert fails(str(tmp_path / "none.pdb")) == 3
