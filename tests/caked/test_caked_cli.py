@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from caked import __version__
-from caked.cli import main, printable
+from caked.cli import main
+from caked.cli.commands import printable
 from mrc_vectors import mrc_bytes, sample_array
 
 
@@ -66,7 +71,7 @@ def test_the_exit_status_tells_what_went_wrong(folder: Path, tmp_path: Path) -> 
         (["inspect", damaged], 5, "is corrupted."),
         (["inspect", folder / "apo_1.mrc", damaged], 1, "is corrupted."),
         (["inspect"], 2, "Missing argument"),
-        (["preview"], 2, "No such command"),
+        (["bake"], 2, "No such command"),
     ):
         done = _run(*arguments)
         assert done.exit_code == status, arguments
@@ -94,3 +99,106 @@ def test_nothing_here_waits_for_torch(run_python: Callable[[str], str], folder: 
         "print(sorted({'torch', 'torchvision', 'pandas', 'scipy'} & set(sys.modules)))"
     )
     assert run_python(code).strip() == "[]"
+
+
+@pytest.fixture
+def subtomograms(tmp_path: Path) -> Path:
+    """Eight volumes of two classes by prefix."""
+    folder = tmp_path / "subtomograms"
+    folder.mkdir()
+    values = np.random.default_rng(0).normal(size=(8, 8, 8, 8)).astype(np.float32)
+    for k, volume in enumerate(values):
+        (folder / f"{'ab'[k % 2]}_{k}.mrc").write_bytes(mrc_bytes(volume, voxel_size=(2.0, 2.0, 2.0)))
+    return folder
+
+
+def test_preview_writes_a_picture_and_tells_the_stages(subtomograms: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "out" / "p.png"
+    words = ("--transform", "rescale=4", "--transform", "normalise")
+    done = _run("preview", subtomograms, "--labels", "prefix", *words, "--output", picture, "--count", "2")
+
+    assert done.exit_code == 0, done.output
+    assert done.stdout == f"{picture}\n"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "as read: 8 x 8 x 8, 2 Å a pixel" in done.stderr
+    assert "Rescale: 4 x 4 x 4, 4 Å a pixel" in done.stderr
+    assert "classes: a 4, b 4" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["mrc", "npy", "shards"])
+def test_export_writes_a_folder(subtomograms: Path, tmp_path: Path, kind: str) -> None:
+    goal = ("--output", tmp_path / "out", "--format", kind)
+    done = _run("export", subtomograms, *goal, "--transform", "shiftmin")
+
+    assert done.exit_code == 0, done.output
+    assert done.stdout == f"{tmp_path / 'out'}\n"
+    assert "wrote 8 samples" in done.stderr
+    assert len((tmp_path / "out" / "samples.jsonl").read_text().splitlines()) == 8
+    again = _run("export", subtomograms, "--output", tmp_path / "out", "--format", kind)
+    assert (again.exit_code, "nothing is lost" in again.stderr) == (2, True)
+
+
+def test_export_of_a_part_of_a_recipe(subtomograms: Path, tmp_path: Path) -> None:
+    from caked import FileSource, Recipe, SplitRule
+
+    split = SplitRule(fractions={"train": 0.75, "test": 0.25})
+    recipe = Recipe(source=FileSource(subtomograms), labels="prefix", split=split)
+    recipe.save(tmp_path / "recipe.json")
+    goal = ("--output", tmp_path / "out", "--format", "npy")
+    done = _run("export", tmp_path / "recipe.json", "--part", "test", *goal)
+
+    assert done.exit_code == 0, done.output
+    assert np.load(tmp_path / "out" / "images.npy").shape == (2, 8, 8, 8)
+    for arguments, status, said in (
+        (["--part", "valid"], 3, "no part 'valid'; it has train, test"),
+        ([], 2, "say which with --part"),
+        (["--labels", "prefix"], 2, "leave these options out"),
+    ):
+        wrong = _run("export", tmp_path / "recipe.json", *arguments, "--output", tmp_path / "x")
+        assert wrong.exit_code == status
+        assert said in wrong.stderr
+
+
+def test_convert_says_what_it_wrote(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("image_name,x_coord,y_coord\na,1,2\na,3,4\n")
+    done = _run("convert", tmp_path / "p.csv", tmp_path / "p.star")
+
+    assert (done.exit_code, done.stdout) == (0, f"{tmp_path / 'p.star'}\n")
+    assert done.stderr == "wrote 2 coordinates\n"
+    assert _run("convert", tmp_path / "gone.star", tmp_path / "x.star").exit_code == 3
+    assert _run("convert", tmp_path / "p.csv", tmp_path / "x.doc").exit_code == 2
+    (tmp_path / "bad.cs").write_bytes(b"no array")
+    assert _run("convert", tmp_path / "bad.cs", tmp_path / "x.star").exit_code == 5
+
+
+def test_bench_measures(subtomograms: Path) -> None:
+    done = _run("bench", subtomograms, "--seconds", "0.2", "--batch-size", "4", "--json")
+    found = json.loads(done.stdout)
+
+    assert done.exit_code == 0
+    assert found["samples"] == 8
+    assert found["epoch_seconds"] == pytest.approx(8 / found["samples_per_second"])
+    assert "samples/s; an epoch of 8 takes" in _run("bench", subtomograms, "--seconds", "0.1").stdout
+
+
+@pytest.mark.parametrize("command", ["inspect", "preview", "export", "convert", "bench"])
+def test_every_command_has_help_that_opens_with_an_example(command: str) -> None:
+    lines = [line.strip() for line in _run(command, "--help").stdout.splitlines() if line.strip()]
+    assert lines[1].startswith(f"$ caked {command} ")
+
+
+def test_an_interrupt_ends_with_its_own_status_and_leaves_nothing(subtomograms: Path, tmp_path: Path) -> None:
+    code = "import sys; from caked.cli import main; main(sys.argv[1:], prog_name='caked')"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "bench", str(subtomograms), "--seconds", "600"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    time.sleep(4)  # it has begun to measure, or still imports torch: either way it must end so
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 130, said
+    assert b"caked: interrupted" in said
+    assert b"Traceback" not in said

@@ -1,9 +1,8 @@
-"""The command line. It never waits for torch: what it does is done with headers."""
+"""``caked inspect``: what files hold, by their headers."""
 
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,29 +11,11 @@ from typing import Any
 
 import click
 
-from caked import __version__
-from caked.errors import CakedError, DamagedFileError, SourceNotFoundError
+from caked.cli.commands import SOME_FAILED, exit_code, printable
+from caked.errors import CakedError, SourceNotFoundError
 
-__all__ = ["main"]
+__all__ = ["command"]
 
-EXIT_SOME_FAILED, EXIT_NOT_FOUND, EXIT_DAMAGED, EXIT_INTERRUPTED = 1, 3, 5, 130
-
-
-class _Commands(click.Group):
-    """Commands that end with a status of its own when interrupted."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("caked: interrupted", err=True)
-            ctx.exit(EXIT_INTERRUPTED)
-
-
-_HELP = """\b
-$ caked inspect particles/ --json
-
-Cryo-EM images and volumes for PyTorch."""
 _INSPECT_HELP = """\b
 $ caked inspect maps/ particles.mrcs
 $ caked inspect data --pattern '**/*.mrc' --json
@@ -46,21 +27,11 @@ status is 0 when every file could be read, 1 when some could not, 3 when none wa
 damaged."""
 
 
-@click.group(cls=_Commands, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="caked")
-@click.option("-v", "--verbose", is_flag=True, help="Tell on stderr what is noticed on the way.")
-@click.option("-q", "--quiet", is_flag=True, help="Tell nothing but results and errors.")
-def main(verbose: bool, quiet: bool) -> None:
-    """Set up the log; the commands do the rest."""
-    level = logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
-
-
-@main.command(help=_INSPECT_HELP, short_help="Tell what files hold, by their headers.")
+@click.command("inspect", help=_INSPECT_HELP, short_help="Tell what files hold, by their headers.")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file, a line each.")
 @click.option("--pattern", default="*", show_default=True, help="Which files of a folder, as a glob.")
-def inspect(paths: tuple[Path, ...], as_json: bool, pattern: str) -> None:
+def command(paths: tuple[Path, ...], as_json: bool, pattern: str) -> None:
     """Print a line for each file, and go on after one that cannot be read."""
     facts, failures = [], []
     for path in paths:
@@ -74,7 +45,8 @@ def inspect(paths: tuple[Path, ...], as_json: bool, pattern: str) -> None:
     if facts and not as_json:
         click.echo(_summary(facts))
     if failures:
-        sys.exit(_exit_code(failures, some_worked=bool(facts)))
+        codes = {exit_code(failure) for failure in failures}
+        sys.exit(codes.pop() if len(codes) == 1 and not facts else SOME_FAILED)
 
 
 def _inspected(path: Path, pattern: str) -> Iterator[dict[str, Any] | CakedError]:
@@ -127,24 +99,3 @@ def _summary(facts: Sequence[dict[str, Any]]) -> str:
     told = ", ".join(f"{printable(name)} {count}" for name, count in sorted(classes.items()))
     of_shapes = "one shape" if len(shapes) == 1 else f"{len(shapes)} shapes"
     return f"{len(facts)} files of {of_shapes}; {len(classes)} classes by prefix: {told}"
-
-
-def _exit_code(failures: Sequence[CakedError], *, some_worked: bool) -> int:
-    if some_worked:
-        return EXIT_SOME_FAILED
-    if all(isinstance(failure, SourceNotFoundError) for failure in failures):
-        return EXIT_NOT_FOUND
-    if all(isinstance(failure, DamagedFileError) for failure in failures):
-        return EXIT_DAMAGED
-    return EXIT_SOME_FAILED
-
-
-def printable(text: str) -> str:
-    r"""Return text with control characters escaped, for file names may hold anything.
-
-    Examples
-    --------
-    >>> printable("a\x1b[31m.mrc")
-    'a\\x1b[31m.mrc'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
