@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from caked.errors import DamagedFileError
 from caked.io.poses import matrices_from_euler
 from caked.keys import Columns
-from caked.names import NameTable
+from caked.names import NameTable, occurrences
 from caked.protocol import Array
 
-__all__ = ["ParticleTable", "Places", "TextColumn", "image_places", "packed"]
+__all__ = ["WHOLE_FILE", "ParticleNames", "ParticleTable", "Places", "TextColumn", "image_places", "packed"]
 
 WHOLE_FILE = -1
 
@@ -191,3 +191,37 @@ class ParticleTable:
 
 def _kept(values: Array) -> Any:
     return packed(values) if values.dtype.kind in "biuf" else TextColumn([str(value) for value in values])
+
+
+class ParticleNames(Sequence[str]):
+    """Names made when asked for; those of particles that are listed again tell which time."""
+
+    def __init__(self, table: ParticleTable) -> None:
+        self._table = table
+        keys = table.stack.astype(np.int64) << 32 | (table.section.astype(np.int64) + 1)
+        self._again: Array | None = None
+        if len(np.unique(keys)) < len(keys):
+            self._again = occurrences(keys)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @overload
+    def __getitem__(self, i: int) -> str: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[str]: ...
+
+    def __getitem__(self, i: int | slice) -> str | Sequence[str]:
+        """Return a name, or a list of them."""
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        i = range(len(self))[i]
+        section = int(self._table.section[i])
+        name = self._table.stacks[int(self._table.stack[i])] + (
+            "" if section == WHOLE_FILE else f"#{section}"
+        )
+        return name if self._again is None or not self._again[i] else f"{name}~{self._again[i]}"
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[i] for i in range(len(self)))

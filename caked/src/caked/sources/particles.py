@@ -5,22 +5,21 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import numpy as np
 
 from caked.errors import DamagedFileError, InvalidOptionError, SourceNotFoundError
 from caked.io.cs import read_particles_cs
 from caked.io.layout import reported
-from caked.io.particles import WHOLE_FILE, ParticleTable
+from caked.io.particles import WHOLE_FILE, ParticleNames, ParticleTable
 from caked.io.read import deliver, read_sections
 from caked.io.star import read_particles_star
 from caked.keys import Columns
 from caked.labels import LabelRule, as_label_rule, label_rule_from_dict
-from caked.names import occurrences
 from caked.protocol import Array, Region
 from caked.sources.base import Source, register
 from caked.sources.files import FileTable
@@ -105,7 +104,7 @@ class ParticleSource(Source):
         self.images = Path(images) if images is not None else _find_root(self.path, self.table.stacks)
         self._stacks = FileTable(self.images, self.table.stacks, squeeze=False)
         self._treat_missing()
-        self._names = _ParticleNames(self.table)
+        self._names = ParticleNames(self.table)
 
     def _read_table(self) -> ParticleTable:
         if self.path.suffix.lower() == ".cs":
@@ -305,37 +304,3 @@ def _find_root(table: Path, stacks: Sequence[str]) -> Path:
     folder = table.absolute().parent
     first = stacks[0] if len(stacks) else ""
     return next((place for place in (folder, *folder.parents) if (place / first).is_file()), folder)
-
-
-class _ParticleNames(Sequence[str]):
-    """Names made when asked for; those of particles that are listed again tell which time."""
-
-    def __init__(self, table: ParticleTable) -> None:
-        self._table = table
-        keys = table.stack.astype(np.int64) << 32 | (table.section.astype(np.int64) + 1)
-        self._again: Array | None = None
-        if len(np.unique(keys)) < len(keys):
-            self._again = occurrences(keys)
-
-    def __len__(self) -> int:
-        return len(self._table)
-
-    @overload
-    def __getitem__(self, i: int) -> str: ...
-
-    @overload
-    def __getitem__(self, i: slice) -> Sequence[str]: ...
-
-    def __getitem__(self, i: int | slice) -> str | Sequence[str]:
-        """Return a name, or a list of them."""
-        if isinstance(i, slice):
-            return [self[k] for k in range(*i.indices(len(self)))]
-        i = range(len(self))[i]
-        section = int(self._table.section[i])
-        name = self._table.stacks[int(self._table.stack[i])] + (
-            "" if section == WHOLE_FILE else f"#{section}"
-        )
-        return name if self._again is None or not self._again[i] else f"{name}~{self._again[i]}"
-
-    def __iter__(self) -> Iterator[str]:
-        return (self[i] for i in range(len(self)))

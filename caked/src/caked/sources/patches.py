@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import numpy as np
 
-from caked.errors import InvalidOptionError, RecipeError, ShapeError, SourceNotFoundError
-from caked.io.coordinates import points_by_image
+from caked.errors import RecipeError
 from caked.io.read import deliver, whole_region
 from caked.keys import Columns
 from caked.names import occurrences
 from caked.protocol import Array, Region
 from caked.sources.base import Source, register, source_from_dict
-from caked.sources.places import (
-    KINDS,
-    Places,
-    grid_starts,
-    places_at,
-    places_under,
-    random_places,
-    sizes_of,
-)
+from caked.sources.cutting import grid_places, masked_places, picked_places
+from caked.sources.places import KINDS, PatchNames, Places
 from caked.sources.stream import as_source
 
 __all__ = ["PatchSource"]
-
-logger = logging.getLogger("caked")
 
 _OF_THE_WHOLE = ("pose", "shift_angstrom", "coordinates", "pixel_size_angstrom", "origin_angstrom")
 
@@ -92,19 +81,12 @@ class PatchSource(Source):
             Least fraction of its pixels in a tile that are not zero; at 0.0 one pixel is enough.
         """
         source = as_source(source)
-        shapes = _shapes(source)
-        sizes = sizes_of(size, len(shapes[0]))
-        shared = (overlap,) * len(sizes) if isinstance(overlap, int) else tuple(overlap)
-        if len(shared) != len(sizes):
-            raise InvalidOptionError(f"An overlap is one number, or one for each axis, not {overlap}.")
-        places = Places.of([grid_starts(shape, sizes, shared) for shape in shapes], sizes)
-        if content is not None:
-            places = places.select(_with_content(source, places, content, minimum_content))
+        places = grid_places(source, size, overlap, content=content, minimum_content=minimum_content)
         patches = cls(source, places, fill=fill)
         patches._made = {
             "how": "grid",
-            "size": list(sizes),
-            "overlap": list(shared),
+            "size": list(places.size),
+            "overlap": overlap if isinstance(overlap, int) else list(overlap),
             "content": content,
             "minimum_content": minimum_content,
             "fill": fill,
@@ -145,30 +127,17 @@ class PatchSource(Source):
         seed
             Of the background.
         """
-        if not 0 <= background < 1 or outside not in ("drop", "pad"):
-            raise InvalidOptionError(
-                "Background is a fraction below 1, and patches outside are 'drop' or 'pad': not "
-                f"{background} and {outside!r}."
-            )
         source = as_source(source)
-        shapes = _shapes(source)
-        sizes = sizes_of(size, len(shapes[0]))
-        points = [scale * of_image for of_image in points_by_image(coordinates, source.names)]
-        if any(of_image.ndim != 2 or of_image.shape[1] != len(sizes) for of_image in points):
-            raise ShapeError(f"Points in images with {len(sizes)} axes have {len(sizes)} coordinates.")
-        places = places_at(points, sizes)
-        if outside == "drop":
-            inside = places.inside(shapes)
-            if not inside.all():
-                logger.info("%d of %d patches reach outside and are left out.", (~inside).sum(), len(inside))
-            places = places.select(inside)
-        if background:
-            apart = float(max(sizes)) if clearance is None else clearance
-            places = places.joined(
-                random_places(shapes, points, sizes, fraction=background, clearance=apart, seed=seed)
-            )
-        if not len(places):
-            raise SourceNotFoundError("There is no place for a patch: every one reaches outside its image.")
+        places = picked_places(
+            source,
+            coordinates,
+            size,
+            background=background,
+            clearance=clearance,
+            outside=outside,
+            scale=scale,
+            seed=seed,
+        )
         return cls(source, places, fill=fill)
 
     @classmethod
@@ -196,17 +165,7 @@ class PatchSource(Source):
             Of the places.
         """
         source = as_source(source)
-        masks = source.companions.get("mask") if masks is None else as_source(masks)
-        if masks is None or len(masks) != len(source):
-            raise InvalidOptionError("Patches under a mask take as many masks as there are images.")
-        if count < 1 or not 0 <= background <= 1:
-            raise InvalidOptionError(f"Not {count} patches of each image with {background} of background.")
-        shapes = _shapes(source)
-        for i, shape in enumerate(shapes):
-            if masks.shape(i) != shape:
-                raise ShapeError(f"{source.names[i]} has shape {shape} and its mask {masks.shape(i)}.")
-        sizes = sizes_of(size, len(shapes[0]))
-        drawn = places_under(_Each(masks), sizes, count=count, background=background, seed=seed)
+        drawn = masked_places(source, size, masks=masks, count=count, background=background, seed=seed)
         return cls(source, drawn)
 
     @cached_property
@@ -218,7 +177,7 @@ class PatchSource(Source):
     @property
     def names(self) -> Sequence[str]:
         """``item@z,y,x`` of each patch."""
-        return _PatchNames(self.source.names, self.places, self._again)
+        return PatchNames(self.source.names, self.places, self._again)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -364,79 +323,3 @@ class PatchSource(Source):
 
     def __repr__(self) -> str:
         return f"PatchSource({self.source!r}, {len(self)} patches of {self.places.size})"
-
-
-class _Each(Sequence[Array]):
-    """Images of a source, read one after the other."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def __getitem__(self, i: Any) -> Any:
-        return self._source.read(range(len(self))[i])
-
-
-class _PatchNames(Sequence[str]):
-    """Names made when asked for."""
-
-    def __init__(self, items: Sequence[str], places: Places, again: Array) -> None:
-        self._items, self._places, self._again = items, places, again
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    @overload
-    def __getitem__(self, i: int) -> str: ...
-
-    @overload
-    def __getitem__(self, i: slice) -> Sequence[str]: ...
-
-    def __getitem__(self, i: int | slice) -> str | Sequence[str]:
-        """Return a name, or a list of them."""
-        if isinstance(i, slice):
-            return [self[k] for k in range(*i.indices(len(self)))]
-        i = range(len(self))[i]
-        start = ",".join(str(edge) for edge in self._places.start[i].tolist())
-        name = f"{self._items[int(self._places.item[i])]}@{start}"
-        return f"{name}~{self._again[i]}" if self._again[i] else name
-
-    def __iter__(self) -> Iterator[str]:
-        return (self[i] for i in range(len(self)))
-
-
-def _shapes(source: Source) -> list[tuple[int, ...]]:
-    shapes = [source.shape(i) for i in range(len(source))]
-    if not shapes:
-        raise SourceNotFoundError("There are no images to take patches of.")
-    for i, shape in enumerate(shapes):
-        if len(shape) != len(shapes[0]):
-            raise ShapeError(
-                f"Patches are of images or of volumes: {source.names[0]} has shape {shapes[0]}, "
-                f"{source.names[i]} has {shape}."
-            )
-    return shapes
-
-
-def _with_content(source: Source, places: Places, content: str, least: float) -> Array:
-    """Return the places whose tile is not empty, reading each image once."""
-    images = {"image": source, **source.companions}
-    if content not in images:
-        raise InvalidOptionError(f"The source has {sorted(images)} and no {content!r} to look at.")
-    kept = []
-    for item in range(len(source)):
-        whole = images[content].read(item) != 0
-        for row in np.flatnonzero(places.item == item):
-            tile = whole[
-                tuple(
-                    slice(max(int(first), 0), int(first) + edge)
-                    for first, edge in zip(places.start[row], places.size, strict=True)
-                )
-            ]
-            if tile.any() and tile.mean() >= least:
-                kept.append(row)
-    if not kept:
-        raise SourceNotFoundError(f"Every tile is empty in {content!r}.")
-    return np.array(kept)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -249,3 +250,31 @@ def places_under(
         size=size,
         kind=np.concatenate(kind).astype(np.uint8),
     )
+
+
+class PatchNames(Sequence[str]):
+    """Names made when asked for."""
+
+    def __init__(self, items: Sequence[str], places: Places, again: Array) -> None:
+        self._items, self._places, self._again = items, places, again
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, i: int) -> str: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[str]: ...
+
+    def __getitem__(self, i: int | slice) -> str | Sequence[str]:
+        """Return a name, or a list of them."""
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        i = range(len(self))[i]
+        start = ",".join(str(edge) for edge in self._places.start[i].tolist())
+        name = f"{self._items[int(self._places.item[i])]}@{start}"
+        return f"{name}~{self._again[i]}" if self._again[i] else name
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[i] for i in range(len(self)))

@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from caked.errors import DamagedFileError, InvalidOptionError, RecipeError, RefusedFileError
+from caked.errors import InvalidOptionError, RecipeError, RefusedFileError
+from caked.io.atoms import LONGEST, STRUCTURE_SUFFIXES, Atoms, read_atoms
 from caked.io.layout import reported
 from caked.io.listing import list_files
 from caked.io.read import deliver, whole_region
@@ -22,89 +20,7 @@ from caked.keys import Columns
 from caked.protocol import Array, Region
 from caked.sources.base import Source, register
 
-__all__ = ["Atoms", "StructureSource", "read_atoms"]
-
-STRUCTURE_SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".ent.gz", ".cif.gz")
-
-_LONGEST = 1 << 30
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Atoms:
-    """The atoms of a structure's first model.
-
-    Attributes
-    ----------
-    positions_angstrom
-        ``(n, 3)`` as (z, y, x), array order.
-    atomic_numbers
-        ``(n,)``; 6, carbon, for elements that are not known.
-    """
-
-    positions_angstrom: NDArray[np.float64]
-    atomic_numbers: NDArray[np.int64]
-
-
-def read_atoms(content: bytes, *, name: str) -> Atoms:
-    """Read the atoms of a PDB or mmCIF file: of its first model, and of alternatives the first.
-
-    Parameters
-    ----------
-    content
-        The file's bytes; gzip is undone.
-    name
-        What to call it in messages.
-
-    Raises
-    ------
-    DamagedFileError
-        If there is no atom, or one without a place.
-    InvalidOptionError
-        If gemmi, which reads them, is not installed.
-    """
-    try:
-        import gemmi
-    except ImportError as error:
-        raise InvalidOptionError(
-            "Structures are read with gemmi: pip install './caked[structures]' (or gemmi)."
-        ) from error
-    text = _unpacked(content, name).decode("utf-8", "replace")
-    try:
-        if "_atom_site." in text:
-            structure = gemmi.make_structure_from_block(gemmi.cif.read_string(text).sole_block())
-        else:
-            structure = gemmi.read_pdb_string(text)
-    except (ValueError, RuntimeError, IndexError) as error:
-        why = str(error).partition("\n")[0][:120]
-        raise DamagedFileError(f"It is no structure ({why}): file {name} is corrupted.", path=name) from error
-    found = list(_first_atoms(structure[0])) if len(structure) else []
-    positions = np.array([(atom.pos.z, atom.pos.y, atom.pos.x) for atom in found]).reshape(-1, 3)
-    if not len(positions) or not np.isfinite(positions).all():
-        raise DamagedFileError(f"It holds no atoms with finite places: file {name} is corrupted.", path=name)
-    numbers = np.array([atom.element.atomic_number or 6 for atom in found], dtype=np.int64)
-    return Atoms(positions_angstrom=positions, atomic_numbers=numbers)
-
-
-def _unpacked(content: bytes, name: str) -> bytes:
-    if not content.startswith(b"\x1f\x8b"):
-        return content
-    try:
-        return zlib.decompressobj(31).decompress(content, _LONGEST)
-    except zlib.error as error:
-        raise DamagedFileError(
-            f"It cannot be unpacked ({error}): file {name} is corrupted.", path=name
-        ) from error
-
-
-def _first_atoms(model: Any) -> Iterator[Any]:
-    """Go through the atoms of a model, of each that has alternatives the first one."""
-    for chain in model:
-        for residue in chain:
-            seen = set()
-            for atom in residue:
-                if not atom.has_altloc() or atom.name not in seen:
-                    yield atom
-                seen.add(atom.name)
+__all__ = ["StructureSource", "gaussian_density"]
 
 
 @register("structures")
@@ -127,8 +43,9 @@ class StructureSource(Source):
 
     Notes
     -----
-    The density at r is the sum over atoms of Z (2 π s²)^(-3/2) exp(-|r - r_a|² / 2 s²), with the atomic
-    number Z and s = resolution / (π √2): at 1/resolution its Fourier transform has fallen to 1/e of its
+    The density is the sum over atoms of Z (2 π s²)^(-3/2) exp(-d² / 2 s²), d being the distance from
+    the atom, Z its atomic number and s = resolution / (π √2): at 1/resolution the Fourier transform has
+    fallen to 1/e of its
     height, as in the usual definition of simulated maps. Each Gaussian is cut off at 4 s, and no solvent is
     modelled: a simple reference, not a simulation of scattering. The structure's centre (its mean by Z) lies
     in the central voxel, box // 2; ``origin_angstrom`` says where the first voxel lies in the structure's
@@ -174,7 +91,7 @@ class StructureSource(Source):
         if isinstance(content, bytes):
             return content
         with reported(str(content)):
-            if content.stat().st_size > _LONGEST:
+            if content.stat().st_size > LONGEST:
                 raise RefusedFileError(f"File {content} is too long for a structure.", path=str(content))
             return content.read_bytes()
 

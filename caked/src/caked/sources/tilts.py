@@ -11,8 +11,11 @@ from typing import Any, Literal
 import numpy as np
 
 from caked.errors import InvalidOptionError, ShapeError
+from caked.io.mdoc import series_of_mdoc
+from caked.io.nexus import series_of_nexus
 from caked.io.read import deliver, whole_region
-from caked.io.series import Series, series_of_mdoc, series_of_nexus, series_of_star
+from caked.io.series import Series
+from caked.io.tomograms import series_of_star
 from caked.keys import Columns
 from caked.labels import as_label_rule
 from caked.protocol import Array, Region
