@@ -389,6 +389,26 @@ def _bases() -> dict[str, bytes]:
 
 
 @pytest.mark.real_data
+@pytest.mark.parametrize("place", [14, 18, 22, "rows"])
+def test_a_series_that_promises_more_than_it_holds_is_refused(
+    real_data: Path, tmp_path: Path, place: int | str
+) -> None:
+    body = bytearray((real_data / "empiar" / "other" / "64x64x5_TEM_preview_1.ser").read_bytes())
+    if place == "rows":
+        (table,) = struct.unpack_from("<I", body, 22)
+        (first,) = struct.unpack_from("<I", body, table)
+        struct.pack_into("<II", body, first + 42, 60_000, 60_000)
+    else:
+        struct.pack_into("<I", body, int(place), 2**31 - 1)
+    path = _write(tmp_path, "a.ser", bytes(body))
+    tracemalloc.start()
+    with pytest.raises(DamagedDataError, match=r"a\.ser"):
+        open_image(path)
+    assert tracemalloc.get_traced_memory()[1] < 64 * 1024 * 1024
+    tracemalloc.stop()
+
+
+@pytest.mark.real_data
 def test_real_files_are_as_their_reference_readers_read_them(real_data: Path, archive: Archive) -> None:
     folder = real_data / "empiar" / "other"
     readers = {

@@ -7,6 +7,7 @@ that are asked for are read from the disk.
 from __future__ import annotations
 
 import math
+import struct
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,6 +38,10 @@ _ANGSTROM = {
 }
 # Version and byte order of DM3 and DM4, byte order and kind of SER.
 _BEGINNINGS = {"DigitalMicrograph": (b"\0\0\0\x03", b"\0\0\0\x04"), "TIA": (b"II\x97\x01",)}
+
+
+_SER_HEADER_BYTES, _SER_IMAGE_HEADER_BYTES = 30, 50
+_SER_IMAGES, _SER_WIDE_RELEASE = 0x4122, 0x0220
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +97,8 @@ def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> 
     kinds = [kind for kind, starts in _BEGINNINGS.items() if beginning.content.startswith(starts)]
     if not kinds:
         raise DamagedDataError(f"{file.label} is no DM3, DM4 or SER file by its first bytes")
+    if kinds[0] == "TIA":
+        _check_series(file, beginning)
     datasets = _datasets(file.local_copy(beginning.version), kinds[0], file.label)
     images = [
         (math.prod(found["data"].shape), number)
@@ -110,6 +117,28 @@ def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> 
         version=beginning.version,
         voxel_size=_voxel_size(datasets[number]["axes"]),
     )
+
+
+def _check_series(file: ByteSource, beginning: Beginning) -> None:
+    """Raise where a SER file promises more than it holds: rosettasciio sets memory aside for it first.
+
+    Source: https://www.ntu.edu.sg/home/cbb/info/TIAformat/ (Boothroyd's description of the format).
+    """
+    content, size = beginning.content, beginning.version.size
+    if len(content) < _SER_HEADER_BYTES:
+        raise DamagedDataError(f"{file.label} is no SER file: it has {size} bytes")
+    release, kind, _, total, valid = struct.unpack_from("<H4I", content, 4)
+    wide = release >= _SER_WIDE_RELEASE
+    (place,) = struct.unpack_from("<Q" if wide else "<I", content, 22)
+    pointer_bytes = 8 if wide else 4
+    smallest = 1
+    if kind == _SER_IMAGES and valid and place + pointer_bytes <= size:
+        (first,) = struct.unpack("<Q" if wide else "<I", file.range(place, pointer_bytes, beginning.version))
+        if first + _SER_IMAGE_HEADER_BYTES <= size:
+            head = file.range(first, _SER_IMAGE_HEADER_BYTES, beginning.version)
+            smallest = math.prod(struct.unpack_from("<2I", head, _SER_IMAGE_HEADER_BYTES - 8))
+    if valid > total or total * 2 * pointer_bytes > size or valid * smallest > size:
+        raise DamagedDataError(f"{file.label} has {size} bytes, but promises {valid} of {total} elements")
 
 
 def _datasets(path: Path, kind: str, label: str) -> list[dict[str, Any]]:
