@@ -123,6 +123,20 @@ def test_an_entry_without_validators_is_confirmed_by_the_date_of_its_revision(
     assert len(archive.requests("data.rcsb.org/*")) == 1
 
 
+def test_an_entry_whose_date_cannot_be_learnt_is_fetched_again(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PROFET_RETRIES", "0")
+    archive.add_structure("4V1W", cif=revised_on("2020-01-01"))
+    fetcher = Fetcher()
+    before = fetcher.get_file("4v1w")
+    archive.add_fault("status", match="data.rcsb.org/*", status=500, times=None)
+
+    assert fetcher.get_file("4v1w", refresh=True) == before
+    assert len(archive.requests("files.rcsb.org/*")) == 2
+    assert "files of 4V1W are fetched again" in caplog.text
+
+
 def test_of_many_entries_the_dates_are_asked_for_at_once(archive: Archive) -> None:
     ids = [f"{n}abc" for n in range(1, 9)]
     for pdb_id in ids:
@@ -146,6 +160,27 @@ def test_what_was_found_missing_is_asked_for_again(archive: Archive) -> None:
         fetcher.get_file("4v1w")  # it is remembered for a day
 
     assert fetcher.get_file("4v1w", refresh=True) == (None, CIF)
+
+
+def test_an_old_record_serves_on_where_nothing_new_can_be_had_or_kept(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PROFET_RETRIES", "0")
+    record = uniprot_record(ACCESSION, SEQUENCE, pdb=[("4V1W", "2.00 A", "A=1-20")])
+    archive.add_uniprot(ACCESSION, record)
+    archive.add_structure("4V1W", cif=CIF)
+    before = Fetcher().get_file(ACCESSION)
+    cache = Path("~/.cache/pdb/.profet").expanduser()
+    sidecar = cache / "uniprot/p05067.json.gz.json"
+    old = json.dumps({**json.loads(sidecar.read_text()), "retrieved": "2020-01-01T00:00:00+00:00"})
+    sidecar.write_text(old)
+
+    archive.add_fault("html", match="rest.uniprot.org/*", times=2)
+    assert Fetcher().get_file(ACCESSION) == before  # a web page came in place of the record
+    (cache / "claims").rmdir()
+    (cache / "claims").write_bytes(b"")  # as good as a folder that may not be written, for root too
+    assert Fetcher().get_file(ACCESSION) == before
+    assert caplog.text.count("using the record of 2020-01-01") == 2
 
 
 def test_what_cannot_be_asked_for_is_told_and_stays_in_the_cache(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from profet import settings
 from profet.claims import Claims
-from profet.errors import DamagedFileError, OfflineError, ServiceError
+from profet.errors import CacheError, DamagedFileError, OfflineError, ServiceError
 from profet.formats import compressed
 from profet.provenance import Provenance, now
 from profet.store import CLAIMS, Key, Store, Stored
@@ -144,32 +144,35 @@ class Access:
             return stored
         if settings.is_offline():
             return None if self.store.is_absent(key) else self._refuse(url)
+        try:
+            return self._ask_again(key, url, check)
+        except (ServiceError, DamagedFileError, CacheError) as error:
+            stored = self.store.get(key)
+            if stored is None or self.is_refreshing:
+                raise
+            _logger.warning("%s; using the record of %s", error, stored.provenance.retrieved)
+            return stored
+
+    def _ask_again(self, key: Key, url: str, check: Check) -> Stored | None:
         with self._claims.hold(key.name):
             stored = self.store.get(key)
             if stored is not None and self._is_young(stored):
                 return stored
             if stored is None and not self.is_refreshing and self.store.is_absent(key):
                 return None
-            try:
-                fetched = self._same_release(key, url, stored)
-                fetched = fetched or self._fetch(key, url, check, stored, etag_is_md5=False, gzip=True)
-            except ServiceError as error:
-                if stored is None or self.is_refreshing:
-                    raise
-                _logger.warning("%s; using the record of %s", error, stored.provenance.retrieved)
-                fetched = stored
-            return fetched
+            confirmed = self._same_release(key, url, stored)
+            return confirmed or self._fetch(key, url, check, stored, etag_is_md5=False, gzip=True)
 
     def _trusted(self, key: Key) -> Stored | None:
         """What the cache holds, if that need not be asked for."""
         stored = self.store.get(key)
-        if stored is None or self._not_before is None or stored.provenance.current_at >= self._not_before:
+        if stored is None or self._not_before is None or stored.provenance.current_at > self._not_before:
             return stored
         return None
 
     def _is_young(self, stored: Stored) -> bool:
         if self._not_before is not None:
-            return stored.provenance.current_at >= self._not_before
+            return stored.provenance.current_at > self._not_before
         return settings.is_offline() or stored.provenance.age_seconds < _RECORD_FRESH_SECONDS
 
     def _same_release(self, key: Key, url: str, kept: Stored | None) -> Stored | None:

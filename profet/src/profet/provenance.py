@@ -87,6 +87,5 @@ class Provenance:
 
 
 def now() -> datetime.datetime:
-    """Return the time in UTC, to the millisecond."""
-    time = datetime.datetime.now(datetime.UTC)
-    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+    """Return the time in UTC."""
+    return datetime.datetime.now(datetime.UTC)

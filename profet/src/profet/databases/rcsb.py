@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 
 from profet import settings
@@ -11,14 +10,12 @@ from profet.databases.protocol import Target
 from profet.databases.references import entries_of
 from profet.databases.revisions import Revisions
 from profet.enums import FileType
-from profet.errors import OfflineError, ProfetError
+from profet.errors import OfflineError
 from profet.formats import mmcif
 from profet.formats.sniff import check_file_type
 from profet.hits import StructureHit
 from profet.ids import PdbId, parse_id
 from profet.store import Key, Stored
-
-_logger = logging.getLogger(__name__)
 
 NAME = "pdb"
 
@@ -106,11 +103,7 @@ class Rcsb:
         Only a saving, for files that came without validators: who is not told now asks for each.
         """
         origins = {pdb_id: self._access.store.origin(_key(pdb_id, filetype.content)) for pdb_id in pdb_ids}
-        bare = [pdb_id for pdb_id, origin in origins.items() if origin and not origin.has_validators]
-        try:
-            self.revisions.ask(bare)
-        except ProfetError as error:
-            _logger.info("%s", error)
+        self.revisions.ask(name for name, origin in origins.items() if origin and not origin.has_validators)
 
     def holds(self, pdb_id: PdbId) -> bool:
         """Whether the PDB has the entry: from the cache, or by one small question."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from profet import settings
 from profet.access import Access
-from profet.errors import DamagedFileError
+from profet.errors import DamagedFileError, ProfetError
 from profet.formats import compressed
 from profet.ids import PdbId, parse_id
 from profet.provenance import Provenance
@@ -18,6 +19,8 @@ from profet.records import in_batches
 
 if TYPE_CHECKING:
     from profet.http import Answer
+
+_logger = logging.getLogger(__name__)
 
 _MOST_ENTRIES = 300  # what the RCSB's own client asks for at once; 1000 are taken
 _QUERY = (
@@ -40,13 +43,17 @@ class Revisions:
         self._lock = threading.Lock()
 
     def ask(self, pdb_ids: Iterable[PdbId]) -> None:
-        """Learn the dates of many entries, 300 in one request."""
+        """Learn the dates of many entries, 300 in one request. If that fails, they count as unknown."""
         url = f"{settings.service_url('RCSB_DATA')}/graphql"
         with self._lock:
             missing = {pdb_id.text for pdb_id in pdb_ids} - set(self._dates)
             for batch in in_batches(sorted(missing), _MOST_ENTRIES):
                 question = {"query": _QUERY, "variables": {"ids": batch}}
-                found = self._access.client.fetch(url, _dates, gzip=True, question=question) or {}
+                try:
+                    found = self._access.client.fetch(url, _dates, gzip=True, question=question) or {}
+                except ProfetError as error:
+                    _logger.warning("files of %s are fetched again: %s", _few(batch), error)
+                    found = {}
                 self._dates |= {name: found.get(name) for name in batch}
 
     def is_current(self, pdb_id: PdbId, kept: Provenance) -> bool:
@@ -58,6 +65,10 @@ class Revisions:
         self.ask([pdb_id])
         revised = self._dates[pdb_id.text]
         return revised is not None and kept.current_at.date() > revised
+
+
+def _few(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} entries"
 
 
 def _dates(answer: Answer) -> dict[str, datetime.date]:
