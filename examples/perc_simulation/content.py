@@ -42,7 +42,7 @@ Content = ContentFolder | Archive
 TUTORIAL_SQUARE = "data/MotionCorr/job003/Tiff/EER/Images-Disc1/GridSquare_11149061/Data"
 MOVIE_SQUARE = "data/CL44-1_20201106_111915/Images-Disc1/GridSquare_6089277/Data"
 
-_VERSION = 2  # raised whenever the content changes
+_VERSION = 3  # raised whenever the content changes
 
 
 def make_content(cache: Path | None = None, *, progress: Callable[[str], None] | None = None) -> Path:

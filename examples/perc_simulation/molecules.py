@@ -132,6 +132,7 @@ class Molecule:
         atoms["pdbx_sifts_xref_db_res"] = [self.sequence[int(number) - 1] for number in atoms["label_seq_id"]]
         block.set_mmcif_category("_atom_site.", atoms)
         self._add_reference(block, chains=1, first_in_chain=1, first_in_sequence=1)
+        _add_confidence(block)
         return document.as_string().encode(), self._pdb(structure, chains=1, first=1)
 
     def entry(self) -> tuple[bytes, bytes]:
@@ -262,6 +263,17 @@ def _declare(structure: gemmi.Structure, sequence: list[str], *, chains: int = 1
         for residue in chain:
             residue.subchain, residue.entity_id = chain.name, "1"
             residue.het_flag = "H" if residue.name == "MSE" else "A"
+
+
+def _add_confidence(block: gemmi.cif.Block) -> None:
+    """State the confidence of each residue, which the B column holds, as files of AlphaFold DB do."""
+    metric = {"id": ["1"], "mode": ["local"], "name": ["pLDDT"], "type": ["pLDDT"]}
+    block.set_mmcif_category("_ma_qa_metric.", metric)
+    items = ["label_asym_id", "label_comp_id", "label_seq_id", "B_iso_or_equiv"]
+    rows = list(dict.fromkeys(tuple(row) for row in block.find("_atom_site.", items)))
+    loop = block.init_loop("_ma_qa_metric_local.", [*items[:3], "metric_id", "metric_value", "model_id"])
+    for chain, residue, number, confidence in rows:
+        loop.add_row([chain, residue, number, "1", confidence, "1"])
 
 
 def _add_hydrogens(structure: gemmi.Structure) -> None:

@@ -43,7 +43,7 @@ def test_without_options_it_does_what_remove_does(
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "a.pdb: 160 of 322 atoms stay"
-    assert "  signal peptide: 80 atoms of chain A removed, 20 whole residues" in lines
+    assert "  signal peptide: 80 atoms of chain A removed, whole residues: 20" in lines
     target = structure.with_name("a_nosignal1to20_nohydrogens_nowater_nohetatm.pdb")
     assert lines[-1] == f"Saved a.pdb to '{target}'"
     assert target.read_text().count("\nATOM") == 160

@@ -48,3 +48,20 @@ def test_the_notebook_of_empiarreader_runs(tmp_path: Path, monkeypatch: pytest.M
     assert "('frame', 'y', 'x') (4, 64, 96) uint8" in said
     assert len(list((tmp_path / "downloads").glob("*_gain.tiff.bz2"))) == 2
     assert pictures, "the thumbnail was not shown"
+
+
+@pytest.mark.slow
+def test_the_notebook_of_profet_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = _said(_run("run_profet.ipynb", tmp_path, monkeypatch))
+
+    assert "4v1w: 4v1w.cif," in said
+    assert "P45523: p45523_1q6u.cif," in said
+    assert "asked again: 0 requests" in said
+    assert "541 residues, 524 without the signal peptide" in said
+    assert "signal peptide: 85 atoms of chain A removed, whole residues: 17" in said
+    assert "chain A has residues 26 to 153 of the protein by reference; nothing was removed" in said
+    assert "85 lines are missing, 0 are new" in said
+    assert "low confidence: 85 atoms of chain A removed, whole residues: 17" in said
+    assert "does not say that it is a predicted model" in said
+    assert "9zzz -> the PDB has no entry 9zzz" in said
+    assert (tmp_path / "structures" / "4v1w_nohydrogens_nowater_nohetatm_chainsA.cif").is_file()

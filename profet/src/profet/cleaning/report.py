@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from profet.cleaning.options import Peptide, Reason
+from profet.cleaning.options import REASONS, Peptide, Reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class CleanReport:
             residues = self.residues_removed.get(reason, {})
             lines += [
                 f"  {_NAMES[reason]}: {atoms} atoms of chain {chain or '(without a name)'} removed, "
-                f"{residues.get(chain, 0)} whole residues"
+                f"whole residues: {residues.get(chain, 0)}"
                 for chain, atoms in chains.items()
             ]
         for kind, proteins in self.peptides.items():
@@ -164,7 +164,7 @@ class Tally:
 
     def atoms_removed(self) -> dict[Reason, dict[str, int]]:
         """Atoms by reason and chain."""
-        return {reason: dict(chains) for reason, chains in self.removed.items()}
+        return _in_order(self.removed)
 
     def residues_removed(self) -> dict[Reason, dict[str, int]]:
         """Residues of which no atom stays, by reason and chain."""
@@ -172,4 +172,8 @@ class Tally:
         for residue, (reason, chain) in self.gone.items():
             if residue not in self.staying:
                 counts[reason][chain] += 1
-        return {reason: dict(chains) for reason, chains in counts.items()}
+        return _in_order(counts)
+
+
+def _in_order(counts: Mapping[Reason, Mapping[str, int]]) -> dict[Reason, dict[str, int]]:
+    return {reason: dict(counts[reason]) for reason in REASONS if reason in counts}
