@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from caked.base import AbstractDataLoader, AbstractDataset
 from caked.dataloader import TRANSFORM_OPTIONS, DiskDataLoader, DiskDataset
@@ -18,7 +19,7 @@ from caked.errors import (
 )
 from caked.io.layout import read_layout
 from caked.io.read import read_array
-from mrc_vectors import damaged_mrc
+from mrc_vectors import damaged_mrc, mrc_bytes
 
 CLASSES = ["1b23", "1dfo", "1dkg", "1e3p"]
 ALL = ["normalise", "gaussianblur", "shiftmin"]
@@ -208,3 +209,34 @@ def test_the_pairs_of_the_notebook_load_as_it_shows(tmp_path: Path) -> None:
     loader.dataset = Demo(dataset=loader.dataset)
     shapes = [(image.shape, coordinates.shape, label) for image, coordinates, label in loader.dataset]
     assert shapes == [((1, 12, 12, 12), (1, 85, 3), "10943")]
+
+
+def test_subtomograms_are_used_as_affinity_vae_uses_them(tmp_path: Path) -> None:
+    """Boxes of 64³ in .mrcs files, classes by prefix, all words of processing, both kinds of loaders."""
+    generator = np.random.default_rng(1)
+    for k in range(12):
+        volume = generator.normal(size=(64, 64, 64)).astype(np.float32)
+        (tmp_path / f"{CLASSES[k % 3]}_{k}-{k + 7}-3.mrcs").write_bytes(mrc_bytes(volume, ispg=1))
+    words = ["gaussianblur", "normalise", "shiftmin", "rescale=32"]
+    loader = _loaded(tmp_path, classes=CLASSES[:3], training=True, transformations=words)
+    train, validation = loader.get_loader(batch_size=3, split_size=25, no_val_drop=True)
+
+    assert (len(train.dataset), len(validation.dataset)) == (9, 3)
+    for image, labels in [*train, *validation]:
+        assert image.shape == (3, 1, 32, 32, 32)
+        assert image.dtype == torch.float32
+        assert set(labels) <= set(CLASSES[:3])
+        assert bool(torch.isfinite(image).all())
+    testing = _loaded(tmp_path, training=False, transformations=words)
+    order = [label for _, labels in testing.get_loader(batch_size=4) for label in labels]
+    assert order == [str(Path(path).name).partition("_")[0] for path in testing.dataset.paths]
+    image, _ = testing.dataset[0]
+    volume = read_array(testing.dataset.paths[0], read_layout(testing.dataset.paths[0]))
+    blurred = gaussian_filter(volume, 1.0, mode="reflect", truncate=4.0)
+    scaled = (blurred - blurred.mean()) / blurred.std()
+    scaled = (scaled - scaled.min()) / (scaled.max() - scaled.min())
+    low = np.fft.fftshift(np.fft.fftn(scaled))[16:48, 16:48, 16:48]
+    low[0], low[:, 0], low[:, :, 0] = 0, 0, 0  # the Nyquist planes have no partner and are not compared
+    found = np.fft.fftshift(np.fft.fftn(image[0].numpy()))
+    found[0], found[:, 0], found[:, :, 0] = 0, 0, 0
+    np.testing.assert_allclose(found, low / 8, atol=2e-2 * np.abs(low / 8).max() / 32)
