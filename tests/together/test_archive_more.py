@@ -1,4 +1,4 @@
-"""What the embedded archive speaks besides: GraphQL, FASTA, the search's schema, UniProt's search, confidences."""
+"""What the embedded archive speaks besides: GraphQL, FASTA, schemas, UniProt's search, confidences."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_graphql_answers_with_what_was_asked_for_and_nothing_else(stocked: Archi
         {"query": '{nothing(entry_ids:["1JK9"]){rcsb_id}}'},
         {"query": '{entries(entry_ids:["1JK9"]){rcsb_id}} §'},
         {"no": "query"},
-        {"query": "{entries(entry_ids:%s){rcsb_id}}" % json.dumps(["1ABC"] * 1001)},
+        {"query": f"{{entries(entry_ids:{json.dumps(['1ABC'] * 1001)}){{rcsb_id}}}}"},
     ],
 )
 def test_a_question_that_is_none_is_an_error(question: dict[str, Any], stocked: Archive) -> None:
@@ -105,7 +105,8 @@ def test_a_question_that_is_none_is_an_error(question: dict[str, Any], stocked: 
 
 
 def test_alignments_say_which_residues_of_uniprot_an_entity_is(stocked: Archive) -> None:
-    fields = "rcsb_polymer_entity_align{reference_database_accession aligned_regions{entity_beg_seq_id ref_beg_seq_id length}}"
+    regions = "aligned_regions{entity_beg_seq_id ref_beg_seq_id length}"
+    fields = f"rcsb_polymer_entity_align{{reference_database_accession {regions}}}"
     answer = graphql(stocked, {"query": f'{{entries(entry_ids:["1JK9"]){{polymer_entities{{{fields}}}}}}}'})
 
     ((entity,),) = [item["polymer_entities"] for item in answer.json()["data"]["entries"]]
@@ -154,7 +155,7 @@ def test_uniprot_is_searched_page_by_page(archive: Archive) -> None:
     url = archive.url("rest.uniprot.org", "uniprotkb/search")
     query = "(id:A1_HUMAN) OR (accession:P00003) OR (id:a4_human)"
 
-    first = requests.get(url, params={"query": query, "size": 2, "fields": "accession"}, timeout=10)
+    first = requests.get(url, params={"query": query, "size": "2", "fields": "accession"}, timeout=10)
     link = re.fullmatch(r'<(.*)>; rel="next"', first.headers["Link"])
     assert link is not None
     second = requests.get(link[1], timeout=10)
@@ -164,12 +165,14 @@ def test_uniprot_is_searched_page_by_page(archive: Archive) -> None:
     assert found == ["P00001", "P00003", "P00004"]
     assert "sequence" not in first.json()["results"][0]
     assert "Link" not in second.headers
-    assert requests.get(url, params={"query": "x", "size": 501}, timeout=10).status_code == 400
+    assert requests.get(url, params={"query": "x", "size": "501"}, timeout=10).status_code == 400
     assert requests.get(url, timeout=10).status_code == 400
 
 
 def test_a_batch_has_the_references_that_were_asked_for(archive: Archive) -> None:
-    references = [{"database": name, "id": "x", "properties": []} for name in ("PDB", "AlphaFoldDB", "GO")]
+    references: list[dict[str, object]] = [
+        {"database": name, "id": "x", "properties": []} for name in ("PDB", "AlphaFoldDB", "GO")
+    ]
     archive.add_uniprot("P00001", {"sequence": "MKV", "uniProtKBCrossReferences": references})
     url = archive.url("rest.uniprot.org", "uniprotkb/accessions")
 
@@ -195,11 +198,9 @@ def test_confidences_are_those_in_the_models_file(real_data: Path) -> None:
     path = real_data / "profet/AF-P05067-F1-model_v6.pdb.gz"
     expected = [residue[0].b_iso for residue in gemmi.read_structure(str(path))[0]["A"]]
     with Archive(real_data=real_data, ftp=False) as archive:
-        name = "files/AF-P05067-F1-{}_v6.json"
-        plddt = requests.get(archive.url("alphafold.ebi.ac.uk", name.format("confidence")), timeout=10).json()
-        missing = requests.get(
-            archive.url("alphafold.ebi.ac.uk", "files/AF-P1-F1-confidence_v6.json"), timeout=10
-        )
+        host = archive.url("alphafold.ebi.ac.uk")
+        plddt = requests.get(f"{host}files/AF-P05067-F1-confidence_v6.json", timeout=10).json()
+        missing = requests.get(f"{host}files/AF-P1-F1-confidence_v6.json", timeout=10)
     assert plddt["confidenceScore"] == pytest.approx(expected)
     assert set(plddt["confidenceCategory"]) == {"H", "M", "L", "D"}
     assert missing.status_code == 404
