@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -22,8 +24,9 @@ from caked.sources.base import Source
 from caked.sources.stream import as_source
 from caked.split import Split
 from caked.transforms.base import Batch, Transform
-from caked.transforms.chunks import transform_in_chunks
-from caked.transforms.compose import as_transform, without_random
+from caked.transforms.chunks import in_chunks
+from caked.transforms.compose import Compose, as_transform, without_random
+from caked.transforms.prefix import PrefixCache, cut_at_random, prefix_key
 
 __all__ = ["Dataset", "IndexBatch", "NonFinite", "SampleBatch", "TupleBatch", "TupleDataset"]
 
@@ -51,6 +54,10 @@ class Dataset(torch.utils.data.Dataset[Sample]):
         What becomes of samples that differ in shape after the transforms: ``"stack"`` reports them,
         ``"pad"`` pads with zeros to the largest and says in ``spatial_shape`` what is whose, ``"list"`` makes
         a list of tensors of the images, ``"nested"`` a nested tensor.
+    cache
+        Where to keep what the steps before the first random one make: ``"memory"`` (of each process, up to
+        1 GiB) or a folder, which runs share; ``None`` to make it each time. The key is a digest of those
+        steps, the seed and the inputs, for which files are read once.
 
     Notes
     -----
@@ -80,6 +87,7 @@ class Dataset(torch.utils.data.Dataset[Sample]):
         seed: int = 0,
         non_finite: NonFinite = "raise",
         collate: Collation = "stack",
+        cache: str | os.PathLike[str] | None = None,
     ) -> None:
         if non_finite not in ("raise", "warn", "keep"):
             raise InvalidOptionError(f"Of NaN one can 'raise', 'warn' or 'keep' it, not {non_finite!r}.")
@@ -94,6 +102,8 @@ class Dataset(torch.utils.data.Dataset[Sample]):
         self.seed = seed
         self.non_finite: NonFinite = non_finite
         self.collate: Collation = collate
+        self.cache = None if cache is None else PrefixCache(os.fspath(cache))
+        self._digest: str | None = None
         self.epoch = 0
         self.indices: NDArray[np.int64] = np.arange(len(self.source), dtype=np.int64)
         if self.labels is not None and (self.labels.codes < 0).any():
@@ -130,16 +140,43 @@ class Dataset(torch.utils.data.Dataset[Sample]):
         indices = self.indices[rows]
         draws = Draws(seed=self.seed, epoch=self.epoch if epoch is None else epoch, samples=indices)
         alike = group_by_shape(self.source, indices)
-        parts = [
-            transform_in_chunks(self.transform, self._read(indices[places]), draws.select(places))
-            for places in alike
-        ]
+        parts = [self._part(indices[places], draws.select(places)) for places in alike]
         return join_parts(parts, alike, self.collate)
+
+    def _part(self, indices: NDArray[np.int64], draws: Draws) -> Batch:
+        """Read and transform samples of one shape, a few at a time where they are large."""
+        if isinstance(self.transform, Compose) and not len(self.transform):
+            return self._read(indices)
+
+        def piece(rows: slice) -> Batch:
+            if self.cache is not None:
+                return self._cached(self.cache, indices[rows], draws.select(rows))
+            return self.transform(self._read(indices[rows]), draws.select(rows))
+
+        return in_chunks(piece, len(indices), 4 * math.prod(self.source.shape(int(indices[0]))))
+
+    def _cached(self, cache: PrefixCache, indices: NDArray[np.int64], draws: Draws) -> Batch:
+        """Take what the deterministic steps make from the cache, and go on from there."""
+        prefix, rest = cut_at_random(self.transform)
+        key = prefix_key(prefix, inputs=self._inputs(), seed=self.seed)
+        batch = cache.batch(
+            key, indices.tolist(), lambda places: prefix(self._read(indices[places]), draws.select(places))
+        )
+        return rest({**batch, "label": self._labels_of(indices)}, draws)
+
+    def _inputs(self) -> str:
+        """Return a digest of the source, taken once."""
+        if self._digest is None:
+            self._digest = self.source.digest()
+        return self._digest
+
+    def _labels_of(self, indices: NDArray[np.int64]) -> Tensor:
+        codes = np.full(len(indices), -1) if self.labels is None else self.labels.codes[indices]
+        return torch.from_numpy(codes.astype(np.int64))
 
     def _read(self, indices: NDArray[np.int64]) -> Batch:
         batch = read_samples(self.source, indices, non_finite=self.non_finite)
-        codes = np.full(len(indices), -1) if self.labels is None else self.labels.codes[indices]
-        batch["label"] = torch.from_numpy(codes.astype(np.int64))
+        batch["label"] = self._labels_of(indices)
         return batch
 
     def set_epoch(self, epoch: int) -> None:

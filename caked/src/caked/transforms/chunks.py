@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -12,7 +12,15 @@ from caked.errors import ShapeError
 from caked.randomness import Draws
 from caked.transforms.base import Batch, Transform
 
-__all__ = ["CHUNK_BYTES", "check_alike", "join_batches", "reassemble", "take_rows", "transform_in_chunks"]
+__all__ = [
+    "CHUNK_BYTES",
+    "check_alike",
+    "in_chunks",
+    "join_batches",
+    "reassemble",
+    "take_rows",
+    "transform_in_chunks",
+]
 
 CHUNK_BYTES = 4 << 20
 
@@ -20,19 +28,26 @@ CHUNK_BYTES = 4 << 20
 def transform_in_chunks(transform: Transform, batch: Batch, draws: Draws) -> Batch:
     """Apply a transform to a batch, on a processor in pieces of some megabytes.
 
-    Temporary arrays that fit the processor's cache are far quicker. Every transform works on each sample by
-    itself, so that the pieces change nothing but the time.
+    Every transform works on each sample by itself, so that the pieces change nothing but the time.
     """
     image: Tensor = batch["image"]
-    count = max(1, CHUNK_BYTES // max(1, image[0].numel() * image.element_size()))
-    if count >= len(image) or image.device.type != "cpu":
+    if image.device.type != "cpu":
         return transform(batch, draws)
-    pieces = []
-    for start in range(0, len(image), count):
-        rows = slice(start, start + count)
-        piece = {key: values[rows] for key, values in batch.items()}
-        pieces.append(transform(piece, draws.select(rows)))
-    check_alike(pieces, type(transform).__name__)
+
+    def piece(rows: slice) -> Batch:
+        some = {key: values[rows] for key, values in batch.items()}
+        return transform(some, draws.select(rows))
+
+    return in_chunks(piece, len(image), image[0].numel() * image.element_size())
+
+
+def in_chunks(make: Callable[[slice], Batch], count: int, sample_bytes: int) -> Batch:
+    """Make a batch in pieces of some megabytes: temporary arrays that fit the cache are far quicker."""
+    step = max(1, CHUNK_BYTES // max(1, sample_bytes))
+    if step >= count:
+        return make(slice(0, count))
+    pieces = [make(slice(start, start + step)) for start in range(0, count, step)]
+    check_alike(pieces, "This transform")
     return join_batches(pieces)
 
 

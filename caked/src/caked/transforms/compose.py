@@ -39,6 +39,7 @@ class Compose(Transform):
     def __init__(self, transforms: Iterable[Any]) -> None:
         super().__init__()
         self.steps = torch.nn.ModuleList(as_transform(step) for step in transforms)
+        self._first = 0  # place of the first step, which its numbers are drawn by
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -55,7 +56,7 @@ class Compose(Transform):
 
     def batch(self, batch: Batch, draws: Draws) -> Batch:
         """Apply each step; its numbers are its own, by its place."""
-        for place, step in enumerate(self.transforms):
+        for place, step in enumerate(self.transforms, start=self._first):
             batch = step(batch, draws.within(str(place)))
         return batch
 
@@ -69,6 +70,12 @@ class Compose(Transform):
         steps = self.transforms
         count = next((place for place, step in enumerate(steps) if step.is_random), len(steps))
         return Compose(steps[:count]), count
+
+    def after(self, count: int) -> Compose:
+        """Return the steps behind the first ``count``, which draw the same numbers as here."""
+        rest = Compose(self.transforms[count:])
+        rest._first = self._first + count
+        return rest
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description of each step."""

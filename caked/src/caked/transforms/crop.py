@@ -63,7 +63,7 @@ class RandomCrop(Geometric):
 
     def motion(self, image: Tensor, parameters: Integers) -> Motion:
         """Return where pixels go: the first one's place is taken off."""
-        return Motion.scaling([1.0] * (image.ndim - 2), -parameters)
+        return Motion.shifting(-parameters)
 
 
 @register("centre_crop")
@@ -129,4 +129,4 @@ class CentreCrop(Geometric):
     def motion(self, image: Tensor, parameters: Any) -> Motion:
         """Return where pixels go: the centre stays the centre."""
         starts = self._starts(image)
-        return Motion.scaling([1.0] * len(starts), np.tile(-np.array(starts), (len(image), 1)))
+        return Motion.shifting(np.tile(-np.array(starts), (len(image), 1)))

@@ -122,8 +122,7 @@ class FourierCrop(Geometric):
 
     def motion(self, image: Tensor, parameters: tuple[int, ...]) -> Motion:
         """Return where pixels go: the first one's centre stays."""
-        factors = np.array(parameters) / np.array(image.shape[2:])
-        return Motion.scaling(factors, np.zeros((len(image), len(factors))))
+        return Motion.scaling(image.shape[2:], parameters, np.zeros((len(image), len(parameters))))
 
     def sizes_for(self, image: Tensor) -> tuple[int, ...]:
         """Return the new length of each spatial axis of ``image``."""
@@ -179,7 +178,7 @@ def _by_matrices(image: Tensor, sizes: Sequence[int]) -> Tensor:
     flat = image.contiguous().flatten(0, 1)
     result = image.new_empty((len(flat), *sizes))
     step = max(1, CACHE_BYTES // (flat[0].numel() * flat.element_size()))
-    for before, after in zip(flat.split(step), result.split(step), strict=True):
+    for before, after in zip(torch.split(flat, step), torch.split(result, step), strict=True):
         for axis, size in enumerate(sizes, start=1):
             if size != before.shape[axis]:
                 before = _along(before, axis, _matrix(before.shape[axis], size, image.dtype))
@@ -196,14 +195,8 @@ def _along(images: Tensor, axis: int, matrix: Tensor) -> Tensor:
     size, length = matrix.shape
     lead, trail = images.shape[1:axis], images.shape[axis + 1 :]
     last = not trail
-    shape, new_shape = (
-        ((lead.numel(), length), (lead.numel(), size))
-        if last
-        else (
-            (length, trail.numel()),
-            (size, trail.numel()),
-        )
-    )
+    shape = (lead.numel(), length) if last else (length, trail.numel())
+    new_shape = (lead.numel(), size) if last else (size, trail.numel())
     parts = images.reshape(-1, *shape)
     if parts.data_ptr() % ALIGNMENT or parts[0].numel() * parts.element_size() % ALIGNMENT:
         parts = _aligned(parts, len(parts), shape).copy_(parts)
@@ -220,4 +213,4 @@ def _aligned(like: Tensor, count: int, shape: tuple[int, ...]) -> Tensor:
     """Return an empty tensor ``(count, *shape)`` each part of which begins at a multiple of 64 bytes."""
     unit = ALIGNMENT // like.element_size()
     pitch = -(-math.prod(shape) // unit) * unit
-    return like.new_empty(count, pitch)[:, : math.prod(shape)].unflatten(1, shape)
+    return like.new_empty(count, pitch)[:, : math.prod(shape)].view(count, *shape)

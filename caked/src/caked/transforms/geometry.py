@@ -103,7 +103,7 @@ class RandomRot90(_Turning):
             matrix[row, first, second], matrix[row, second, first] = -sines[turns], sines[turns]
             for axis, at_the_end in zip((first, second), ends[turns], strict=True):
                 offset[row, axis] = at_the_end * (image.shape[axis] - 1)
-        return Motion(matrix, offset, turns=True)
+        return Motion.turning(matrix, offset)
 
 
 @register("random_flip")
@@ -168,7 +168,7 @@ class RandomFlip(_Turning):
         flipped = np.zeros((len(image), ndim))
         flipped[:, list(self.axes_of(image))] = parameters.numpy()
         matrix = np.eye(ndim) * (1 - 2 * flipped)[:, None, :]
-        return Motion(matrix, flipped * (np.array(image.shape[2:]) - 1), turns=True)
+        return Motion.turning(matrix, flipped * (np.array(image.shape[2:]) - 1))
 
 
 @register("random_roll")
@@ -202,7 +202,7 @@ class RandomRoll(Geometric):
 
     def motion(self, image: Tensor, parameters: Integers) -> Motion:
         """Return the shift, round the edges."""
-        return Motion.scaling([1.0] * (image.ndim - 2), parameters, wraps=True)
+        return Motion.shifting(parameters, wraps=True)
 
 
 def roll_samples(image: Tensor, shifts: Integers) -> Tensor:

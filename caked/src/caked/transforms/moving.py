@@ -42,8 +42,8 @@ class Motion:
 
     Attributes
     ----------
-    matrix, offset
-        ``(B, n, n)`` and ``(B, n)``, float64; the rows of a matrix are orthogonal.
+    matrix, offset, inverse
+        ``(B, n, n)``, ``(B, n)`` and ``(B, n, n)``, float64; the inverse is that of the matrix.
     turns
         Whether directions change; otherwise the matrix only scales.
     wraps
@@ -52,23 +52,30 @@ class Motion:
 
     matrix: Floats
     offset: Floats
+    inverse: Floats
     turns: bool = False
     wraps: bool = False
 
     @classmethod
-    def scaling(cls, factors: Sequence[float], offset: Any, *, wraps: bool = False) -> Motion:
-        """Scale every axis by a factor, the same for all samples, then add the offset ``(B, n)``."""
+    def scaling(cls, before: Sequence[int], after: Sequence[int], offset: Any) -> Motion:
+        """Bring every axis from one length to another, alike for all samples; add the offset ``(B, n)``."""
         offset = np.asarray(offset, dtype=np.float64)
-        matrix = np.broadcast_to(
-            np.diag(np.asarray(factors, dtype=np.float64)), (*offset.shape, offset.shape[1])
-        )
-        return cls(matrix, offset, wraps=wraps)
+        old, new = np.array(before, dtype=np.float64), np.array(after, dtype=np.float64)
+        shape = (len(offset), len(old), len(old))
+        matrix, inverse = np.diag(new / old), np.diag(old / new)
+        return cls(np.broadcast_to(matrix, shape), offset, inverse=np.broadcast_to(inverse, shape))
 
-    @property
-    def inverse(self) -> Floats:
-        """The matrices that lead back: rows are orthogonal, so they are transposed and scaled."""
-        inverse: Floats = self.matrix.mT / np.square(self.matrix).sum(axis=2)[:, None, :]
-        return inverse
+    @classmethod
+    def shifting(cls, offset: Any, *, wraps: bool = False) -> Motion:
+        """Shift each sample by its row of ``(B, n)`` pixels."""
+        offset = np.asarray(offset, dtype=np.float64)
+        unit = np.broadcast_to(np.eye(offset.shape[1]), (*offset.shape, offset.shape[1]))
+        return cls(unit, offset, inverse=unit, wraps=wraps)
+
+    @classmethod
+    def turning(cls, matrix: Floats, offset: Floats) -> Motion:
+        """Turn or mirror by orthogonal matrices ``(B, n, n)``, then add the offset ``(B, n)``."""
+        return cls(matrix, offset, inverse=matrix.mT, turns=True)
 
 
 class Geometric(RandomTransform):

@@ -69,8 +69,9 @@ class Resize(Geometric):
 
     def motion(self, image: Tensor, parameters: Any) -> Motion:
         """Return where pixels go: the outer edges stay."""
-        factors = np.array(sizes_for(self.size, image)) / np.array(image.shape[2:])
-        return Motion.scaling(factors, np.tile(0.5 * factors - 0.5, (len(image), 1)))
+        before, after = image.shape[2:], sizes_for(self.size, image)
+        offset = 0.5 * np.array(after) / np.array(before) - 0.5
+        return Motion.scaling(before, after, np.tile(offset, (len(image), 1)))
 
 
 def check_size(size: int | Sequence[int]) -> int | tuple[int, ...]:

@@ -55,7 +55,7 @@ class _Rotation(Geometric):
         """Return where pixels go: about the centre."""
         matrix = _array_order(parameters, image.ndim - 2)
         middle = centre_of(image.shape[2:])
-        return Motion(matrix, middle - matrix @ middle, turns=True)
+        return Motion.turning(matrix, middle - matrix @ middle)
 
 
 def _check_options(fill: str | float, oversampling: int) -> None:

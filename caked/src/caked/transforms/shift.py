@@ -38,7 +38,7 @@ class _Shift(Geometric):
 
     def motion(self, image: Tensor, parameters: Floats) -> Motion:
         """Return the shift, round the edges."""
-        return Motion.scaling([1.0] * (image.ndim - 2), parameters, wraps=True)
+        return Motion.shifting(parameters, wraps=True)
 
 
 @register("random_shift")
