@@ -509,3 +509,46 @@ def test_two_processes_may_share_a_folder_of_kept_samples(
 
     with ThreadPoolExecutor(2) as pool:
         assert [word.strip() for word in pool.map(run_python, [code, code])] == ["fine", "fine"]
+
+
+def _new_sources(folder: Path) -> list[Source]:
+    """One of each kind that reads from files, small."""
+    generator = np.random.default_rng(0)
+    stack = generator.normal(size=(6, 8, 8)).astype(np.float32)
+    (folder / "s.mrcs").write_bytes(mrc_bytes(stack))
+    rows = "".join(f"{k + 1}@s.mrcs {1e4 + k}\n" for k in range(6))
+    (folder / "p.star").write_text(f"data_particles\nloop_\n_rlnImageName\n_rlnDefocusU\n{rows}")
+    with h5py.File(folder / "s.h5", "w") as file:
+        file["images"] = stack
+    (folder / "x.pdb").write_text(PDB)
+    particles = caked.ParticleSource(folder / "p.star")
+    halves = PairSource(particles, target=StoreSource(folder / "s.h5"))
+    return [
+        particles,
+        halves,
+        PatchSource.grid(halves, size=5, overlap=2),
+        MovieSource(FileSource(folder / "s.mrcs"), frames=2),
+        caked.TiltSeriesSource.from_images(particles, by=lambda name: name[-1]),
+        StructureSource(folder / "x.pdb", voxel_size_angstrom=2.0, box=8),
+        CachedSource(halves, directory=folder / "cache"),
+    ]
+
+
+def test_nothing_stays_open_and_workers_read_the_same(tmp_path: Path) -> None:
+    sources = _new_sources(tmp_path)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    expected = [Dataset(source).batch(range(len(source))) for source in sources]
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len({len(pickle.dumps(source)) > 20_000 for source in sources} - {False}) == 0
+    for source, batch in zip(sources, expected, strict=True):
+        copied = pickle.loads(pickle.dumps(source))  # as a worker that is spawned gets it
+        parts = list(
+            caked.Loader(Dataset(copied), batch_size=2, num_workers=1, multiprocessing_context="fork")
+        )
+        for key, values in batch.items():
+            if isinstance(values, torch.Tensor):
+                assert torch.equal(torch.cat([part[key] for part in parts]), values), (source, key)
+            elif key == "coordinates":
+                assert torch.equal(parts[0][key][0], values[0])
+            else:
+                assert [value for part in parts for value in part[key]] == values

@@ -292,8 +292,8 @@ def test_missing_stacks_are_reported_dropped_or_kept_for_what_is_known_of_them(p
         ParticleSource(project / "none.star")
     with pytest.raises(InvalidOptionError, match="'raise', 'drop' or 'keep'"):
         ParticleSource(path, missing="skip")  # type: ignore[arg-type]
-    with pytest.raises(RefusedFileError, match="lists no particle images"):
-        ParticleSource(_star(project, "data_micrographs\nloop_\n_rlnMicrographName\na.mrc\n"))
+    with pytest.raises(RefusedFileError, match="lists no images"):
+        ParticleSource(_star(project, "data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n1 2\n"))
 
 
 def _cs(path: Path, **changes: Any) -> Path:
@@ -374,6 +374,46 @@ def test_records_that_cannot_be_read_safely_are_refused(project: Path) -> None:
     (project / "plain.npy").rename(project / "plain.cs")
     with pytest.raises(RefusedFileError, match="not of named columns"):
         ParticleSource(project / "plain.cs")
+
+
+def test_micrographs_have_the_ctf_that_their_table_says_and_patches_keep_it(project: Path) -> None:
+    (project / "m1.mrc").write_bytes(mrc_bytes(IMAGES[0, :1], ispg=1))
+    path = _star(
+        project,
+        """
+data_optics
+loop_
+_rlnOpticsGroup
+_rlnVoltage
+_rlnMicrographPixelSize
+1 300 0.9
+data_micrographs
+loop_
+_rlnMicrographName
+_rlnOpticsGroup
+_rlnDefocusU
+m1.mrc 1 9000
+""",
+    )
+    source = ParticleSource(path)
+    assert list(source.names) == ["m1.mrc"]
+    np.testing.assert_array_equal(source.read_batch([0]), IMAGES[0, :1])
+    patches = caked.PatchSource.at(source, {"m1": [[3.0, 4.0]]}, size=4)
+    batch = Dataset(patches).batch([0])
+    np.testing.assert_array_equal(batch["image"][0, 0], IMAGES[0, 0, 1:5, 2:6])
+    assert batch["defocus_u_angstrom"].tolist() == [9000.0]
+    assert batch["pixel_size_angstrom"].tolist() == [[0.9, 0.9]]
+    assert batch["micrograph"] == ["m1.mrc"]
+
+
+def test_a_recipe_with_particles_moves_with_its_folder(project: Path, tmp_path: Path) -> None:
+    table = project / "Refine3D" / "job007" / "run_data.star"
+    recipe = caked.Recipe(source=ParticleSource(table), batch_size=3)
+    recipe.save(project / "recipe.json")
+    moved = tmp_path.parent / f"{tmp_path.name}-moved"
+    project.rename(moved)
+    [batch] = caked.Recipe.load(moved / "recipe.json").build()["all"]
+    assert sorted(batch["defocus_u_angstrom"].tolist()) == [10000.0, 12000.0, 13000.0]
 
 
 REAL = ("relion31", "relion31.v2", "empiar_10076_7", "toy_projections", "sta_testing_bin8")
@@ -492,3 +532,43 @@ def test_real_subtomograms_as_stacks_of_tilts(real_data: Path) -> None:
     assert batch["shift_angstrom"].shape == (3, 3)
     for stack, image in zip((n for n in source.names), batch["image"], strict=True):
         np.testing.assert_array_equal(image[0], mrcfile.read(path.parent / stack).astype(np.float32))
+
+
+@pytest.mark.real_data
+def test_real_micrographs_have_the_ctf_of_their_table(real_data: Path) -> None:
+    path = real_data / "caked" / "topaz" / "EMPIAR-10025_ctf_params.star"
+    source = ParticleSource(path, missing="keep")
+    rows = starfile.read(path)
+    columns = source.columns(range(30))
+    assert list(source.names) == list(rows["rlnMicrographName"])
+    np.testing.assert_array_equal(columns["defocus_v_angstrom"], rows["rlnDefocusV"])
+    assert (columns["defocus_v_angstrom"] > columns["defocus_u_angstrom"]).any()  # so are some files
+    np.testing.assert_allclose(columns["pixel_size_angstrom"], 2.5e4 / 38023)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cryodrgn/toy_projections.mrcs",
+        "cryodrgn/relion31.mrcs",
+        "cryodrgn/hand.5.mrcs",
+        "cryodrgn/empiar_10076_7.mrc",
+        "cryodrgn/ay19102021_L3_position6_ribo_it09_bin8_1.82A.mrcs",
+        "tomodrgn/tomogram_001.mrc",
+        "tomodrgn/warptools_test_4-tomos_10-ptcls_box-32_angpix-12/Unt_050/Unt_050_12.00A_000001.mrcs",
+    ],
+)
+def test_real_stacks_agree_with_mrcfile(name: str, real_data: Path) -> None:
+    path = real_data / "caked" / name
+    volume, stack = caked.FileSource(path), StackSource(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with mrcfile.open(path, permissive=True) as file:
+            np.testing.assert_array_equal(volume.read(0), file.data)
+            chosen = [len(file.data) - 1, 0, len(file.data) // 2]
+            np.testing.assert_array_equal(stack.read_batch(chosen), file.data[chosen])
+            size = tuple(float(file.voxel_size[axis]) for axis in "zyx")
+            assert volume.dtype(0) == file.data.dtype
+    assert volume.pixel_size(0) == pytest.approx(size)
+    assert stack.pixel_size(0) == pytest.approx(size[1:])

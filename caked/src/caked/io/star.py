@@ -107,6 +107,8 @@ def numbers(table: Table, column: str, *, name: str) -> Array | None:
 def read_particles_star(path: str | os.PathLike[str], *, keep: Sequence[str] = ()) -> ParticleTable:
     """Read the particles of a STAR file: images, poses, shifts, CTF, optics groups, half-sets, micrographs.
 
+    A table of micrographs with their CTF is read too: each micrograph is one image.
+
     Parameters
     ----------
     keep
@@ -115,11 +117,11 @@ def read_particles_star(path: str | os.PathLike[str], *, keep: Sequence[str] = (
     Raises
     ------
     RefusedFileError
-        If no block has images (``rlnImageName``), or a column to keep is not there.
+        If no block has images (``rlnImageName``) or micrographs, or a column to keep is not there.
     """
     name = os.fspath(path)
     blocks = read_star(name)
-    particles = _particle_block(blocks, name)
+    particles, images = _particle_block(blocks, name)
     optics = _optics_rows(particles, blocks.get("optics"), name)
     column = _Finder(particles, blocks.get("optics"), optics, name)
     missing = [key for key in keep if key not in particles]
@@ -130,7 +132,7 @@ def read_particles_star(path: str | os.PathLike[str], *, keep: Sequence[str] = (
     columns |= {"optics_group": column("rlnOpticsGroup"), "half_set": column("rlnRandomSubset")}
     groups = [particles[key] for key in _GROUPS if key in particles]
     return ParticleTable.from_columns(
-        places=image_places([str(value) for value in particles["rlnImageName"]], name),
+        places=image_places([str(value) for value in particles[images]], name),
         pixel_size_angstrom=pixel_size,
         columns={key: values for key, values in columns.items() if values is not None},
         angles=_stacked(column, ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")),
@@ -147,12 +149,17 @@ def _are_tilt_stacks(blocks: Mapping[str, Table], name: str) -> bool:
     return flag is not None and bool(flag.any())
 
 
-def _particle_block(blocks: Mapping[str, Table], name: str) -> Table:
+def _particle_block(blocks: Mapping[str, Table], name: str) -> tuple[Table, str]:
+    """Return the block of particles, else that of micrographs, and the column that names the images."""
     for key in ("particles", "images", "", *blocks):
         if "rlnImageName" in blocks.get(key, ()):
-            return blocks[key]
+            return blocks[key], "rlnImageName"
+    for block in blocks.values():
+        if "rlnMicrographName" in block and "rlnCoordinateX" not in block:
+            return block, "rlnMicrographName"
     raise RefusedFileError(
-        f"{name} lists no particle images: none of its blocks {list(blocks)} has a column rlnImageName.",
+        f"{name} lists no images: none of its blocks {list(blocks)} has a column rlnImageName, or is of "
+        "micrographs.",
         path=name,
     )
 
@@ -178,7 +185,7 @@ class _Finder:
 
     def __init__(self, particles: Table, optics: Table | None, rows: Array | None, name: str) -> None:
         self.particles, self.optics, self.rows, self.name = particles, optics, rows, name
-        self.count = len(particles["rlnImageName"])
+        self.count = len(next(iter(particles.values())))
 
     def __call__(self, column: str) -> Array | None:
         own = numbers(self.particles, column, name=self.name)
@@ -189,7 +196,7 @@ class _Finder:
 
 
 def _pixel_size(column: _Finder) -> Array | None:
-    for key in ("rlnImagePixelSize", "rlnPixelSize"):
+    for key in ("rlnImagePixelSize", "rlnPixelSize", "rlnMicrographPixelSize"):
         sizes = column(key)
         if sizes is not None:
             return sizes

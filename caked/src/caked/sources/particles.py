@@ -16,7 +16,7 @@ from caked.errors import DamagedFileError, InvalidOptionError, SourceNotFoundErr
 from caked.io.cs import read_particles_cs
 from caked.io.layout import reported
 from caked.io.particles import WHOLE_FILE, ParticleNames, ParticleTable
-from caked.io.read import deliver, read_sections
+from caked.io.read import deliver, read_array, read_sections
 from caked.io.star import read_particles_star
 from caked.keys import Columns
 from caked.labels import LabelRule, as_label_rule, label_rule_from_dict
@@ -33,7 +33,7 @@ Missing = Literal["raise", "drop", "keep"]
 
 @register("particles")
 class ParticleSource(Source):
-    """The particles of a STAR file (RELION 3.0, 3.1 and 5, Warp) or a cryoSPARC .cs file.
+    """The particles of a STAR file (RELION 3.0, 3.1 and 5, Warp) or of a cryoSPARC .cs file.
 
     Parameters
     ----------
@@ -70,7 +70,8 @@ class ParticleSource(Source):
     Notes
     -----
     Names are ``stack#section``, counted from 0; of a particle that is listed again ``stack#section~1`` and so
-    on. A name without ``@`` is one particle a file: a subtomogram, or its stack of tilts.
+    on. A name without ``@`` is one particle a file: a subtomogram, or its stack of tilts. A table of
+    micrographs (``micrographs_ctf.star``) gives micrographs with their CTF, which patches of them keep.
 
     A batch has the keys that the table knows, see :mod:`caked.keys`: ``pose`` is R with v_lab = R v_particle,
     ``shift_angstrom`` is where the particle's centre lies from the image's centre, (y, x), the opposite of
@@ -102,7 +103,8 @@ class ParticleSource(Source):
         self._group: LabelRule | None = None if group is None else as_label_rule(group)
         self.table = self._read_table()
         self.images = Path(images) if images is not None else _find_root(self.path, self.table.stacks)
-        self._stacks = FileTable(self.images, self.table.stacks, squeeze=False)
+        # What is named with a section is a stack; what is not, a whole file: a volume, tilts, or one image.
+        self._stacks = FileTable(self.images, self.table.stacks, squeeze=True)
         self._treat_missing()
         self._names = ParticleNames(self.table)
 
@@ -160,8 +162,7 @@ class ParticleSource(Source):
     def shape(self, i: int) -> tuple[int, ...]:
         """Return the shape of a particle; reads the header of its stack the first time."""
         stack, section = self._section(i)
-        shape = self._stacks.layout(stack).shape
-        return shape if section == WHOLE_FILE else shape[-2:]
+        return self._stacks.shape(stack) if section == WHOLE_FILE else self._stacks.layout(stack).shape[-2:]
 
     def dtype(self, i: int) -> np.dtype[Any]:
         """Return the type of a particle's numbers."""
@@ -171,10 +172,12 @@ class ParticleSource(Source):
     def read(self, i: int, region: Region | None = None, out: Array | None = None) -> Array:
         """Read a particle, or a region of it."""
         stack, section = self._section(i)
-        if section == WHOLE_FILE or len(self._stacks.layout(stack).shape) == 2:
+        layout = self._stacks.layout(stack)
+        if section == WHOLE_FILE or len(layout.shape) == 2:
             image = self._stacks.read(stack, region, None)
         else:
-            image = self._stacks.read(stack, (slice(section, section + 1), *(region or ())), None)[0]
+            part = (slice(section, section + 1), *(region or ()))
+            image = read_array(self._stacks.path(stack), layout, part)[0]
         sign = self._signs(i)
         return deliver(image if sign is None else image * np.float32(sign), out, dtype=self.dtype(i))
 

@@ -45,11 +45,11 @@ class StructureSource(Source):
     -----
     The density is the sum over atoms of Z (2 π s²)^(-3/2) exp(-d² / 2 s²), d being the distance from
     the atom, Z its atomic number and s = resolution / (π √2): at 1/resolution the Fourier transform has
-    fallen to 1/e of its
-    height, as in the usual definition of simulated maps. Each Gaussian is cut off at 4 s, and no solvent is
-    modelled: a simple reference, not a simulation of scattering. The structure's centre (its mean by Z) lies
-    in the central voxel, box // 2; ``origin_angstrom`` says where the first voxel lies in the structure's
-    coordinates. The integral of the density, its sum times the voxel's volume, is the number of electrons.
+    fallen to 1/e of its height, as in the usual definition of simulated maps. Each Gaussian is cut off at
+    4 s, and no solvent is modelled: a simple reference, not a simulation of scattering. The structure's
+    centre (its mean by Z) lies in the central voxel, box // 2; ``origin_angstrom`` says where the first voxel
+    lies in the structure's coordinates. The integral of the density, its sum times the voxel's volume, is the
+    number of electrons.
 
     Source of the width: the Gaussian whose transform exp(-2 π² s² k²) is 1/e at k = 1/resolution.
 
