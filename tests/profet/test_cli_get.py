@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -107,6 +108,38 @@ def test_remove_does_what_get_file_and_remove_do(filetype: str, filled: Archive,
     assert expected.name == f"p05067_3abc_nosignal1to5_nohydrogens_nowater_nohetatm.{filetype}"
     assert made.read_bytes() == expected.read_bytes()
     assert b"\nHETATM" not in made.read_bytes()
+
+
+def test_peptides_of_many_proteins_are_asked_for_at_once(archive: Archive, tmp_path: Path) -> None:
+    accessions = [f"P1234{n}" for n in range(8)]
+    for n, accession in enumerate(accessions):
+        chain = dataclasses.replace(CHAIN, accession=accession)
+        archive.add_structure(f"{n + 1}ABC", cif=to_mmcif(Sample(polymers=[chain])))
+        entries = [(f"{n + 1}ABC", "1.00 A", "A=1-20")]
+        archive.add_uniprot(accession, uniprot_record(accession, SEQUENCE, signal=(1, 5), pdb=entries))
+
+    options = CleanOptions(signal_peptides=True)
+    results = Fetcher(save_directory=tmp_path).get_files([*accessions, "wrong!"], clean=options)
+
+    reports = [result.report for result in results if result.report is not None]
+    assert [report.residues_removed["signal_peptides"] for report in reports] == [{"A": 5}] * 8
+    assert all(
+        result.report and str(result.report.path).endswith("nosignal1to5.cif") for result in results[:-1]
+    )
+    assert len(archive.requests("rest.uniprot.org/*")) == 1
+
+
+def test_a_list_that_is_no_text_is_refused_without_harm(
+    archive: Archive, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ids.txt").write_bytes(bytes(range(256)) + b"\x1b[31mred\n")
+
+    with pytest.raises(SystemExit) as caught:
+        main(["get", "--from", str(tmp_path / "ids.txt")])
+
+    assert caught.value.code == 2
+    assert "\x1b" not in capsys.readouterr().err
+    assert archive.requests() == []
 
 
 def test_in_python_the_report_comes_with_the_result(filled: Archive, tmp_path: Path) -> None:

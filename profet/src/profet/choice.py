@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import threading
@@ -29,7 +30,7 @@ from profet.obsolete import find_withdrawn
 from profet.resolving import databases_with, note_of_merger, resolve, resolve_many
 from profet.store import Stored
 from profet.structure import Structure
-from profet.uniprot_batch import find_brief_entry
+from profet.uniprot_batch import find_brief_entry, keep_whole_entries
 
 _logger = logging.getLogger(__name__)
 
@@ -138,6 +139,14 @@ class Chooser:
                 resolved[typed] = error
         told = resolve_many(self._access, parsed.values())
         return resolved | {typed: told[identity] for typed, identity in parsed.items() if identity in told}
+
+    def expect_cleaning(self, ids: Iterable[str]) -> None:
+        """Prepare for taking peptides out of structures of many proteins; see `keep_whole_entries`."""
+        known = []
+        for typed in ids:
+            with contextlib.suppress(InvalidIdError):
+                known.append(parse_id(typed))
+        keep_whole_entries(self._access, [item for item in known if isinstance(item, UniProtId)])
 
     def expect(self, targets: Iterable[Target | ProfetError], filetype: FileType) -> None:
         """Prepare for asking again for files of many entries of the PDB; see `Rcsb.expect`."""

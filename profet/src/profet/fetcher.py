@@ -165,6 +165,8 @@ class Fetcher:
         wanted = list(ids)
         kind, database = FileType(filetype), self._main_db if db is None else check_database(db)
         chooser = self._refreshing() if refresh else self._chooser
+        if clean is not None and clean.peptides():
+            chooser.expect_cleaning(wanted)
         resolved = chooser.resolve_many(dict.fromkeys(wanted))
         if refresh:
             chooser.expect(resolved.values(), kind)

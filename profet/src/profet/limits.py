@@ -1,10 +1,10 @@
 """How fast the services may be asked: connections at a time for files, requests a second for interfaces.
 
 The rates are those that the RCSB builds into its own client (Search 10 a second, Data 20 with four at a time,
-ModelServer 10), and 10 a second for the interfaces of EMBL-EBI and UniProt, which publish none. They hold for
-the public services, for all fetchers of a process together. Static files, and mirrors of one's own, are only
-limited in connections. When a service asks for a pause, all requests to it pause, not only the one that was
-told so.
+ModelServer 10), and 10 a second where none is published (EMBL-EBI, UniProt); servers of single groups also
+get no more than four connections. They hold for the public services, for all fetchers of a process together.
+Static files, and mirrors of one's own, are only limited in connections. When a service asks for a pause, all
+requests to it pause, not only the one that was told so.
 """
 
 from __future__ import annotations
@@ -39,7 +39,12 @@ _LIMITS = {
     "alphafold.ebi.ac.uk/api": Limit(per_second=10),
     "www.ebi.ac.uk/pdbe/api": Limit(per_second=10),
     "www.ebi.ac.uk/pdbe/pdbe-kb": Limit(per_second=10),
-    "swissmodel.expasy.org": Limit(per_second=10),
+    "www.rcsb.org": Limit(per_second=10),
+    **dict.fromkeys(
+        # Servers of single groups.
+        ("swissmodel.expasy.org", "alphafill.eu", "www.modelarchive.org", "pdb-redo.eu", "ted.cathdb.info"),
+        Limit(per_second=10, connections=4),
+    ),
 }
 
 

@@ -114,4 +114,5 @@ def progress(length: int, label: str, *, quiet: bool) -> Iterator[Callable[[obje
 
 class _StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(printable(self.format(record)), err=True)
+        over_the_bar = "\r\x1b[K" if sys.stderr.isatty() else ""
+        click.echo(over_the_bar + printable(self.format(record)), err=True)
