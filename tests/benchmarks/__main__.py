@@ -25,6 +25,9 @@ read the ratios. Every reader ran in the same minutes, in turn, on the same data
 def _measurements(folder: Path) -> dict[str, Callable[[], Table]]:
     from tests.benchmarks import (
         bench_cleaning,
+        bench_empiar_frame,
+        bench_empiar_listing,
+        bench_empiar_tiff,
         bench_imports,
         bench_one_frame,
         bench_particles,
@@ -36,11 +39,15 @@ def _measurements(folder: Path) -> dict[str, Callable[[], Table]]:
     return {
         "imports": bench_imports.measure,
         "one frame": lambda: bench_one_frame.measure(folder),
+        "a frame of a gibibyte": lambda: bench_empiar_frame.measure(folder / "empiar"),
+        "a page of a movie": lambda: bench_empiar_tiff.measure(folder / "empiar"),
+        "listings": lambda: bench_empiar_listing.measure(folder / "listings"),
         "cleaning": lambda: bench_cleaning.measure(folder),
         "fetching": lambda: bench_profet_fetching.measure(folder / "fetching"),
         "installing profet": lambda: bench_profet_install.measure(folder),
         "particles": lambda: bench_particles.measure(folder),
         "reading": lambda: bench_reading.measure(folder),
+        "transforms": lambda: bench_transforms.measure(folder / "transforms"),
     }
 
 
