@@ -82,6 +82,7 @@ def test_progress_is_told_once_for_each_id(filled: Archive) -> None:
     assert sorted(result.id for result in seen) == sorted(IDS)
     assert len(results) == len(IDS) + 1
     assert Fetcher().get_files([]) == []
+    assert [result.error for result in Fetcher().get_files("1abc")] == [None]
 
 
 def test_an_interruption_ends_the_batch(filled: Archive) -> None:

@@ -171,10 +171,27 @@ def test_a_holder_that_was_thought_dead_leaves_the_new_claim_alone(tmp_path: Pat
 def test_a_claim_that_lies_there_anew_is_put_back(tmp_path: Path) -> None:
     path = foreign(tmp_path, token="new")
 
-    claims._remove(path, claims._Seen("old", "elsewhere", 1, 0))
+    assert claims._remove(path, claims._Seen("old", "elsewhere", 1, 0))
     assert json.loads(path.read_text())["token"] == "new"
-    claims._remove(path, claims._Seen("new", "elsewhere", 1, 0))
+    assert claims._remove(path, claims._Seen("new", "elsewhere", 1, 0))
+    assert claims._remove(path, claims._Seen("new", "elsewhere", 1, 0))  # somebody else did
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dead_claim_that_may_not_be_removed_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "SILENCE_SECONDS", 0.2)
+    path = foreign(tmp_path)
+
+    def refuse(path: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")  # as in a folder with the sticky bit
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with Claims(tmp_path).hold(NAME):
+        pass
+
+    assert json.loads(path.read_text())["token"] == "other"
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

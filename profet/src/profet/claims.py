@@ -141,7 +141,8 @@ def _take(path: Path) -> str:
             last, silent_since = seen, time.monotonic()
         patience = SILENCE_SECONDS if seen is None or seen.token else _UNSIGNED_SECONDS
         if seen is not None and (_has_died(seen) or time.monotonic() - silent_since > patience):
-            _remove(path, seen)
+            if not _remove(path, seen):
+                return token  # it is another user's, and stays; work may be done twice, but is not held up
             continue
         time.sleep(pause)
         pause = min(1.5 * pause, _LONGEST_PAUSE_SECONDS)
@@ -197,16 +198,22 @@ def _has_died(claim: _Seen) -> bool:
     return False
 
 
-def _remove(path: Path, dead: _Seen) -> None:
-    """Take a dead claim away. If somebody was faster and a new claim lies there, that one is put back."""
+def _remove(path: Path, dead: _Seen) -> bool:
+    """Take a dead claim away, if we may. If somebody was faster and a new claim lies there, put that back."""
     aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    with contextlib.suppress(OSError):
+    try:
         path.replace(aside)  # one of those who try at once succeeds
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    with contextlib.suppress(OSError):
         found = _look(aside)
         if found is not None and found.token != dead.token:
             with contextlib.suppress(FileExistsError):
                 os.link(aside, path)
         aside.unlink()
+    return True
 
 
 def _machine() -> str:

@@ -130,7 +130,7 @@ class Fetcher:
 
     def get_files(
         self,
-        ids: Iterable[str],
+        ids: str | Iterable[str],
         *,
         filetype: str = FileType.cif,
         db: str | None = None,
@@ -162,7 +162,7 @@ class Fetcher:
             In the order of `ids`, without the files' contents. A failure is a result with an ``error``; the
             others go on, unless the disk is full or may not be written.
         """
-        wanted = list(ids)
+        wanted = [ids] if isinstance(ids, str) else list(ids)
         kind, database = FileType(filetype), self._main_db if db is None else check_database(db)
         chooser = self._refreshing() if refresh else self._chooser
         if clean is not None and clean.peptides():
