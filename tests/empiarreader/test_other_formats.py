@@ -24,6 +24,7 @@ from empiarreader import (
     ArchiveFileNotFoundError,
     DamagedDataError,
     EmpiarReaderError,
+    EmpiarSource,
     MissingExtraError,
     UnsupportedFormatError,
     open_image,
@@ -454,3 +455,13 @@ def _read_rosetta(path: Path) -> tuple[np.ndarray[Any, Any], float]:
         (found,) = file_reader(path)
     assert found["axes"][-1]["units"] == "pm"
     return found["data"], found["axes"][-1]["scale"] / 100
+
+
+def test_a_source_counts_an_imagic_pair_once(archive: Archive) -> None:
+    images = RNG.normal(size=(3, 8, 8)).astype(np.float32)
+    head, pixels = imagic_pair(images)
+    archive.add_entry(10091, {"data/a.hed": head, "data/a.img": pixels})
+    source = EmpiarSource(10091, "data")
+
+    assert list(source.names) == ["data/a.img"]
+    np.testing.assert_array_equal(source.read(0), images)

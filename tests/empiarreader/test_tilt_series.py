@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import pickle
 from pathlib import Path
@@ -10,20 +11,24 @@ from typing import Any
 import h5py
 import mrcfile
 import numpy as np
+import pandas
 import pytest
 import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from eer_files import eer_bytes, random_electrons
 from empiarreader import (
     ArchiveFileNotFoundError,
     DamagedDataError,
+    EmpiarReaderError,
     InvalidRequestError,
     ShapeMismatchError,
     UnsupportedFormatError,
     open_tilt_series,
-    settings,
     traffic,
 )
+from empiarreader.tilts import tilts_of_mdoc, tilts_of_relion
 from mrc_vectors import mrc_bytes
 from perc_archive import Archive
 
@@ -289,7 +294,7 @@ def test_a_series_of_the_archive_moves_what_is_used_of_it(archive: Archive) -> N
     stack = RNG.normal(size=(5, 256, 256)).astype(np.float32)
     files = {"data/TS 01.mrc": mrc_bytes(stack), "data/TS 01.mrc.mdoc": _mdoc().encode()}
     archive.add_entry(ENTRY, files)
-    base = f"{settings.archive_url()}/{ENTRY}"
+    base = f"{archive.settings()['EMPIARREADER_ARCHIVE_URL']}/{ENTRY}"
     for location in (
         f"empiar://{ENTRY}/data",
         f"empiar://{ENTRY}/data/TS 01.mrc.mdoc",
@@ -312,6 +317,39 @@ def test_an_address_outside_the_archive_cannot_be_listed(archive: Archive) -> No
     archive.add_file(HOST, "pub/a.mdoc", _mdoc().encode())
     with pytest.raises(InvalidRequestError, match="cannot be listed"):
         open_tilt_series(archive.url(HOST, "pub/a.mdoc"))
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.floats(),
+    st.integers(-(10**20), 10**20),
+    st.text(max_size=12),
+    st.tuples(st.floats(), st.integers()),
+    st.sampled_from(["30-Nov-15  15:21:38", "2021-02-30 25:61:61", "3@a.st", "D:\\x\\..\\y.tif"]),
+)
+COLUMNS = [
+    "TiltAngle",
+    "ZValue",
+    "ExposureDose",
+    "PriorRecordDose",
+    "DateTime",
+    "SubFramePath",
+    "FrameDosesAndNumber",
+    "rlnTomoNominalStageTiltAngle",
+    "rlnMicrographPreExposure",
+    "rlnMicrographMovieName",
+]
+
+
+@settings(max_examples=150)
+@given(st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(COLUMNS, VALUES)), min_size=1, max_size=4))
+def test_any_notes_are_tilts_or_an_error(rows: list[dict[str, Any]]) -> None:
+    frame = pandas.DataFrame(rows)
+    for parse in (tilts_of_mdoc, tilts_of_relion):
+        with contextlib.suppress(EmpiarReaderError):
+            tilts = parse(frame, "x")
+            assert len(tilts) == len(rows)
+            assert all(math.isfinite(tilt.angle) for tilt in tilts)
 
 
 @pytest.mark.real_data

@@ -91,12 +91,14 @@ _NOT_UNPACKED = {".zst": "Zstandard", ".zip": "ZIP", ".lz4": "LZ4", ".z": "compr
 def is_image(path: str) -> bool:
     """Return whether a file is an image by its name, compressed or not, of a format that is read or not.
 
+    IMAGIC's headers (``.hed``) are none: the images are those of the ``.img`` beside each.
+
     Examples
     --------
     >>> is_image("data/a.MRC"), is_image("data/movie.tiff.bz2"), is_image("data/a.mrc.mdoc")
     (True, True, False)
     """
-    return format_by_name(path) is not None
+    return format_by_name(path) is not None and suffix_of(path) != ".hed"
 
 
 def is_star(path: str) -> bool:

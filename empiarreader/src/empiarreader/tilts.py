@@ -97,7 +97,9 @@ def tilts_of_relion(frame: pandas.DataFrame, label: str, general: dict[str, Any]
     if column is None:
         raise DamagedDataError(f"{label} is no STAR file of a tilt series: it gives no tilt angles")
     rows = frame.to_dict("records")
-    before = [float(row.get("rlnMicrographPreExposure", math.nan)) for row in rows]
+    if any(math.isnan(_number(row[column])) for row in rows):
+        raise DamagedDataError(f"{label} does not give the tilt angle of every image")
+    before = [_number(row.get("rlnMicrographPreExposure")) for row in rows]
     stated = _number((general or {}).get("rlnTomoImportFractionalDose"))
     doses = _differences(before) if math.isnan(stated) else [stated] * len(rows)
     tilts = []
@@ -111,7 +113,8 @@ def tilts_of_relion(frame: pandas.DataFrame, label: str, general: dict[str, Any]
 
 
 def _section(noted: Any) -> int | None:
-    return int(noted) if isinstance(noted, (int, float, np.integer)) and noted >= 0 else None
+    number = _number(noted)
+    return int(number) if number >= 0 else None
 
 
 def _in_stack(names: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:

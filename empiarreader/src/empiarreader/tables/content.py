@@ -52,19 +52,19 @@ def read_content(location: str | os.PathLike[str], *, at_most: int = LARGEST_TAB
     if rest > 0:
         file.spans([(len(beginning), rest)], memoryview(content)[len(beginning) :], version=version)
     opener = _OPENERS.get(compression_of(file.label))
-    return (
-        _decompress(opener(io.BytesIO(content)), len(content), at_most, file.label)
-        if opener
-        else bytes(content)
-    )
+    if opener is None:
+        return bytes(content)
+    return _decompress(opener(io.BytesIO(content)), len(content), at_most, file.label)
 
 
 def path_of(label: str) -> str:
-    """Return the path in an address, decoded and without a query, or the path that was given."""
-    if "://" not in label:
-        return label
+    """Return the path in an address, decoded and without a query, or the path that was given.
+
+    Only web addresses need decoding: elsewhere ``#`` and ``%`` stand for themselves.
+    """
     parts = urlsplit(label)
-    return unquote(parts.path or parts.netloc)
+    is_encoded = "://" in label and parts.scheme.lower() in {"http", "https", "file"}
+    return unquote(parts.path) if is_encoded else label
 
 
 def compression_of(label: str) -> str:
