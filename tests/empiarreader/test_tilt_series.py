@@ -141,6 +141,14 @@ def test_movies_that_the_mdoc_names_are_found_and_summed(tmp_path: Path, below: 
     assert (series.section == -1).all()
 
 
+def test_a_tomogram_is_not_taken_for_the_stack(tmp_path: Path) -> None:
+    sums = _frames(tmp_path)
+    _mrc(tmp_path / "TS_01.rec", STACK)
+    (tmp_path / "TS_01.mdoc").write_text(_mdoc())
+
+    np.testing.assert_array_equal(open_tilt_series(tmp_path).values, sums[ORDER])
+
+
 def test_frames_that_were_converted_are_found_by_the_rest_of_their_names(tmp_path: Path) -> None:
     for number, angle in enumerate(ANGLES):
         _mrc(tmp_path / f"TS_01_{number:03d}_{angle}.mrc", STACK[number])

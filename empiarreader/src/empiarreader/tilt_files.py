@@ -12,7 +12,7 @@ from empiarreader.folders import is_folder, list_files, split_location
 from empiarreader.formats import is_image
 from empiarreader.tilts import Tilt
 
-STACKS = (".st", ".mrc", ".mrcs", ".ali", ".preali", ".rec")
+STACKS = (".st", ".mrc", ".mrcs", ".ali", ".preali")  # and not .rec, which are tomograms
 ANGLES = (".tlt", ".rawtlt")
 HDF5 = (".h5", ".hdf5", ".nxs", ".nx", ".nexus")
 DESCRIPTIONS = frozenset({".mdoc", ".star", *ANGLES, *STACKS, *HDF5})
