@@ -21,16 +21,18 @@ MOVIE = (20, 4092, 5760)
 
 @pytest.fixture(scope="module")
 def movie(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An LZW movie of 128 MB, every frame the same, with a directory before each frame."""
+    """An LZW movie of 128 MB, the frames nearly the same, with a directory before each frame."""
     path = tmp_path_factory.mktemp("movie") / "movie.tif"
     frame = _electrons()
     strips = [
         bytes(imagecodecs.lzw_encode(frame[row : row + 64].tobytes())) for row in range(0, MOVIE[1], 64)
     ]
     with tifffile.TiffWriter(path) as writer:
-        for _ in range(MOVIE[0]):
+        for k in range(MOVIE[0]):
+            # One strip of each frame differs, so that frames differ in length as those of cameras do.
+            last = np.random.default_rng(k).poisson(0.9, (MOVIE[1] % 64, MOVIE[2])).astype(np.uint8)
             writer.write(
-                iter(strips),
+                iter([*strips[:-1], bytes(imagecodecs.lzw_encode(last.tobytes()))]),
                 shape=MOVIE[1:],
                 dtype="u1",
                 compression="lzw",
@@ -71,10 +73,10 @@ def test_one_page_of_a_large_movie_moves_its_strips(archive: Archive, meter: _Me
     page = part[10].values
     _, moved = meter.read()
 
-    np.testing.assert_array_equal(page, _electrons())
+    np.testing.assert_array_equal(page[:4032], _electrons()[:4032])
     assert movie.stat().st_size > 120 * MIB
     assert part.shape == MOVIE
-    assert described < 16 * 1024 + 21 * 1024
+    assert described <= 0.02 * strips
     assert described + moved <= 1.1 * strips
 
 

@@ -2,15 +2,16 @@
 
 Each directory (IFD) says where the next one is, and in files with compressed frames they lie between the
 frames: page N costs N round trips. Four things make that bearable. A hop reads a kibibyte. Where the first
-directories are evenly spaced, as with uncompressed frames, the others are asked for together and checked
-against the chain. What has been found is kept on disk for the same version of the file. And where following
-the chain would take longer than fetching the whole file, the whole file is fetched.
+directories are evenly spaced, or nearly so, the next ones are asked for together where they should be, and
+believed where the chain leads to them. What has been found is kept on disk for the same version of the file.
+And where following the chain would take longer than fetching the whole file, the whole file is fetched.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import itertools
 import json
 import logging
 import os
@@ -29,7 +30,10 @@ _MOST_PAGES = 200_000
 _ROUND_TRIP_SECONDS = 0.1
 _BULK_BYTES_PER_SECOND = 24e6
 _AT_ONCE = 16
-_GUESSED_AT_ONCE = 256
+_EVEN_AT_ONCE = 256
+_FORETOLD_AT_ONCE = 8
+_WRONG_GUESSES = 3
+_SHARE_OF_FRAME = 80  # an eightieth of a frame on either side of as many guesses as there are pages
 _MOST_PIECES = 16
 _FACT = "tiff-pages-1"
 
@@ -148,15 +152,16 @@ class PageChain:
 
     def _follow_on(self, file: ByteSource, count: int | None) -> None:
         known = len(self.offsets)
-        may_guess = may_fetch = True
+        patience, may_fetch = _WRONG_GUESSES, True
         while not self._reaches(count):
             if may_fetch and len(self._seen) >= 3:
                 self._fetch_whole_if_cheaper(file, count)
                 may_fetch = False
-            if may_guess and self._is_even():
-                may_guess = self._follow_evenly(file, count)
-                continue
-            self._hop(self._read(file, self.following), file.label)
+            stride = self._stride() if patience else None
+            if stride is None:
+                self._hop(self._read(file, self.following), file.label)
+            elif not self._follow_ahead(file, count, *stride):
+                patience -= 1
         if len(self.offsets) - known > 1:
             logger.debug("followed the pages of %s to the %d-th", file.label, len(self.offsets))
 
@@ -175,27 +180,40 @@ class PageChain:
                 raise DamagedDataError(f"{label} has more than {_MOST_PAGES} pages, which cannot be right")
         self.following = directory.following
 
-    def _is_even(self) -> bool:
-        if len(self.offsets) < 2 or len(self.offsets) != len(self._seen):
-            return False
-        one, other = self.offsets[-1] - self.offsets[-2], self.following - self.offsets[-1]
-        return one == other > 0
+    def _stride(self) -> tuple[int, int] | None:
+        """Return the distance of pages, and how far off it may be; None where they cannot be foretold.
 
-    def _follow_evenly(self, file: ByteSource, count: int | None) -> bool:
-        """Ask for the next directories where they should be, all together; return whether they were there."""
-        step = self.following - self.offsets[-1]
-        wanted = _GUESSED_AT_ONCE if count is None else min(_GUESSED_AT_ONCE, count - len(self.offsets))
-        last = self.version.size - _HOP_BYTES // 2
-        places = list(range(self.following, min(last, self.following + wanted * step), step))
-        if not places:
-            return False
-        spans = [(place, min(_HOP_BYTES, self.version.size - place)) for place in places]
-        for place, content in zip(places, file.ranges(spans, self.version), strict=True):
-            if place != self.following:
-                return False
-            directory = self._parse(bytes(content), place, file.label)
-            self._hop(directory or self._read(file, place), file.label)
-        return True
+        Compressed frames of a camera differ in length by very little. How much is looked at around the places
+        where they should be is limited, so that all of it together stays a small part of a frame.
+        """
+        if len(self.offsets) < 3 or len(self.offsets) != len(self._seen):
+            return None
+        places = [*self.offsets[-4:], self.following]
+        steps = [after - before for before, after in itertools.pairwise(places)]
+        step, spread = round(sum(steps) / len(steps)), max(steps) - min(steps)
+        most = step * step // (_SHARE_OF_FRAME * self.version.size)
+        if min(steps) <= 0 or 2 * spread > most:
+            return None if spread or min(steps) <= 0 else (step, 0)
+        return step, min(most, max(2 * spread, _HOP_BYTES)) if spread else 0
+
+    def _follow_ahead(self, file: ByteSource, count: int | None, step: int, slack: int) -> bool:
+        """Take the next hop together with those after it, by guess; return whether one of these was right."""
+        most = _FORETOLD_AT_ONCE if slack else _EVEN_AT_ONCE
+        wanted = most if count is None else min(most, count - len(self.offsets))
+        starts = [self.following + k * step - (slack if k else 0) for k in range(wanted)]
+        spans = [
+            (start, min(_HOP_BYTES + (2 * slack if k else 0), self.version.size - start))
+            for k, start in enumerate(starts)
+            if start < self.version.size
+        ]
+        right = 0
+        for (start, length), content in zip(spans, file.ranges(spans, self.version), strict=True):
+            if not start <= self.following < start + length:
+                break
+            directory = self._parse(bytes(content[self.following - start :]), self.following, file.label)
+            self._hop(directory or self._read(file, self.following), file.label)
+            right += 1
+        return right > 1
 
     def _read(self, file: ByteSource, offset: int) -> Directory:
         length = _HOP_BYTES if self.offsets else self.reach[1]
@@ -217,8 +235,9 @@ class PageChain:
         spread = max(self._seen) - min(self._seen)
         left = (self.version.size - max(self._seen)) * (len(self._seen) - 1) / max(spread, 1)
         hops = left if count is None else min(left, count - len(self.offsets))
-        if self._is_even():
-            hops /= _AT_ONCE
+        stride = self._stride()
+        if stride is not None:
+            hops /= _FORETOLD_AT_ONCE if stride[1] else _AT_ONCE
         if hops * _ROUND_TRIP_SECONDS <= self.version.size / _BULK_BYTES_PER_SECOND:
             return
         logger.debug("%s whole: following about %d more pages would take longer", file.label, hops)

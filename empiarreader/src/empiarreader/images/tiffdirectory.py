@@ -85,6 +85,8 @@ def parse_directory(
         If there is no directory, or the file ends in it.
     """
     head = struct.calcsize(layout.count_format)
+    if len(content) < head and offset + head <= version.size:
+        return None
     count = struct.unpack_from(layout.count_format, content)[0] if len(content) >= head else 0
     if not 0 < count <= MOST_ENTRIES:
         raise DamagedDataError(f"{label} is damaged: no page directory at byte {offset}")
