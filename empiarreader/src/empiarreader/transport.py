@@ -121,7 +121,9 @@ class Answer:
     ) -> None:
         if self._line is not None:
             self._line.detach()
-        if not self._ended:
+        if not self._ended and self._response.length_remaining == 0:
+            self._response.read(decode_content=False)  # an answer without a body, as to HEAD, is complete
+        elif not self._ended:
             self._response.close()
         self._response.release_conn()
 
@@ -182,6 +184,7 @@ def open_answer(
     url: str,
     *,
     headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
     attempt: int = 0,
     statuses: tuple[int, ...] = (200,),
     line: Line | None = None,
@@ -190,7 +193,7 @@ def open_answer(
 
     Parameters
     ----------
-    method, url, headers
+    method, url, headers, body
         The question. ``Accept-Encoding: identity`` and the library's name are added to it.
     attempt
         Which attempt this is; later ones are given more time.
@@ -207,7 +210,7 @@ def open_answer(
         For everything else; ``retryable`` says whether asking again can help.
     """
     for _ in range(_REDIRECTS):
-        answer = _open_once(method, url, headers or {}, attempt, line)
+        answer = _open_once(method, url, headers or {}, attempt, line, body)
         if answer.status in statuses:
             return answer
         with answer:
@@ -252,7 +255,14 @@ def answer_times(url: str) -> AnswerTimes:
     return _state.times(_host(url))
 
 
-def _open_once(method: str, url: str, headers: Mapping[str, str], attempt: int, line: Line | None) -> Answer:
+def _open_once(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    attempt: int,
+    line: Line | None,
+    body: bytes | None = None,
+) -> Answer:
     from urllib3 import Timeout
     from urllib3.exceptions import HTTPError
 
@@ -273,6 +283,7 @@ def _open_once(method: str, url: str, headers: Mapping[str, str], attempt: int, 
         response = _state.manager(url).request(
             method,
             url,
+            body=body,
             headers={"User-Agent": user_agent(), "Accept-Encoding": "identity", **headers},
             timeout=timeout,
             pool_timeout=_LONGEST_QUEUE_SECONDS,
