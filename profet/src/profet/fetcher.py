@@ -21,10 +21,11 @@ from profet.databases import ALWAYS_ASKED, check_database
 from profet.databases.alphafold import Document
 from profet.databases.protocol import Target
 from profet.enums import FileType
-from profet.errors import NotFetchedError, ProfetError, StructureNotFoundError
+from profet.errors import ProfetError, StructureNotFoundError
 from profet.hits import StructureHit
 from profet.ids import PdbId, parse_id
 from profet.result import FetchResult
+from profet.saved import SavedFiles
 from profet.sequences import Sequences
 from profet.structure import Structure
 from profet.whole_files import write_whole
@@ -70,7 +71,7 @@ class Fetcher:
         self._chooser = Chooser(self._access)
         self._sequences = Sequences(self._access)
         self._history: dict[str, list[str]] = {}
-        self._saved: dict[str, Path] = {}
+        self._saved = SavedFiles()
         self._lock = threading.Lock()
 
     def get_file(
@@ -125,7 +126,7 @@ class Fetcher:
         kind, database = FileType(filetype), self._main_db if db is None else check_database(db)
         chooser = self._refreshing() if refresh else self._chooser
         structure = self._find(uniprot_id, kind, database, chooser=chooser, assembly=assembly)
-        path = str(self._save(structure, uniprot_id)) if filesave else None
+        path = str(self._saved.place(structure, uniprot_id, self.cache())) if filesave else None
         return path, structure.data
 
     def get_files(
@@ -381,7 +382,7 @@ class Fetcher:
         identity = parse_id(uniprot_id)
         report = clean_with(
             self._access,
-            self._saved_file(uniprot_id),
+            self._saved.find(uniprot_id, self.cache()),
             output=output_filename,
             options=options,
             accession=None if isinstance(identity, PdbId) else identity.text,
@@ -426,7 +427,7 @@ class Fetcher:
             return FetchResult(id=typed, error=resolved)
         try:
             structure = self._find(typed, kind, database, chooser=chooser, target=resolved)
-            path = self._save(structure, typed)
+            path = self._saved.place(structure, typed, self.cache())
         except ProfetError as error:
             return FetchResult(id=typed, error=error)
         return FetchResult(
@@ -452,35 +453,3 @@ class Fetcher:
     def _refreshing(self) -> Chooser:
         """A chooser that asks for everything once more, and then finds it in the cache."""
         return Chooser(self._access.refreshing())
-
-    def _save(self, structure: Structure, wanted: str | StructureHit) -> Path:
-        cache = self.cache()
-        if structure.database not in ALWAYS_ASKED:
-            # The names that profet has always given belong to these two; others have a folder of their own.
-            cache = PDBFileCache(Path(cache.directory, structure.database))
-        cache[structure.identifier] = structure.database, structure.filetype, structure.data
-        path = Path(cache.path(structure.identifier, structure.filetype))
-        with self._lock:
-            self._saved[_text(wanted)] = path
-        return path
-
-    def _saved_file(self, typed: str) -> Path:
-        cache = self.cache()
-        with self._lock:
-            last = self._saved.get(parse_id(typed).text)
-        if last is not None and last.exists() and last.is_relative_to(cache.directory):
-            return last
-        found = cache.find(typed.strip()) or cache.find_of_accession(typed.strip())
-        if not found:
-            raise NotFetchedError(
-                f"no file of {typed.strip()} in {cache.directory}; "
-                f"fetch it first: get_file({typed.strip()!r}, filesave=True)",
-                accession=typed.strip(),
-            )
-        return Path(found[0])
-
-
-def _text(wanted: str | StructureHit) -> str:
-    """What a structure is remembered by: the id as profet writes it."""
-    typed = (wanted.accession or wanted.id) if isinstance(wanted, StructureHit) else wanted
-    return parse_id(typed).text

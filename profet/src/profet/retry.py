@@ -92,6 +92,6 @@ def retry_after_seconds(field: str | None) -> float | None:
     if not field:
         return None
     try:
-        return max(0.0, Retry().parse_retry_after(field))
+        return max(0.0, float(Retry().parse_retry_after(field)))
     except (InvalidHeader, ValueError, OverflowError):
         return None
