@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,33 @@ class StructureHit:
 
 
 PREDICTED = "predicted"
+
+
+def fraction(value: Any) -> float | None:
+    """Read a fraction, also one that is stated in percent; None for what is none.
+
+    Examples
+    --------
+    >>> fraction(0.165), fraction("86.0"), fraction(1), fraction(None), fraction(-3)
+    (0.165, 0.86, 1.0, None, None)
+    """
+    number = _number(value)
+    if number is None or number < 0:
+        return None
+    return min(1.0, number / 100 if number > 1 else number)
+
+
+def angstrom(value: Any) -> float | None:
+    """Read a resolution; None for what is none, as that of a method without one."""
+    number = _number(value)
+    return number if number is not None and number > 0 else None
+
+
+def _number(value: Any) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None
 
 
 def extent(segments: Iterable[tuple[str, int, int]]) -> tuple[int, int] | None:

@@ -21,7 +21,7 @@ from profet.databases.protocol import Target
 from profet.enums import FileType
 from profet.errors import DamagedFileError
 from profet.formats.sniff import check_file_type
-from profet.hits import PREDICTED, StructureHit, extent
+from profet.hits import PREDICTED, StructureHit, angstrom, extent, fraction
 from profet.store import Key, Stored
 
 NAME = "3dbeacons"
@@ -119,7 +119,6 @@ def _hit(summary: Mapping[str, Any], accession: str) -> StructureHit | None:
         url, file_type = str(summary["model_url"]), _FILE_TYPES.get(str(summary["model_format"]))
         chains = _chains(summary.get("entities") or (), accession)
         first, last = int(summary["uniprot_start"]), int(summary["uniprot_end"])
-        resolution = summary.get("resolution")
         is_experiment = summary["model_category"] == "EXPERIMENTALLY DETERMINED"
         method = str(summary.get("experimental_method") or "")
         hit = StructureHit(
@@ -127,12 +126,12 @@ def _hit(summary: Mapping[str, Any], accession: str) -> StructureHit | None:
             id=name.upper() if provider == "PDBe" else name,
             chains=chains,
             range=(first, last),
-            coverage=_fraction(summary.get("coverage")),
-            resolution=None if resolution is None else float(resolution),
+            coverage=fraction(summary.get("coverage")),
+            resolution=angstrom(summary.get("resolution")),
             method=_METHODS.get(method, method) if is_experiment else _kind(summary),
             accession=accession,
             segments=(("/".join(chains), first, last),),
-            sequence_identity=_fraction(summary.get("sequence_identity")),
+            sequence_identity=fraction(summary.get("sequence_identity")),
             provider=provider,
             label="" if provider == "AlphaFold DB" else _safe(name),
             file_url=url,
@@ -153,13 +152,6 @@ def _chains(entities: Iterable[Mapping[str, Any]], accession: str) -> tuple[str,
     polymers = [item for item in entities if item.get("entity_type") == "POLYMER"]
     named = [item for item in polymers if item.get("identifier") in (accession, None)]
     return tuple(dict.fromkeys(str(chain) for item in named for chain in item.get("chain_ids") or ()))
-
-
-def _fraction(value: Any) -> float | None:
-    if value is None:
-        return None
-    number = float(value)
-    return min(1.0, max(0.0, number / 100 if number > 1 else number))
 
 
 def _joined(one: StructureHit, other: StructureHit) -> StructureHit:

@@ -12,7 +12,7 @@ from profet.databases.protocol import Target
 from profet.enums import FileType
 from profet.errors import DamagedFileError
 from profet.formats.sniff import check_file_type
-from profet.hits import StructureHit, extent, residues_in
+from profet.hits import StructureHit, angstrom, extent, fraction, residues_in
 from profet.ids import PdbId, parse_id
 from profet.store import Key, Stored
 
@@ -98,15 +98,14 @@ def best_structures(access: Access, accession: str, length: int = 0) -> list[Str
 def _hit(pdb_id: str, rows: list[Mapping[str, Any]], accession: str, length: int) -> StructureHit:
     segments = tuple(segment for row in rows for segment in _segments(row))
     first = rows[0]
-    stated = max((float(row["coverage"]) for row in rows if row.get("coverage") is not None), default=None)
-    resolution = first.get("resolution")
+    stated = [covered for row in rows if (covered := fraction(row.get("coverage"))) is not None]
     return StructureHit(
         database=NAME,
         id=pdb_id,
         chains=tuple(dict.fromkeys(str(row["chain_id"]) for row in rows)),
         range=extent(segments),
-        coverage=min(1.0, residues_in(segments) / length) if length else stated,
-        resolution=float(resolution) if resolution is not None else None,
+        coverage=min(1.0, residues_in(segments) / length) if length else max(stated, default=None),
+        resolution=angstrom(first.get("resolution")),
         method=str(first.get("experimental_method") or ""),
         accession=accession,
         segments=segments,

@@ -10,7 +10,7 @@ from typing import Any
 from profet import settings
 from profet.access import Access
 from profet.errors import DamagedFileError
-from profet.hits import StructureHit, extent
+from profet.hits import StructureHit, angstrom, extent, fraction
 from profet.ids import PdbId, parse_id
 from profet.records import ask_for_many, in_batches
 from profet.store import Key
@@ -96,7 +96,7 @@ class EntryFacts:
             id=self.pdb_id,
             chains=chains or tuple(dict.fromkeys(chain for entity, _ in parts for chain in entity.chains)),
             range=extent(segments),
-            coverage=min(1.0, max(stated)) if stated else None,
+            coverage=max(stated, default=None),
             resolution=self.resolution_angstrom,
             method=self.method,
             accession=accession,
@@ -135,7 +135,7 @@ def _read(name: str, record: Mapping[str, Any]) -> EntryFacts:
         return EntryFacts(
             pdb_id=name,
             method=str(info.get("experimental_method") or ""),
-            resolution_angstrom=None if resolutions[0] is None else float(resolutions[0]),
+            resolution_angstrom=angstrom(resolutions[0]),
             entities=tuple(_entity(entity) for entity in record.get("polymer_entities") or ()),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -163,7 +163,7 @@ def _entity(record: Mapping[str, Any]) -> Entity:
         alignments=tuple(
             Alignment(
                 accession=name,
-                coverage=None if coverage.get(name) is None else float(coverage[name]),
+                coverage=fraction(coverage.get(name)),
                 regions=tuple(sorted(parts)),
             )
             for name, parts in regions.items()

@@ -90,7 +90,7 @@ def _hit(domain: dict[str, str], accession: str, length: int) -> StructureHit:
         id=domain["ted_id"],
         chains=("A",),
         range=extent(segments),
-        coverage=residues_in(segments) / length if length else None,
+        coverage=min(1.0, residues_in(segments) / length) if length else None,
         method=PREDICTED,
         accession=accession,
         segments=segments,
