@@ -34,6 +34,7 @@ def _measurements(folder: Path) -> dict[str, Callable[[], Table]]:
         bench_profet_fetching,
         bench_profet_install,
         bench_reading,
+        bench_transforms,
     )
 
     return {

@@ -51,7 +51,8 @@ print(min(times))
 """
 
 
-def _files(folder: Path, count: int, shape: tuple[int, ...]) -> Path:
+def write_files(folder: Path, count: int, shape: tuple[int, ...]) -> Path:
+    """Write noise of four classes as MRC files."""
     import mrcfile
 
     folder.mkdir(parents=True)
@@ -69,7 +70,7 @@ def measure(folder: Path, *, count: int = 512, times: int = 5, with_originals: b
         ["data", "reader", "samples/s", "of the published"],
     )
     for name, number, shape in (("128²", count, (128, 128)), ("64³", max(8, count // 8), (64, 64, 64))):
-        files = _files(folder / name, number, shape)
+        files = write_files(folder / name, number, shape)
         readers = {
             "numpy.fromfile + torch.stack": (sys.executable, FLOOR),
             "caked, FileSource": (sys.executable, OURS),

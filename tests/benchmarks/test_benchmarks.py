@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.benchmarks import bench_imports, bench_one_frame, bench_particles, bench_reading
+from tests.benchmarks import bench_imports, bench_one_frame, bench_particles, bench_reading, bench_transforms
 
 
 def test_imports_are_measured() -> None:
@@ -32,3 +32,14 @@ def test_particles_are_measured(tmp_path: Path) -> None:
     table = bench_particles.measure(tmp_path, count=128, times=1, with_others=False)
 
     assert [row[0] for row in table.rows] == ["caked, StackSource", "caked, ParticleSource"]
+
+
+def test_transforms_are_measured(tmp_path: Path) -> None:
+    table = bench_transforms.measure(tmp_path, count=64, times=1, with_originals=False)
+
+    assert [row[1] for row in table.rows] == [
+        "numpy.fromfile + torch.stack",
+        "caked, FileSource",
+        "caked, FileSource",
+        "caked, DiskDataLoader",
+    ] * 2
