@@ -25,7 +25,8 @@ class StructureFile:
     DamagedFileError
         If it is no structure file.
     RefusedError
-        If it is BinaryCIF: packed columns have no rows that could go while every other byte stays.
+        If it is BinaryCIF: packed columns have no rows that could go while every other byte stays. Or if its
+        lines are not told apart by line feeds, in PDB format.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,18 +39,28 @@ class StructureFile:
         except OSError as error:
             raise CacheError(f"cannot read {path}: {error.strerror or error}") from error
         except DamagedFileError as error:
-            raise DamagedFileError(f"{path}: {error}", origin=str(path)) from None
+            raise self._damaged(error) from None
         try:
             self.type = file_type_of(head)
         except DamagedFileError as error:
-            raise DamagedFileError(f"{path}: {error}", origin=str(path)) from None
+            raise self._damaged(error) from None
         if self.type is FileType.bcif:
             raise RefusedError(
                 f"{path} is BinaryCIF, whose columns are packed: no row can go while the rest stays; "
                 "clean the mmCIF file of the entry"
             )
+        if self.type is FileType.pdb and b"\r" in head and b"\n" not in head:
+            raise RefusedError(
+                f"{path} ends its lines with a carriage return alone; convert them to line feeds"
+            )
 
     def lines(self) -> Iterator[bytes]:
         """Read the file from its beginning."""
-        with self.path.open("rb") as file, compressed.reading(file) as unpacked:
-            yield from unpacked
+        try:
+            with self.path.open("rb") as file, compressed.reading(file) as unpacked:
+                yield from unpacked
+        except DamagedFileError as error:
+            raise self._damaged(error) from None
+
+    def _damaged(self, error: DamagedFileError) -> DamagedFileError:
+        return DamagedFileError(f"{self.path}: {error}", origin=str(self.path))
