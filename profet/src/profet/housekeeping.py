@@ -113,21 +113,19 @@ def prune(
     most_bytes
         Remove also what was fetched longest ago, until no more than this is left. None: however much.
     damaged
-        Remove also what `verify` finds fault with. Files without a readable sidecar always go.
+        Remove also what `verify` finds fault with. Files without a readable sidecar go after an hour.
 
     Returns
     -------
     Removed
         What has gone.
     """
-    kept, gone = [], list(_leftovers(directory))
+    gone, kept = list(_leftovers(directory)), []
     for entry, problem in verify(directory) if damaged else ((entry, None) for entry in entries(directory)):
-        origin = entry.provenance
-        is_old = origin is not None and older_than_days is not None
-        if origin is None or problem or (is_old and origin.age_seconds > (older_than_days or 0.0) * 86400):
+        if problem or _has_expired(entry, older_than_days):
             gone += [entry.path, sidecar(entry.path)]
-        else:
-            kept.append((origin.current_at, entry))
+        elif entry.provenance is not None:
+            kept.append((entry.provenance.current_at, entry))
     total = sum(entry.size_bytes for _, entry in kept)
     for _, entry in sorted(kept, key=lambda item: (item[0], item[1].path)):
         if most_bytes is None or total <= most_bytes:
@@ -188,18 +186,31 @@ def _entry(path: Path) -> CacheEntry:
     )
 
 
+def _has_expired(entry: CacheEntry, days: float | None) -> bool:
+    if entry.provenance is not None:
+        return days is not None and entry.provenance.age_seconds > days * 86400
+    # It does not count. But a file that is new may get its sidecar this very moment.
+    return _age_seconds(entry.path) > _UNFINISHED_FOR_SECONDS
+
+
+def _age_seconds(path: Path) -> float:
+    """Seconds since a file was written; nothing if it is gone."""
+    with contextlib.suppress(FileNotFoundError):
+        return time.time() - path.stat().st_mtime
+    return 0.0
+
+
 def _leftovers(directory: str | os.PathLike[str] | None) -> Iterator[Path]:
     """Files that nobody will finish, claims of the dead, notes without a file, and what was missing once."""
     root = _root(directory)
     for folder in (root.parent, *_folders(root)):
         for path in _files(folder):
-            with contextlib.suppress(FileNotFoundError):
-                age = time.time() - path.stat().st_mtime
-                if folder == root / CLAIMS or _UNFINISHED.fullmatch(path.name):
-                    if age > _UNFINISHED_FOR_SECONDS:
-                        yield path
-                elif folder != root.parent and _is_orphan(path, age):
+            age = _age_seconds(path)
+            if folder == root / CLAIMS or _UNFINISHED.fullmatch(path.name):
+                if age > _UNFINISHED_FOR_SECONDS:
                     yield path
+            elif folder != root.parent and _is_orphan(path, age):
+                yield path
 
 
 def _is_orphan(path: Path, age: float) -> bool:
