@@ -6,16 +6,13 @@ import contextlib
 import dataclasses
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 
 from profet.access import Access
 from profet.databases import ALWAYS_ASKED, check_database, open_database
 from profet.databases.alphafold import DOCUMENTS, AlphaFold, Document
-from profet.databases.pdbe import best_structures
 from profet.databases.protocol import Database, Target
 from profet.databases.rcsb import Rcsb
-from profet.databases.rcsb_data import find_facts
 from profet.enums import FileType
 from profet.errors import (
     InvalidChoiceError,
@@ -26,7 +23,9 @@ from profet.errors import (
 )
 from profet.hits import ORDER, StructureHit, parse_order, ranked
 from profet.ids import ModelId, PdbId, UniProtId, parse_id, shown
+from profet.listing import listed
 from profet.obsolete import find_withdrawn
+from profet.question import Question
 from profet.resolving import databases_with, note_of_merger, resolve, resolve_many
 from profet.store import Stored
 from profet.structure import Structure
@@ -35,17 +34,6 @@ from profet.uniprot_batch import find_brief_entry, keep_whole_entries
 _logger = logging.getLogger(__name__)
 
 _MOST_ENTRIES_TRIED = 5  # UniProt lags behind the PDB, so its best entry may be gone
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Question:
-    """What is looked for, and as what."""
-
-    typed: str
-    target: Target
-    filetype: FileType = FileType.cif
-    assembly: int | None = None
-    notes: list[str] = field(default_factory=list)  # of what was done otherwise, as it is done
 
 
 class Chooser:
@@ -108,18 +96,18 @@ class Chooser:
         reason = ""
         if target is None:
             target, reason = resolve(self._access, identity)
-        question = _Question(
+        question = Question(
             typed=identity.typed,
             target=target,
             filetype=filetype,
             assembly=assembly,
+            reason=reason,
             notes=list(note_of_merger(target)),
         )
         found = self._in_databases(question, asked) or self._in_place_of_withdrawn(question, asked)
         if found is None:
-            raise _not_found(question, asked, reason)
-        found = _told(found, question)
-        return found, list(dict.fromkeys([*databases_with(target), found.database]))
+            raise question.not_found(asked)
+        return question.told(found), list(dict.fromkeys([*databases_with(target), found.database]))
 
     def resolve_many(self, ids: Iterable[str]) -> dict[str, Target | ProfetError]:
         """Learn what a choice needs of many ids, in as few requests as possible.
@@ -183,9 +171,9 @@ class Chooser:
         target, reason = resolve(self._access, identity)
         found: list[StructureHit] = []
         for name in dict.fromkeys(map(check_database, databases)):
-            found += self._listed(name, target, observed=observed)
+            found += listed(self._access, self.database(name), target, observed=observed)
         if not found:
-            raise _not_found(_Question(typed=identity.typed, target=target), databases, reason)
+            raise Question(typed=identity.typed, target=target, reason=reason).not_found(databases)
         words = self._order if order is None else parse_order(order)
         return ranked(found, words, databases=databases)
 
@@ -200,7 +188,7 @@ class Chooser:
             stored = self.alphafold.document(hit.accession or "", kind)
             if stored is not None:
                 return identity.typed, stored
-        raise _not_found(_Question(typed=identity.typed, target=target), ["alphafold"], reason)
+        raise Question(typed=identity.typed, target=target, reason=reason).not_found(["alphafold"])
 
     def pdb_id_for(self, typed: str) -> str | None:
         """PDB entry that stands for an id: the id itself, or the best one that UniProt lists."""
@@ -228,7 +216,7 @@ class Chooser:
             raise InvalidChoiceError(f"{database} has no biological assemblies; the database pdb has")
         return able
 
-    def _in_databases(self, question: _Question, asked: Sequence[str]) -> Structure | None:
+    def _in_databases(self, question: Question, asked: Sequence[str]) -> Structure | None:
         for name in asked:
             hits = ranked(self.database(name).find(question.target), self._order, databases=asked)
             found = self._first_there(question, hits[:_MOST_ENTRIES_TRIED])
@@ -238,11 +226,11 @@ class Chooser:
                 return found
         return None
 
-    def _first_there(self, question: _Question, hits: Iterable[StructureHit]) -> Structure | None:
+    def _first_there(self, question: Question, hits: Iterable[StructureHit]) -> Structure | None:
         for hit in hits:
             chosen = dataclasses.replace(hit, assembly=question.assembly)
-            identifier = _identifier(question.typed, chosen)
-            for kind in _kinds(question.filetype):
+            identifier = question.name_for(chosen)
+            for kind in question.kinds():
                 stored = self.database(hit.database).fetch(chosen, kind.content)
                 if stored is not None:
                     if kind is not question.filetype:
@@ -260,7 +248,7 @@ class Chooser:
                 question.notes.append(f"{hit.database} lists {hit.id} but has no file of it")
         return None
 
-    def _in_place_of_withdrawn(self, question: _Question, asked: Sequence[str]) -> Structure | None:
+    def _in_place_of_withdrawn(self, question: Question, asked: Sequence[str]) -> Structure | None:
         """What took the place of a PDB entry, if it was withdrawn for one other."""
         pdb_id = question.target.pdb_id
         if pdb_id is None or "pdb" not in asked:
@@ -282,7 +270,7 @@ class Chooser:
             if found is not None:
                 # Named like an entry found by accession, so that nobody takes it for what was asked for.
                 label = dataclasses.replace(found.hit, label=successor.text)
-                return dataclasses.replace(found, identifier=_identifier(question.typed, label))
+                return dataclasses.replace(found, identifier=question.name_for(label))
             note += ", but has no file either"
         elif withdrawn.successors:
             note += f": ask for {' or '.join(withdrawn.successors)}"
@@ -296,7 +284,7 @@ class Chooser:
             raise InvalidChoiceError(f"{hit.database} has no biological assemblies; the database pdb has")
         typed = (hit.accession if hit.label or hit.is_predicted else None) or hit.id
         identity = PdbId(typed=typed, text=typed)
-        question = _Question(
+        question = Question(
             typed=typed,
             target=Target(identity=identity),
             filetype=filetype,
@@ -307,72 +295,4 @@ class Chooser:
             raise StructureNotFoundError(
                 f"{hit.database} has no file of {hit.id}", accession=typed, asked=(hit.database,)
             )
-        return _told(found, question)
-
-    def _listed(self, name: str, target: Target, *, observed: bool) -> Sequence[StructureHit]:
-        if name == "pdb" and target.pdb_id is not None:
-            facts = find_facts(self._access, [target.pdb_id])
-            return [hit for entry in facts.values() for hit in entry.hits(name)]
-        hits = self.database(name).find(target)
-        if name != "pdb" or not observed or target.accession is None or not target.is_canonical:
-            return hits
-        return self._with_observed(hits, target)
-
-    def _with_observed(self, hits: Sequence[StructureHit], target: Target) -> list[StructureHit]:
-        """Put what PDBe says was observed in the place of what the constructs had."""
-        length = len(target.entry.sequence) if target.entry else 0
-        seen = {hit.id: hit for hit in best_structures(self._access, target.accession or "", length)}
-        known = {hit.id: hit for hit in hits}
-        # The two lists are of different dates; an entry that only one has is there all the same.
-        return [
-            dataclasses.replace(
-                known.get(pdb_id, hit),
-                database="pdb",
-                chains=hit.chains,
-                range=hit.range,
-                segments=hit.segments,
-                coverage=hit.coverage,
-                label=hit.label,
-            )
-            for pdb_id, hit in seen.items()
-        ] + [hit for hit in hits if hit.id not in seen]
-
-
-def _kinds(wanted: FileType) -> Iterator[FileType]:
-    """File types to try, the one that is wanted first."""
-    tried: list[FileType] = []
-    while wanted not in tried:
-        tried.append(wanted)
-        yield wanted
-        wanted = wanted.other
-
-
-def _identifier(typed: str, hit: StructureHit) -> str:
-    name = f"{typed}_{hit.label}" if hit.label else typed
-    return name if hit.assembly is None else f"{name}-assembly{hit.assembly}"
-
-
-def _told(found: Structure, question: _Question) -> Structure:
-    """Say what was done otherwise than asked for: in the log, and with the structure."""
-    for note in question.notes:
-        _logger.warning("%s", note)
-    return dataclasses.replace(found, notes=tuple(question.notes))
-
-
-def _not_found(question: _Question, asked: Sequence[str], reason: str) -> StructureNotFoundError:
-    identity = question.target.identity
-    what = (
-        question.typed if question.assembly is None else f"assembly {question.assembly} of {question.typed}"
-    )
-    if isinstance(identity, PdbId):
-        if "pdb" in asked:
-            message = (
-                f"the PDB has no entry {what}" if question.assembly is None else f"the PDB has no {what}"
-            )
-        else:
-            message = f"{what} is a PDB id; {asked[0]} goes by accession"
-        return StructureNotFoundError(message, accession=identity.text, asked=tuple(asked))
-    reasons = "; ".join([reason, *question.notes] if reason else question.notes)
-    message = f"no structure of {what} in {' or '.join(asked)}" + (f": {reasons}" if reasons else "")
-    source = () if isinstance(identity, ModelId) else ("uniprot",)
-    return StructureNotFoundError(message, accession=identity.text, asked=(*source, *asked))
+        return question.told(found)
