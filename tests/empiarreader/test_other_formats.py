@@ -296,6 +296,40 @@ def _velox(path: Path, pixels: np.ndarray[Any, Any]) -> Path:
     return path
 
 
+def test_a_simulated_series_far_away_opens_in_small_reads(tmp_path: Path, archive: Archive) -> None:
+    images = RNG.normal(size=(40, 128, 128)).astype(np.float32)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        detector = file.create_group("entry/instrument/detector")
+        detector["data"] = images
+        data = file.create_group("entry/data")
+        data["data"] = detector["data"]
+        for number in range(75):
+            data[f"column_{number}"] = np.arange(40.0)
+    body = (tmp_path / "a.h5").read_bytes()
+    archive.add_file(HOST, "pub/a.h5", body)
+    before = traffic()
+    lazy = open_image(archive.url(HOST, "pub/a.h5"))
+    opened = traffic() - before
+
+    assert lazy.shape == (40, 128, 128)
+    assert opened.bytes_received < 512 * 1024
+    np.testing.assert_array_equal(lazy[7].values, images[7])
+    np.testing.assert_array_equal(lazy[39].values, images[39])
+    assert (traffic() - before).bytes_received < len(body) + 600 * 1024
+
+
+def test_hdf5_files_that_are_refused_are_not_fetched(tmp_path: Path, archive: Archive) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["something"] = np.zeros(2**20)
+    archive.add_file(HOST, "pub/a.h5", (tmp_path / "a.h5").read_bytes())
+    archive.add_file(HOST, "pub/b.h5", b"\x89HDF\r\n\x1a\n" + bytes(8 * 2**20))
+    for name, error in (("a", UnsupportedFormatError), ("b", DamagedDataError)):
+        before = traffic()
+        with pytest.raises(error, match=f"{name}.h5"):
+            open_image(archive.url(HOST, f"pub/{name}.h5"))
+        assert (traffic() - before).bytes_received < 1024 * 1024
+
+
 def test_velox_frames_come_first(tmp_path: Path) -> None:
     pixels = RNG.integers(0, 100, size=(6, 5, 3), dtype=np.int16)
     found = open_image(_velox(tmp_path / "a.emd", pixels))

@@ -15,14 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from empiarreader.bytesource import ByteSource
+from empiarreader.bytesource import ByteSource, LocalFile
 from empiarreader.errors import DamagedDataError, EmpiarReaderError, UnsupportedFormatError
 from empiarreader.images.base import Array, Beginning, ImageOptions, OpenImage
+from empiarreader.images.sparse import SparseFile
 from empiarreader.missing import import_extra
+from empiarreader.ranges import FileVersion
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 # Pixels that were never written take no room in the file; an array of little else is a trap for memory.
 _LARGEST_RATIO = 4096
+# A small read costs a round trip; after sixty of them the whole file is the quicker way for most.
+_FIRST_BYTES = 64 * 1024
+_PEEKED_BYTES = 256 * 1024
 _SLACK = 16 * 1024 * 1024
 
 
@@ -39,7 +44,8 @@ class Dataset:
 def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> OpenImage:
     """Return the image that an HDF5 file holds: EMAN's, Parakeet's (NeXus) or Velox's.
 
-    The whole file moves into the cache for it, once: what HDF5 has to say is spread over the file.
+    What HDF5 has to say is spread over the file. It is looked for in small reads; where many are needed, as
+    for stacks of EMAN, and for pixels in any case, the whole file moves into the cache, once.
 
     Raises
     ------
@@ -48,28 +54,41 @@ def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> 
     UnsupportedFormatError
         If none of its arrays is where these programs put images.
     """
-    from empiarreader.images import eman, emd, nexus
-
+    version = beginning.version
     if not beginning.content.startswith(_MAGIC):
         raise DamagedDataError(f"{file.label} is no HDF5 file by its first bytes")
-    with opened(file.local_copy(beginning.version), file.label) as root:
+    if not isinstance(file, LocalFile):
+        peeked = SparseFile(file, version, limit_bytes=_PEEKED_BYTES)
+        peeked.prefetch([(0, min(_FIRST_BYTES, version.size))])
+        try:
+            return _describe(peeked, file.label, version)
+        except (DamagedDataError, UnsupportedFormatError):
+            if sum(len(data) for _, data in peeked.missed) < _PEEKED_BYTES - _FIRST_BYTES:
+                raise
+    return _describe(file.local_copy(version), file.label, version)
+
+
+def _describe(content: Path | SparseFile, label: str, version: FileVersion) -> OpenImage:
+    from empiarreader.images import eman, emd, nexus
+
+    with opened(content, label) as root:
         for kind in (eman, nexus, emd):
-            image: OpenImage | None = kind.describe(root, file.label, beginning.version)
+            image: OpenImage | None = kind.describe(root, label, version)
             if image is not None:
                 return image
     raise UnsupportedFormatError(
-        f"{file.label} is an HDF5 file, but not laid out as EMAN, Parakeet (NeXus) or Velox do; "
+        f"{label} is an HDF5 file, but not laid out as EMAN, Parakeet (NeXus) or Velox do; "
         "download it and read it with h5py"
     )
 
 
 @contextmanager
-def opened(path: Path, label: str) -> Iterator[Any]:
+def opened(content: Path | SparseFile, label: str) -> Iterator[Any]:
     """Yield the root of an HDF5 file; whatever h5py meets in damaged bytes is a :class:`DamagedDataError`."""
     h5py = import_extra("h5py", "formats", f"{label} is an HDF5 file")
     try:
         # Network file systems often cannot lock, and nobody writes to the copy.
-        with h5py.File(path, "r", locking=False) as root:
+        with h5py.File(content, "r", locking=False) as root:
             yield root
     except EmpiarReaderError:
         raise
