@@ -26,10 +26,12 @@ def group_by_shape(source: Source, indices: NDArray[np.int64]) -> list[NDArray[n
 
     Samples have one shape where all their images have: target, weight and mask as well.
     """
-    sources = [source, *source.companions.values()]
+    others = list(source.companions.values())
     places: dict[Any, list[int]] = {}
     for place, i in enumerate(indices.tolist()):
-        places.setdefault(tuple(one.shape(i) for one in sources), []).append(place)
+        shape = source.shape(i)
+        key = (shape, *(other.shape(i) for other in others)) if others else shape
+        places.setdefault(key, []).append(place)
     return [np.array(group, dtype=np.int64) for group in places.values()]
 
 

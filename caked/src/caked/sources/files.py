@@ -80,8 +80,21 @@ class FileTable:
 
     def pixel_size(self, i: int) -> tuple[float, ...]:
         """Return the pixel size of file ``i`` in Å along each axis, 0.0 where not stated."""
-        ndim = len(self.shape(i))
-        return (0.0,) * (ndim - 3) + self.layout(i).voxel_size[-min(ndim, 3) :] if ndim else ()
+        return self._pixel_size_of(self.layout(i))
+
+    def _pixel_size_of(self, layout: Layout) -> tuple[float, ...]:
+        ndim = len(layout.shape) - self.squeezes(layout.shape)
+        return (0.0,) * (ndim - 3) + layout.voxel_size[-min(ndim, 3) :] if ndim else ()
+
+    def pixel_sizes(self, indices: Sequence[int]) -> Array | list[Array]:
+        """Return the pixel sizes of several files, a row each; a list where they differ in axes."""
+        for i in indices:
+            self.layout(i)
+        codes, rows = np.unique(self._codes[np.asarray(indices)], return_inverse=True)
+        sizes = [np.array(self._pixel_size_of(self._layouts[code])) for code in codes]
+        if len({len(size) for size in sizes}) > 1:
+            return [sizes[row] for row in rows]
+        return np.stack(sizes)[rows]
 
     def origin(self, i: int) -> tuple[float, ...]:
         """Return where the first pixel of file ``i`` lies in Å along each axis, 0.0 where not stated."""
@@ -195,7 +208,7 @@ class FileSource(Source):
 
     def columns(self, indices: Sequence[int]) -> Columns:
         """Return the pixel sizes."""
-        return {"pixel_size_angstrom": np.array([self._files.pixel_size(i) for i in indices])}
+        return {"pixel_size_angstrom": self._files.pixel_sizes(indices)}
 
     def group(self, i: int) -> str | None:
         """Return the group of sample ``i`` after the rule that was given."""
