@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from empiarreader.addresses import parse_entry_id
     from empiarreader.catalog import EmpiarCatalog
+    from empiarreader.catalogue.index import CatalogueHit, CatalogueUpdate, EmpiarIndex
     from empiarreader.counters import Traffic, traffic
     from empiarreader.downloads import download
     from empiarreader.entry import EmpiarEntry
@@ -57,6 +58,8 @@ __version__ = "2.0.0.dev0"
 _HOME = {
     "ArchiveFile": "tree",
     "ArchiveFileNotFoundError": "errors",
+    "CatalogueHit": "catalogue.index",
+    "CatalogueUpdate": "catalogue.index",
     "Citation": "records",
     "DamagedDataError": "errors",
     "Directory": "tree",
@@ -64,6 +67,7 @@ _HOME = {
     "DownloadedFile": "manifest",
     "EmpiarCatalog": "catalog",
     "EmpiarEntry": "entry",
+    "EmpiarIndex": "catalogue.index",
     "EmpiarReaderError": "errors",
     "EmpiarSource": "source",
     "EntryNotFoundError": "errors",
@@ -107,6 +111,8 @@ _HOME = {
 __all__ = [
     "ArchiveFile",
     "ArchiveFileNotFoundError",
+    "CatalogueHit",
+    "CatalogueUpdate",
     "Citation",
     "DamagedDataError",
     "Directory",
@@ -114,6 +120,7 @@ __all__ = [
     "DownloadedFile",
     "EmpiarCatalog",
     "EmpiarEntry",
+    "EmpiarIndex",
     "EmpiarReaderError",
     "EmpiarSource",
     "EntryNotFoundError",

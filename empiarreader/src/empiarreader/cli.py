@@ -15,6 +15,7 @@ import click
 
 from empiarreader import __version__
 from empiarreader.cache_commands import cache_command, prefetch_command
+from empiarreader.catalogue_command import catalogue_command
 from empiarreader.download_command import download_command
 from empiarreader.entry_commands import find_command, info_command, ls_command
 from empiarreader.errors import EmpiarReaderError
@@ -65,6 +66,7 @@ for _command in (
     find_command,
     prefetch_command,
     cache_command,
+    catalogue_command,
 ):
     main.add_command(_command)
 
