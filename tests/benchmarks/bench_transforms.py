@@ -37,14 +37,21 @@ def epoch():
 VALUES = "shiftmin,gaussianblur,normalise"
 
 
-def measure(folder: Path, *, count: int = 512, times: int = 5, with_originals: bool = True) -> Table:
+def measure(
+    folder: Path,
+    *,
+    count: int = 512,
+    times: int = 5,
+    with_originals: bool = True,
+    with_volumes: bool = True,
+) -> Table:
     """Samples a second of one epoch with min-max, blur, standardise and rescale, in either order."""
     table = Table(
         "How fast do processed images reach a training loop?",
         ["data", "reader", "steps", "samples/s", "of the published"],
     )
     sizes = (("128²", count, (128, 128), 64), ("64³", max(8, count // 8), (64, 64, 64), 32))
-    for name, number, shape, size in sizes:
+    for name, number, shape, size in sizes[: 1 + with_volumes]:
         files = write_files(folder / name, number, shape)
         first, last = f"rescale={size},{VALUES}", f"{VALUES},rescale={size}"
         readers = {
