@@ -70,7 +70,7 @@ def test_the_archive_is_taken_in_by_ranges_and_not_asked_again_within_a_day(
 ) -> None:
     assert len(index) == 600
     asked = archive.requests(API)
-    assert [request.method for request in asked] == ["POST"] * 5  # three ranges, and two that are empty
+    assert [request.method for request in asked] == ["POST"] * 13  # 250 numbers each, up to the last known
     again = index.update()
     assert (again.requests, again.new, again.changed, again.entries) == (0, 0, 0, 600)
     assert index.record("EMPIAR-10100")["title"] == _record(10_100)["title"]
@@ -107,7 +107,14 @@ def test_an_interrupted_update_goes_on_where_it_stopped(archive: Archive) -> Non
     archive.clear()
     _fill(archive, range(10_002, 10_602))
     done = index.update()
-    assert (done.requests, done.new, done.entries) == (3, 102, 600)
+    assert (done.requests, done.new, done.entries) == (11, 102, 600)
+
+
+def test_the_whole_archive_takes_about_fifteen_requests(archive: Archive) -> None:
+    _fill(archive, range(10_002, 13_300, 7))
+    done = EmpiarIndex().update()
+
+    assert (done.requests, done.entries) == (16, len(range(10_002, 13_300, 7)))
 
 
 def test_a_search_ranks_filters_and_limits(index: EmpiarIndex) -> None:
@@ -203,7 +210,7 @@ def test_the_command_line_updates_and_searches(archive: Archive) -> None:
     assert "catalogue update" in missing.output
     updated = runner.invoke(main, ["catalogue", "update"])
     assert updated.exit_code == 0, updated.output
-    assert "100 entries (100 new, 0 changed) from 3 requests" in updated.output
+    assert "100 entries (100 new, 0 changed) from 13 requests" in updated.output
     options = [
         "--format",
         "TIFF",

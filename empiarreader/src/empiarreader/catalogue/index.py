@@ -19,6 +19,7 @@ from empiarreader.errors import EntryNotFoundError, LocalFileError
 
 FIRST_ENTRY = 10_000
 RANGE = 250
+LAST_KNOWN_ENTRY = 13_192  # in October 2026; there are more by now, and gaps below it are no end
 _EMPTY_RANGES = 2
 _FRESH_SECONDS = 24 * 3600.0
 # Titles count most, then what imagesets and papers say; names of people and identifiers are rarely meant.
@@ -114,7 +115,7 @@ class EmpiarIndex:
         requests = new = changed = empty = 0
         known = self._database.ranges()
         first = FIRST_ENTRY
-        while empty < _EMPTY_RANGES:
+        while empty < _EMPTY_RANGES or first <= LAST_KNOWN_ENTRY:
             fetched, entries = known.get(first, (0.0, 0))
             if refresh or time.time() - fetched > _FRESH_SECONDS:
                 records = fetch_range_of_entries(first, first + RANGE - 1)
