@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from perc_archive import Archive
-from profet import Fetcher, InactiveAccessionError, StructureNotFoundError
+from profet import Fetcher, InactiveAccessionError, InvalidChoiceError, StructureNotFoundError
 from profet.command_line import main
 from profet_samples import Polymer, Residue, Sample, protein, to_mmcif, uniprot_record
 
@@ -66,6 +66,22 @@ def test_the_default_database_comes_first_unless_the_order_says_otherwise(filled
     assert fetcher.find(ACCESSION)[0].id == "AF-P05067-F1"
     assert fetcher.find(ACCESSION, order="resolution")[0].id == "1AAA"
     assert [hit.id for hit in fetcher.find(ACCESSION, databases=["pdb"])] == ["3CCC", "2BBB", "1AAA"]
+
+
+def test_the_order_of_a_fetcher_decides_what_it_gets(
+    filled: Archive, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled.add_structure("1AAA", cif=CIF.replace(b"3CCC", b"1AAA"))
+
+    assert Fetcher(order="resolution").get_file(ACCESSION)[1].startswith(b"data_1AAA")
+    assert Fetcher(order=["coverage"]).get_file(ACCESSION)[1].startswith(b"data_3CCC")
+    main(["get", ACCESSION, "--order", "resolution", "-d", str(tmp_path)])
+    assert capsys.readouterr().out == f"Saved {ACCESSION} to '{tmp_path}/p05067_1aaa.cif'\n"
+    filled.add_file("files.rcsb.org", "download/1AAA-assembly2.cif", CIF)
+    main(["get", "1aaa", "--assembly", "2", "-d", str(tmp_path)])
+    assert capsys.readouterr().out == f"Saved 1aaa to '{tmp_path}/1aaa-assembly2.cif'\n"
+    with pytest.raises(InvalidChoiceError, match="cannot order structures by 'size'"):
+        Fetcher(order="size")
 
 
 def test_a_hit_is_fetched_and_saved_as_if_it_had_been_chosen(filled: Archive, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from profet.databases.alphafold import Document
 from profet.databases.protocol import Target
 from profet.enums import FileType
 from profet.errors import ProfetError, StructureNotFoundError
-from profet.hits import StructureHit
+from profet.hits import ORDER, StructureHit, parse_order
 from profet.ids import PdbId, parse_id
 from profet.result import FetchResult
 from profet.saved import SavedFiles
@@ -49,11 +49,13 @@ class Fetcher:
         `profet.databases.names` knows. If it holds nothing, those two are asked.
     save_directory
         Where files are saved; ``~`` is expanded. None: the cache folder, ``~/.cache/pdb``.
+    order
+        What decides which of several structures of a protein comes; see `find`.
 
     Raises
     ------
     InvalidChoiceError
-        If there is no such database.
+        If there is no such database or order.
 
     Examples
     --------
@@ -62,13 +64,20 @@ class Fetcher:
     'pdb'
     """
 
-    def __init__(self, main_db: str = "pdb", save_directory: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        main_db: str = "pdb",
+        save_directory: str | os.PathLike[str] | None = None,
+        *,
+        order: str | Sequence[str] = ORDER,
+    ) -> None:
         self._main_db = check_database(main_db)
         self.save_directory: str | None = None
         if save_directory is not None:
             self.set_directory(save_directory)
         self._access = Access()
-        self._chooser = Chooser(self._access)
+        self._order = parse_order(order)
+        self._chooser = Chooser(self._access, order=self._order)
         self._sequences = Sequences(self._access)
         self._history: dict[str, list[str]] = {}
         self._saved = SavedFiles()
@@ -139,6 +148,7 @@ class Fetcher:
         progress: Callable[[FetchResult], object] | None = None,
         refresh: bool = False,
         clean: CleanOptions | None = None,
+        assembly: int | None = None,
     ) -> list[FetchResult]:
         """Get many structures at once and place them in the save directory.
 
@@ -147,7 +157,7 @@ class Fetcher:
         ids
             As for `get_file`; one that occurs twice is fetched once. What UniProt has to say of all of them
             is asked for first, a thousand accessions at a time.
-        filetype, db, refresh
+        filetype, db, refresh, assembly
             As for `get_file`.
         workers
             How many to fetch at a time. Of one service no more than 16 files at a time are asked for, and of
@@ -173,7 +183,7 @@ class Fetcher:
             chooser.expect(resolved.values(), kind)
 
         def get_one(typed: str) -> FetchResult:
-            result = self._get_one(typed, kind, database, chooser, resolved.get(typed))
+            result = self._get_one(typed, kind, database, chooser, resolved.get(typed), assembly=assembly)
             return result if clean is None or result.path is None else self._cleaned(result, clean)
 
         return fetch_all(get_one, wanted, workers=workers, progress=progress)
@@ -420,13 +430,15 @@ class Fetcher:
         database: str,
         chooser: Chooser,
         resolved: Target | ProfetError | None,
+        *,
+        assembly: int | None,
     ) -> FetchResult:
         if isinstance(resolved, ProfetError):
             if isinstance(resolved, StructureNotFoundError):
                 self._record(typed, [])
             return FetchResult(id=typed, error=resolved)
         try:
-            structure = self._find(typed, kind, database, chooser=chooser, target=resolved)
+            structure = self._find(typed, kind, database, chooser=chooser, target=resolved, assembly=assembly)
             path = self._saved.place(structure, typed, self.cache())
         except ProfetError as error:
             return FetchResult(id=typed, error=error)
@@ -452,4 +464,4 @@ class Fetcher:
 
     def _refreshing(self) -> Chooser:
         """A chooser that asks for everything once more, and then finds it in the cache."""
-        return Chooser(self._access.refreshing())
+        return Chooser(self._access.refreshing(), order=self._order)

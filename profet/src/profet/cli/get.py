@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from profet.cli.asked import asked_ids, ids_arguments
 from profet.cli.database_name import DatabaseName
-from profet.cli.terminal import complain, leave, log_to_stderr, printable, progress, speaking_options
+from profet.cli.terminal import (
+    leave,
+    list_failures,
+    log_to_stderr,
+    printable,
+    progress,
+    speaking_options,
+)
 from profet.enums import FileType
+from profet.hits import ORDER
 
 if TYPE_CHECKING:
     from profet.cleaning.options import CleanOptions
@@ -83,6 +90,16 @@ def removals(
     show_default=True,
     help="How many to fetch at a time; services limit it further.",
 )
+@click.option(
+    "--order",
+    default=",".join(ORDER),
+    show_default=True,
+    metavar="WORDS",
+    help="Which of several structures of a protein to get: what to compare first, as `profet find` does.",
+)
+@click.option(
+    "--assembly", type=click.IntRange(min=1), default=None, help="Get this biological assembly instead."
+)
 @click.option("--refresh", is_flag=True, help="Ask the services whether there are newer versions.")
 @speaking_options
 def get(
@@ -93,6 +110,8 @@ def get(
     save_directory: str | None,
     remove: CleanOptions | None,
     jobs: int,
+    order: str,
+    assembly: int | None,
     refresh: bool,
     as_json: bool,
     quiet: bool,
@@ -103,50 +122,30 @@ def get(
 
     log_to_stderr(quiet=quiet, verbose=verbose)
     wanted = asked_ids(ids, from_file)
-    fetcher = Fetcher(database, save_directory=save_directory)
+    fetcher = Fetcher(database, save_directory=save_directory, order=order)
     with progress(len(set(wanted)), "Fetching", quiet=quiet) as tell:
         results = fetcher.get_files(
-            wanted, filetype=filetype, workers=jobs, progress=tell, refresh=refresh, clean=remove
+            wanted,
+            filetype=filetype,
+            workers=jobs,
+            progress=tell,
+            refresh=refresh,
+            clean=remove,
+            assembly=assembly,
         )
     for result in results:
-        present(result, as_json=as_json, quiet=quiet)
-    list_failures(results)
+        _present(result, as_json=as_json, quiet=quiet)
+    list_failures({result.id: result.error for result in results})
     leave(result.error for result in results)
 
 
-def present(result: FetchResult, *, as_json: bool, quiet: bool) -> None:
+def _present(result: FetchResult, *, as_json: bool, quiet: bool) -> None:
     """Print one line on standard output: where the file is, or, as JSON, all that is known of it."""
     if as_json:
         click.echo(json.dumps(_record(result)))
     elif result.error is None and not quiet:
         path = result.path if result.report is None else result.report.path
         click.echo(f"Saved {printable(result.id)} to '{printable(str(path))}'")
-
-
-def list_failures(results: Sequence[FetchResult]) -> None:
-    """Say at the end what failed: each reason once, with how many ids it befell."""
-    different = {result.id: result for result in results}
-    failed = [result for result in different.values() if result.error is not None]
-    if len(different) > 1 and failed:
-        complain(f"{len(failed)} of {len(different)} failed:")
-    reasons: dict[str, list[str]] = {}
-    for result in failed:
-        reasons.setdefault(str(result.error), []).append(result.id)
-    for reason, befallen in reasons.items():
-        complain(reason if len(befallen) == 1 else f"{reason} ({_some(befallen)})")
-
-
-def _some(ids: Iterable[str], most: int = 5) -> str:
-    """Name a few of many.
-
-    Examples
-    --------
-    >>> _some(["4v1w", "1aki"]), _some("abcdefgh", most=3)
-    ('4v1w, 1aki', 'a, b, c and 5 more')
-    """
-    named = list(ids)
-    rest = f" and {len(named) - most} more" if len(named) > most else ""
-    return ", ".join(named[:most]) + rest
 
 
 def _record(result: FetchResult) -> dict[str, Any]:
