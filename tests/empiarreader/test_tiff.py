@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import io
 import pickle
 import struct
@@ -19,11 +20,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import empiarreader
+from eer_files import eer_bytes, random_electrons
 from empiarreader import (
     DamagedDataError,
+    EmpiarCatalog,
     EmpiarReaderError,
     EmpiarSource,
     FileChangedError,
+    InvalidRequestError,
     MrcSource,
     UnsupportedFormatError,
 )
@@ -32,6 +36,7 @@ from empiarreader.images.opening import open_format
 from empiarreader.images.tiffchain import PageChain
 from empiarreader.images.tiffdirectory import TiffLayout
 from empiarreader.ranges import FileVersion, Spans
+from mrc_vectors import mrc_bytes
 from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"
@@ -642,3 +647,30 @@ def test_the_pixel_size_of_digital_micrograph_is_that_of_its_tags(real_data: Pat
     size = empiarreader.open_image(path).voxel_size
 
     assert (size.y, size.x) == pytest.approx(expected)
+
+
+def test_a_directory_of_several_formats_is_one_source(archive: Archive) -> None:
+    frames = [random_electrons(np.random.default_rng(k), 32, 200) for k in range(8)]
+    expected = np.stack([frames[k].image(32, 2) + frames[k + 1].image(32, 2) for k in range(0, 8, 2)])
+    pixels = _counts(3, 20, 30)
+    archive.add_entry(
+        10028,
+        {
+            "data/a.eer": eer_bytes(frames, 32, metadata=None),
+            "data/b.tif": _tiff(pixels, compression="lzw"),
+            "data/c.mrc": mrc_bytes(pixels.astype("f4")),
+            "data/d.tif.gz": gzip.compress(_tiff(pixels)),
+        },
+        {"imagesets": [{"name": "Movies", "directory": "data", "frames_per_image": 8}]},
+    )
+    source = EmpiarSource(
+        10028, "data", "tiff", imageset_metadata={"frames_per_image": 8}, group=2, super_resolution=2
+    )
+
+    assert [source.image(i).format for i in range(4)] == ["EER", "TIFF", "MRC", "TIFF"]
+    np.testing.assert_array_equal(source.read(0), expected)
+    for i in (1, 2, 3):
+        np.testing.assert_array_equal(source.partition(i).values, pixels)
+    assert EmpiarCatalog(10028)["Movies"].shape(0) == (8, 32, 32)
+    with pytest.raises(InvalidRequestError, match="TIFF and has no MRC header"):
+        source.header(1)

@@ -29,6 +29,8 @@ class MrcSource(ImagePartitions):
     signed_bytes
         Whether pixels of mode 0 are signed where the header does not carry IMOD's stamp, which says so. None
         takes them as signed then, as MRC2014 does, unless the header's own maximum is above 127.
+    group, super_resolution
+        How many recorded frames of an EER movie are summed to one, and by which factor its grid is finer.
 
     Raises
     ------
@@ -50,8 +52,14 @@ class MrcSource(ImagePartitions):
         metadata: Mapping[str, Any] | None = None,
         *,
         signed_bytes: bool | None = None,
+        group: int = 1,
+        super_resolution: int = 1,
     ) -> None:
-        super().__init__(ImageOptions(signed_bytes=signed_bytes, volume=False))
+        super().__init__(
+            ImageOptions(
+                signed_bytes=signed_bytes, volume=False, group=group, super_resolution=super_resolution
+            )
+        )
         self.metadata = dict(metadata or {})
         self._locations = expand_locations(urlpath)
 

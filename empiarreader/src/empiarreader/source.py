@@ -19,7 +19,7 @@ from empiarreader.images.base import Array, ImageOptions
 from empiarreader.mrcsource import MrcSource
 from empiarreader.notebook import source_html
 from empiarreader.partitions import ImagePartitions
-from empiarreader.records import as_text, read_imagesets
+from empiarreader.records import as_integer, as_text, read_imagesets
 from empiarreader.regions import Region
 from empiarreader.selection import Selection
 from empiarreader.starsource import StarSource
@@ -68,7 +68,8 @@ class EmpiarSource(ImagePartitions):
         Take ``filename`` as a regular expression. ``regex`` means the same.
     imageset_metadata
         What the API says about this imageset. If its ``voxel_type`` is ``UNSIGNED BYTE``, pixels of mode 0
-        are unsigned unless the file itself says otherwise.
+        are unsigned unless the file itself says otherwise. Its ``frames_per_image`` is believed of EER movies
+        that do not say it themselves, until they are read.
     metadata
         Anything to keep with the source.
     storage_options
@@ -77,6 +78,8 @@ class EmpiarSource(ImagePartitions):
         Whether to look below the directory; None leaves it to the pattern.
     signed_bytes
         Whether pixels of mode 0 are signed where a header does not carry IMOD's stamp, which says so.
+    group, super_resolution
+        How many recorded frames of an EER movie are summed to one, and by which factor its grid is finer.
 
     Raises
     ------
@@ -102,14 +105,25 @@ class EmpiarSource(ImagePartitions):
         regex: bool | None = None,
         recursive: bool | None = None,
         signed_bytes: bool | None = None,
+        group: int = 1,
+        super_resolution: int = 1,
     ) -> None:
         if driver is not None and driver not in _DRIVERS:
             raise InvalidRequestError(
                 f"the driver {driver!r} is not known; use 'image' or 'star', or leave it out"
             )
-        if signed_bytes is None and as_text((imageset_metadata or {}).get("voxel_type")) == "UNSIGNED BYTE":
+        stated = imageset_metadata or {}
+        if signed_bytes is None and as_text(stated.get("voxel_type")) == "UNSIGNED BYTE":
             signed_bytes = False
-        super().__init__(ImageOptions(signed_bytes=signed_bytes, volume=False))
+        super().__init__(
+            ImageOptions(
+                signed_bytes=signed_bytes,
+                volume=False,
+                frames=as_integer(stated.get("frames_per_image")) or None,
+                group=group,
+                super_resolution=super_resolution,
+            )
+        )
         self.empiar_index = parse_entry_id(empiar_index)
         self.directory = normalise_path(directory)
         self.metadata = dict(metadata or {})
