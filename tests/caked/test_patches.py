@@ -254,6 +254,11 @@ def test_files_that_hold_no_points_are_reported(
 def test_coordinates_of_other_images_are_refused(micrographs: Path) -> None:
     with pytest.raises(RefusedFileError, match="none fits"):
         PatchSource.at(FileSource(micrographs), {"other": [[1.0, 1.0]]}, size=4)
+    twins = ArraySource(IMAGES, names=["a/m.mrc", "b/m.mrc"])
+    with pytest.raises(RefusedFileError, match="several images have one name"):
+        PatchSource.at(twins, {"m": [[9.0, 9.0]]}, size=4)
+    whole = PatchSource.at(twins, {"b/m.mrc": [[9.0, 9.0]]}, size=4)
+    assert list(whole.names) == ["b/m.mrc@7,7"]
     with pytest.raises(RefusedFileError, match="1 lists of points for 2 images"):
         PatchSource.at(FileSource(micrographs), [[[9.0, 9.0]]], size=4)
 

@@ -77,12 +77,12 @@ def points_by_image(coordinates: object, names: Sequence[str]) -> list[Points]:
         A file of coordinates, a folder with one for each image, a mapping from names of images to points, or
         a sequence with the points of each image.
     names
-        Of the images. Names match without folders and endings, for tables seldom have them.
+        Of the images. Names match as they are, or without folders and endings, which tables seldom have.
 
     Raises
     ------
     RefusedFileError
-        If the coordinates are of none of the images.
+        If the coordinates are of none of the images, or might be of several.
     """
     if isinstance(coordinates, str | os.PathLike):
         place = Path(coordinates)
@@ -94,14 +94,29 @@ def points_by_image(coordinates: object, names: Sequence[str]) -> list[Points]:
         return given
     if set(coordinates) == {""} and len(names) == 1:
         return [np.asarray(coordinates[""], dtype=np.float64)]
-    by_stem = {_stem(name): np.asarray(points, dtype=np.float64) for name, points in coordinates.items()}
-    found = [by_stem.get(_stem(name)) for name in names]
-    if not any(points is not None for points in found):
+    found = _matched(
+        {name: np.asarray(given, dtype=np.float64) for name, given in coordinates.items()}, names
+    )
+    ndim = next(points.shape[1] for points in found if points is not None)
+    return [np.empty((0, ndim)) if points is None else points for points in found]
+
+
+def _matched(coordinates: Mapping[str, Points], names: Sequence[str]) -> list[Points | None]:
+    """Match by whole names where all points have an image of their name, else by names without the rest."""
+    if set(coordinates) <= set(names):
+        return [coordinates.get(name) for name in names]
+    by_stem = {_stem(name): points for name, points in coordinates.items()}
+    stems = [_stem(name) for name in names]
+    if not set(stems) & set(by_stem):
         raise RefusedFileError(
             f"The coordinates are of {sorted(by_stem)[:3]} and the images are {list(names[:3])}: none fits."
         )
-    ndim = next(points.shape[1] for points in found if points is not None)
-    return [np.empty((0, ndim)) if points is None else points for points in found]
+    if len(by_stem) < len(coordinates) or len(set(stems)) < len(stems):
+        raise RefusedFileError(
+            "Without folders and endings several images have one name, and coordinates fit them all; give "
+            "a mapping from the whole names."
+        )
+    return [by_stem.get(stem) for stem in stems]
 
 
 def _stem(name: str) -> str:

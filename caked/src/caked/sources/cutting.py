@@ -67,9 +67,9 @@ def picked_places(
         places = places.select(inside)
     if background:
         apart = float(max(sizes)) if clearance is None else clearance
-        places = places.joined(
-            random_places(shapes, points, sizes, fraction=background, clearance=apart, seed=seed)
-        )
+        picked = np.bincount(places.item, minlength=len(shapes))
+        counts = [round(count * background / (1 - background)) for count in picked.tolist()]
+        places = places.joined(random_places(shapes, points, sizes, counts, clearance=apart, seed=seed))
     if not len(places):
         raise SourceNotFoundError("There is no place for a patch: every one reaches outside its image.")
     return places

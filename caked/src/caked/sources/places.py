@@ -165,8 +165,8 @@ def random_places(
     shapes: Sequence[tuple[int, ...]],
     points: Sequence[Points],
     size: tuple[int, ...],
+    counts: Sequence[int],
     *,
-    fraction: float,
     clearance: float,
     seed: int,
 ) -> Places:
@@ -174,16 +174,15 @@ def random_places(
 
     Parameters
     ----------
-    fraction
-        Of all patches, points and background together, that are background in each image.
+    counts
+        How many to draw in each image; there are fewer where it has no room.
     clearance
         Least distance from a point, in pixels.
     seed
         The places of an image depend on it and on the number of the image, and on nothing else.
     """
     starts = []
-    for item, (shape, of_image) in enumerate(zip(shapes, points, strict=True)):
-        wanted = round(len(of_image) * fraction / (1 - fraction))
+    for item, (shape, of_image, wanted) in enumerate(zip(shapes, points, counts, strict=True)):
         room = np.array(shape) - size
         if wanted == 0 or (room < 0).any():
             starts.append(np.empty((0, len(size)), dtype=np.int32))
