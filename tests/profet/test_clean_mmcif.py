@@ -86,6 +86,15 @@ def test_a_single_anisotropic_row_written_as_pairs_goes_with_its_atom(tmp_path: 
     assert cleaned(atoms + pairs.format(4), tmp_path).endswith(pairs.format(4))
 
 
+def test_a_single_observed_residue_written_as_pairs_goes_with_its_atoms(tmp_path: Path) -> None:
+    atoms = "data_x\nloop_\n" + HEADER + "\n".join([*ROWS, "ATOM 5 C CA ALA C 1"]) + "\n#\n"
+    pairs = "_pdbx_sifts_xref_db.asym_id {}\n_pdbx_sifts_xref_db.seq_id 1\n#\n"
+
+    for chain, is_listed in (("A", True), ("C", False)):
+        result = cleaned(atoms + pairs.format(chain), tmp_path, CleanOptions(chains="-C"))
+        assert ("sifts" in result) is is_listed
+
+
 def test_a_structure_of_one_atom_written_as_pairs_is_left_alone(tmp_path: Path) -> None:
     body = "data_x\n" + "".join(
         f"_atom_site.{item} {value}\n" for item, value in zip(ITEMS, ROWS[0].split(), strict=True)

@@ -74,8 +74,7 @@ class _Editor:
     def __init__(self, out: BinaryIO, atoms: _Atoms) -> None:
         self._write = out.write
         self._held: list[bytes] = []  # header of a loop of which no row has stayed yet, and what follows it
-        self._pairs: list[bytes] = []  # a category of one row, written as pairs
-        self._pairs_id = b""
+        self._pairs: list[tuple[bytes, Table, bytes]] = []  # a category of one row, written as pairs
         self._last_written = b"\n"
         self.atoms = atoms
         self.gone: _Atoms | None = None  # who knows which atoms are gone; nobody before they have been seen
@@ -144,17 +143,18 @@ class _Editor:
         self._emit_held()
 
     def _pair(self, raw: bytes, table: Table, value: bytes) -> None:
-        if table.category != ANISOTROPIC:
-            self._pass(raw)  # a list of one residue: if that were gone, nothing would be left
-            return
-        self._pairs.append(raw)
-        if [item.lower() for item in table.items] == ["id"]:
-            self._pairs_id = value
+        if self._pairs and self._pairs[0][1].category != table.category:
+            self._end_pairs()
+        self._pairs.append((raw, table, value))
 
     def _end_pairs(self) -> None:
         pairs, self._pairs = self._pairs, []
-        if self.gone is None or self._pairs_id not in self.gone.ids:
-            for raw in pairs:
+        if not pairs or self.gone is None:
+            return
+        items = [item for _, table, _ in pairs for item in table.items]
+        row = Table(pairs[0][1].category, items, is_loop=False)
+        if all(_independent(row, [[value for _, _, value in pairs]], self.gone)):
+            for raw, _, _ in pairs:
                 self._emit(raw)
 
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
-from typing import Any
+from functools import partial
 
+from profet.cleaning.alignment import align
 from profet.errors import RefusedError
 from profet.uniprot import UniProtEntry
 
@@ -28,7 +28,6 @@ SIFTS, PDBE, REFERENCE, ALIGNMENT = "SIFTS", "PDBe", "reference", "alignment"
 _LEAST_IDENTITY_STATED = 0.8  # the file says which protein it is; mutants and strains differ a little
 _LEAST_IDENTITY_UNSTATED = 0.95
 _ENOUGH_RESIDUES = 20  # equal ones; of a shorter chain or protein, half of it
-_MOST_CELLS = 100_000_000  # of an alignment, a byte each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,51 +259,3 @@ def _by_alignment(chain: Chain, entry: UniProtEntry, least_identity: float) -> d
         for residue, place in zip(residues, places, strict=True)
         if place < len(numbers) and (number := numbers[place]) is not None
     }
-
-
-@lru_cache(maxsize=64)
-def align(sequence: str, reference: str) -> tuple[int | None, ...]:
-    """Place a sequence on a reference.
-
-    Returns
-    -------
-    tuple
-        For each letter of `sequence` its 1-based number in `reference`, or None.
-
-    Raises
-    ------
-    RefusedError
-        If both are so long that the alignment would not fit in memory.
-
-    Notes
-    -----
-    Local, and a gap costs as much as five matches: a tag in front of a mature protein must not be spread over
-    the signal peptide for the sake of a few equal letters. (Of a tag whose last letter happens to be the one
-    that the protein has there, no alignment can tell.)
-
-    Examples
-    --------
-    >>> align("KVF", "MRSLKVFGR")
-    (5, 6, 7)
-    """
-    start = reference.find(sequence)
-    if sequence and start >= 0 and reference.find(sequence, start + 1) < 0:
-        return tuple(range(start + 1, start + 1 + len(sequence)))
-    if not sequence:
-        return ()
-    if len(sequence) * len(reference) > _MOST_CELLS:
-        raise RefusedError(f"{len(sequence)} and {len(reference)} residues are too many to align")
-    from Bio.Align import PairwiseAligner
-
-    aligner: Any = PairwiseAligner(  # type: ignore[no-untyped-call]
-        mode="local", match_score=2.0, mismatch_score=-3.0, wildcard="X"
-    )
-    aligner.open_gap_score = -10.0
-    aligner.extend_gap_score = -0.01
-    numbers: list[int | None] = [None] * len(sequence)
-    found: Any = aligner.align(sequence, reference)
-    blocks = found[0].aligned if found.score > 0 else ((), ())
-    for (first, last), (reference_first, _) in zip(*blocks, strict=True):
-        for step in range(last - first):
-            numbers[first + step] = int(reference_first) + step + 1
-    return tuple(numbers)
