@@ -2,13 +2,17 @@
 
 Layout of a content folder::
 
-    <real host>/<real path>          a file, byte for byte as its host serves it _gzip/<real host>/<real path>
-    a file whose host sends it gzip-encoded to those who take it (AlphaFold DB) _records/empiar/<number>.json
-    an entry object of the EMPIAR API _records/uniprot/<accession>.json, _records/alphafold/<accession>.json
-    (the array of models), _records/rcsb/<PDB ID>.json      what the RCSB search index knows of a structure
+    <real host>/<real path>                 a file, byte for byte as its host serves it
+    _gzip/<real host>/<real path>           a file whose host sends it gzip-encoded to those who take it
+                                            (AlphaFold DB)
+    _records/empiar/<number>.json           an entry object of the EMPIAR API
+    _records/uniprot/<accession>.json       an entry of UniProtKB
+    _records/alphafold/<accession>.json     the array of models
+    _records/rcsb/<PDB ID>.json             what the RCSB knows of a structure
+    _records/obsolete/<PDB ID>.json         {"date": "31-JUL-94", "successors": ["216L"]}
     _records/best_structures/<accession>.json, _records/sifts/<pdb id>.json, _records/beacons/<accession>.json
-    answers of PDBe, PDBe's SIFTS mappings and 3D-Beacons _records/headers/<hash>.json     header fields of
-    one file, where its host's usual ones do not do
+                                            answers of PDBe, PDBe's SIFTS mappings and 3D-Beacons
+    _records/headers/<hash>.json            header fields of one file, where its host's usual ones do not do
 
 Everything is written beside its place and renamed into it, so a folder may be served while it is written.
 """
