@@ -9,7 +9,14 @@ import click
 
 from profet.cli.database_name import DatabaseName
 from profet.cli.group import OldForm
-from profet.cli.terminal import complain, leave, log_to_stderr, printable, progress, speaking_options
+from profet.cli.terminal import (
+    leave,
+    list_failures,
+    log_to_stderr,
+    printable,
+    progress,
+    speaking_options,
+)
 from profet.enums import FileType
 from profet.fetcher import Fetcher
 from profet.ids import parse_id
@@ -62,12 +69,11 @@ def fetch(
         results = fetcher.get_files(ids, filetype=filetype, progress=tell)
     for result in results:
         _present(result, as_json=as_json, quiet=quiet)
+    list_failures({result.id: result.error for result in results})
     leave(result.error for result in results)
 
 
 def _present(result: FetchResult, *, as_json: bool, quiet: bool) -> None:
-    if result.error is not None:
-        complain(result.error)
     if as_json:
         click.echo(json.dumps(_record(result)))
     elif result.error is None and not quiet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -77,6 +77,36 @@ def printable(text: str) -> str:
 def complain(error: object) -> None:
     """Say on stderr what went wrong."""
     click.echo(f"profet: {printable(str(error))}", err=True)
+
+
+def list_failures(outcomes: Mapping[str, ProfetError | None]) -> None:
+    """Say at the end what failed: each reason once, with some of the ids that it befell.
+
+    Parameters
+    ----------
+    outcomes
+        By id, what went wrong; None for those that went well.
+    """
+    befallen: dict[str, list[str]] = {}
+    for typed, error in outcomes.items():
+        if error is not None:
+            befallen.setdefault(str(error), []).append(typed)
+    if len(outcomes) > 1 and befallen:
+        complain(f"{sum(map(len, befallen.values()))} of {len(outcomes)} failed:")
+    for reason, ids in befallen.items():
+        complain(reason if len(ids) == 1 else f"{reason} ({_some(ids)})")
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    """Name a few of many.
+
+    Examples
+    --------
+    >>> _some(["4v1w", "1aki"]), _some("abcdefgh", most=3)
+    ('4v1w, 1aki', 'a, b, c and 5 more')
+    """
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
 
 
 def speaking_options(command: _Decorated) -> _Decorated:
