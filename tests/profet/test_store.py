@@ -8,14 +8,17 @@ import os
 import subprocess
 import sys
 import threading
+import unittest.mock
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from profet import CacheError, DamagedFileError, Provenance
 from profet.formats import compressed
 from profet.provenance import now
-from profet.store import Key, Store
+from profet.store import Key, Store, sidecar
 from profet.whole_files import whole_file, write_whole
 
 KEY = Key(source="pdb", id="4V1W", extension="cif")
@@ -176,3 +179,28 @@ def test_a_sidecar_of_another_version_can_be_read_and_nonsense_cannot() -> None:
     for wrong in (b"", b"[]", b"{}", b"\xff", json.dumps({**record, "retrieved": "soon"}).encode()):
         with pytest.raises(DamagedFileError):
             Provenance.from_json(wrong)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    target=st.sampled_from(["body", "sidecar"]),
+    cut=st.integers(0, 400),
+    at=st.integers(0, 10**6),
+    with_bytes=st.binary(max_size=8),
+)
+def test_whatever_becomes_of_an_entry_it_is_whole_or_not_there(
+    target: str, cut: int, at: int, with_bytes: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    store = Store(tmp_path_factory.mktemp("cache"))
+    data = hashlib.shake_128(b"4V1W").digest(300)
+    store.put(KEY, compressed.pack(data), origin(data))
+    path = store.path(KEY) if target == "body" else sidecar(store.path(KEY))
+    whole = path.read_bytes()
+    at %= len(whole)
+
+    path.write_bytes(whole[:at] + with_bytes + whole[at + cut :])
+
+    with unittest.mock.patch("profet.store._BETWEEN_RENAMES_SECONDS", 0):
+        stored = store.get(KEY)
+    # What is found is the file that came, whichever bytes of it or of what is said of it were changed.
+    assert stored is None or stored.data == data
