@@ -170,6 +170,21 @@ def test_background_keeps_clear_of_points_and_depends_on_the_seed_alone(microgra
     assert names != list(PatchSource.at(source, points, 4, background=0.5, clearance=6.0, seed=4).names)
 
 
+def test_patches_keep_the_points_that_lie_in_them() -> None:
+    class Picked(ArraySource):
+        def columns(self, indices: Any) -> Any:
+            points = np.array([[1.0, 2.0], [9.0, 12.5], [19.0, 26.0]])
+            return {**super().columns(indices), "coordinates": [points + i for i in indices]}
+
+    patches = PatchSource.grid(Picked(IMAGES), size=(10, 9))
+    batch = Dataset(patches).batch([0, 1, 11])
+    assert batch["coordinates"][0].tolist() == [[1.0, 2.0]]
+    assert batch["coordinates"][1].tolist() == [[9.0, 3.5]]
+    assert patches.names[11] == "1@10,18"
+    assert batch["coordinates"][2].tolist() == []  # the last point lies outside the second image
+    assert batch["coordinates"][2].shape == (0, 2)
+
+
 def test_equal_points_have_names_of_their_own() -> None:
     patches = PatchSource.at(np.zeros((1, 9, 9)), [[[4.0, 4.0], [4.0, 4.2]]], size=3)
     assert list(patches.names) == ["0@3,3", "0@3,3~1"]
@@ -254,6 +269,8 @@ def test_files_that_hold_no_points_are_reported(
 def test_coordinates_of_other_images_are_refused(micrographs: Path) -> None:
     with pytest.raises(RefusedFileError, match="none fits"):
         PatchSource.at(FileSource(micrographs), {"other": [[1.0, 1.0]]}, size=4)
+    with pytest.raises(RefusedFileError, match="no coordinates"):
+        PatchSource.at(FileSource(micrographs), {}, size=4)
     twins = ArraySource(IMAGES, names=["a/m.mrc", "b/m.mrc"])
     with pytest.raises(RefusedFileError, match="several images have one name"):
         PatchSource.at(twins, {"m": [[9.0, 9.0]]}, size=4)

@@ -94,6 +94,8 @@ def points_by_image(coordinates: object, names: Sequence[str]) -> list[Points]:
         return given
     if set(coordinates) == {""} and len(names) == 1:
         return [np.asarray(coordinates[""], dtype=np.float64)]
+    if not coordinates:
+        raise RefusedFileError("There are no coordinates: the mapping is empty.")
     found = _matched(
         {name: np.asarray(given, dtype=np.float64) for name, given in coordinates.items()}, names
     )

@@ -41,12 +41,15 @@ class PatchSource(Source):
     Notes
     -----
     Names are ``item@z,y,x``, the first pixel of the patch; the group is the item's, else its name, so that a
-    split keeps all patches of a micrograph together. A batch has ``origin_angstrom``, what is known of the
-    item (its CTF, say), of patches at coordinates ``shift_angstrom``, the part of a pixel by which the point
-    lies off the central one, and of patches whose kind is known ``meta(i)["kind"]``, ``"particle"`` or
+    split keeps all patches of a micrograph together.
+
+    A batch has ``origin_angstrom``, what is known of the item (its CTF, say), those of its ``coordinates``
+    that lie in the patch, and of patches at coordinates ``shift_angstrom``, the part of a pixel by which the
+    point lies off the central one. Where it is known, ``meta(i)["kind"]`` is ``"particle"`` or
     ``"background"``, which can be the label: ``caked.MetaLabels("kind")``. Where the source has further
-    images (target, weight, mask), patches of those lie at the same places. Of compressed files every patch
-    reads the whole file; put a :class:`~caked.CachedSource` between.
+    images (target, weight, mask), patches of those lie at the same places.
+
+    Of compressed files every patch reads the whole file; put a :class:`~caked.CachedSource` between.
     """
 
     def __init__(self, source: Any, places: Places, *, fill: float = 0.0) -> None:
@@ -237,9 +240,20 @@ class PatchSource(Source):
         origins = np.array([self.source.origin(int(i)) for i in items])[inverse]
         columns["pixel_size_angstrom"] = sizes
         columns["origin_angstrom"] = origins + self.places.start[rows] * sizes
+        if "coordinates" in of_items:
+            columns["coordinates"] = [
+                self._within(of_items["coordinates"][k], int(row))
+                for k, row in zip(inverse, rows, strict=True)
+            ]
         if self.places.offset is not None:
             columns["shift_angstrom"] = self.places.offset[rows] * sizes
         return columns
+
+    def _within(self, points: Array, i: int) -> Array:
+        """Return the points that lie in a patch, from its first pixel."""
+        moved = points - self.places.start[i]
+        inside = ((moved >= -0.5) & (moved < np.array(self.places.size) - 0.5)).all(axis=1)
+        return np.asarray(moved[inside])
 
     def meta(self, i: int) -> dict[str, Any]:
         """Return what is known of the image, the patch's first pixel, and its kind."""
