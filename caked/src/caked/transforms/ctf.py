@@ -17,11 +17,6 @@ from caked.transforms.spectral import filter_samples
 
 __all__ = ["ApplyCTF", "PhaseFlip", "RandomCTF", "WienerFilter"]
 
-_NOTE = """The CTF of each sample is that of its own defocus, voltage and so on, which the batch has to
-    know (:mod:`caked.keys`), with its pixel size. Of a tilt series, ``(B, C, tilts, y, x)``, each tilt is an
-    image, with a defocus of its own where the batch knows ``(B, tilts)`` of them."""
-
-
 class _CTFTransform(Transform):
     """Base: multiply the spectrum of each image by something made of its CTF."""
 
@@ -59,10 +54,12 @@ class ApplyCTF(_CTFTransform):
     Notes
     -----
     ``y = ifft(F C)``, C as in :func:`caked.transforms.contrast_transfer`. An image that has its CTF already
-    comes out with C², which RELION calls CTF pre-multiplied. {note}
-    """
+    comes out with C², which RELION calls CTF pre-multiplied.
 
-    __doc__ = __doc__.replace("{note}", _NOTE)
+    The CTF of each sample is that of its own defocus, voltage, aberration and amplitude contrast, which the
+    batch has to know, with its pixel size. Of a tilt series, ``(B, C, tilts, y, x)``, each tilt is an image,
+    with a defocus of its own where the batch knows ``(B, tilts)`` of them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,10 +75,8 @@ class PhaseFlip(_CTFTransform):
 
     Notes
     -----
-    ``y = ifft(F sign(C))``, with sign(0) = 1. {note}
+    ``y = ifft(F sign(C))``, with sign(0) = 1; the batch has to know what :class:`ApplyCTF` asks for.
     """
-
-    __doc__ = __doc__.replace("{note}", _NOTE)
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,10 +98,8 @@ class WienerFilter(_CTFTransform):
     Notes
     -----
     ``y = ifft(F C / (C² + 1 / SNR))``: Wiener's filter, as in Frank, Three-Dimensional Electron Microscopy
-    of Macromolecular Assemblies (2006), chapter 2. {note}
+    of Macromolecular Assemblies (2006), chapter 2. The batch has to know what :class:`ApplyCTF` asks for.
     """
-
-    __doc__ = __doc__.replace("{note}", _NOTE)
 
     def __init__(self, *, snr: float) -> None:
         if not 0 < snr < math.inf:
