@@ -342,3 +342,30 @@ def test_chains_of_two_letters_are_told_apart_where_programs_write_them(tmp_path
 
     assert [one[1] for one in atoms_of(clean(path, options=CleanOptions(chains="BA")).path)] == ["BA"]
     assert [one[1] for one in atoms_of(clean(path, options=CleanOptions(chains="-A")).path)] == ["AA", "BA"]
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("cif", "pdb"), [("1aki.cif", "1aki.pdb"), ("3psg_updated.cif", "3psg.pdb")], ids=["1aki", "3psg"]
+)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"hydrogens": True, "water": True, "hetatoms": True},
+        {"water": True},
+        {"hetatoms": True},
+        {"chains": "A", "water": True},
+        {"altlocs": "highest"},
+        {"models": 1},
+    ],
+    ids=lambda options: "_".join(options),
+)
+def test_both_formats_of_a_real_entry_keep_the_same_atoms(
+    options: dict[str, Any], cif: str, pdb: str, real_data: Path, tmp_path: Path
+) -> None:
+    left = [
+        atoms_of(clean(unpack(real_data, name, tmp_path), options=CleanOptions(**options)).path)
+        for name in (cif, pdb)
+    ]
+
+    assert left[0] == left[1]
