@@ -130,7 +130,7 @@ class EerImage:
         if len(offsets) < count:
             raise DamagedDataError(
                 f"{file.label} has {len(offsets)} frames, but {self.recorded} were promised; it was cut "
-                "short, or its metadata are wrong: open it with frames= as many as there are"
+                "short, or its notes are wrong: what comes before can be read"
             )
         if len(offsets) > known:
             self.chain.remember(file.label)
