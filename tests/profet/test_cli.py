@@ -197,7 +197,9 @@ def test_help_opens_with_an_example_and_lists_the_old_options(capsys: pytest.Cap
     main(["--help"])
 
     text = capsys.readouterr().out
-    assert text.startswith("Usage: profet ID... [OPTIONS]\n       profet COMMAND [OPTIONS] ...\n\n  profet 4v1w")
+    assert text.startswith(
+        "Usage: profet ID... [OPTIONS]\n       profet COMMAND [OPTIONS] ...\n\n  profet 4v1w"
+    )
     for word in ("--filetype", "--main_db", "--save_directory", "--json", "--version", "--help"):
         assert text.count(f"{word} ") + text.count(f"{word}\n") >= 1
 

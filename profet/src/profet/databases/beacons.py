@@ -168,7 +168,7 @@ def _safe(name: str) -> str:
     >>> _safe("PED00001e001"), _safe("5v3m.1.C")
     ('PED00001e001', '5v3m.1.C')
     >>> _safe("../../etc")
-    'etc-cb52fcb0'
+    'etc-74ccf3c5'
     """
     plain = _UNSAFE.sub("-", name).strip("-._")[:_LONGEST_ID]
     return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}".lstrip("-")
