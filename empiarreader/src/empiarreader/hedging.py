@@ -11,6 +11,7 @@ machine.
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ _ALWAYS_ALLOWED = 2
 _PARTS_A_HEDGE = 8
 _RACERS_A_PART = 3
 _FEW = 4
+# Few more than there are connections: what waits to be delivered takes memory.
+_BEGUN_AT_ONCE = CONNECTIONS_PER_HOST + 8
 
 
 def fetch_parts(parts: Sequence[Part], *, deliver: Callable[[Part], None] | None = None) -> None:
@@ -42,18 +45,24 @@ def fetch_parts(parts: Sequence[Part], *, deliver: Callable[[Part], None] | None
     """
     settled: SimpleQueue[Part] = SimpleQueue()
     watch = _Watch(parts)
-    for part in parts:
-        part.when_settled = settled.put
     crew = _process.crew()
-    for part in parts:
+    coming = iter(parts)
+
+    def begin(part: Part) -> None:
+        part.when_settled = settled.put
         crew.submit(part.fetch)
+
     try:
+        for part in itertools.islice(coming, _BEGUN_AT_ONCE):
+            begin(part)
         for _ in parts:
             part = watch.next_settled(settled)
             if part.error is not None:
                 raise part.error
             if deliver is not None:
                 deliver(part)
+            for following in itertools.islice(coming, 1):
+                begin(following)
     finally:
         for part in parts:
             part.cancel()
