@@ -99,7 +99,7 @@ def _decode(bits: bytes, layout: EerLayout, factor: int, counts: Array) -> None:
 
 # The first cameras, whose tag is the same, wrote places of no meaning after the longest runs, too, so that
 # all their codes have 12 bits. What tells the two kinds is that only the right reading of a frame comes to
-# the last pixel with the last code.
+# the last pixel with the last code. (A frame of a few electrons may be read both ways, one of a camera not.)
 
 
 def _is_exact(bits: bytes, layout: EerLayout, counts: Array, factor: int) -> bool:
