@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import gemmi
 import pytest
@@ -109,7 +110,7 @@ def names_left(path: Path) -> dict[str, int]:
     ],
 )
 def test_each_word_takes_out_what_it_says_and_nothing_else(
-    options: dict[str, bool], left: dict[str, int], mixed: Path
+    options: dict[str, Any], left: dict[str, int], mixed: Path
 ) -> None:
     report = clean(mixed, options=CleanOptions(**options))
 
