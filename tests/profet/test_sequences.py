@@ -132,6 +132,24 @@ def test_a_withdrawn_entry_has_an_empty_sequence_and_its_record_says_why(filled:
     assert Fetcher().get_sequence("9old", chain="A").id == "1JK9_A"
 
 
+@pytest.mark.parametrize(
+    ("successors", "reason"),
+    [
+        (["9OL2"], "no sequence of 9ol1"),  # and the list says that 9OL1 took the place of that
+        (["1AAA", "2BBB"], r"withdrawn \(01-JAN-20\); ask for 1AAA or 2BBB"),
+        ([], r"withdrawn \(01-JAN-20\)$"),
+    ],
+)
+def test_a_withdrawn_entry_without_one_successor_is_explained(
+    successors: list[str], reason: str, archive: Archive
+) -> None:
+    archive.add_record("obsolete", "9OL1", {"date": "01-JAN-20", "successors": successors})
+    archive.add_record("obsolete", "9OL2", {"date": "01-JAN-21", "successors": ["9OL1"]})
+
+    with pytest.raises(StructureNotFoundError, match=reason):
+        Fetcher().get_sequence("9ol1")
+
+
 def test_what_is_no_sequence_is_not_believed(filled: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROFET_RETRIES", "0")
     filled.add_fault("html", match="*fasta*", times=None)

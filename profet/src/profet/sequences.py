@@ -7,6 +7,7 @@ the RCSB, which answers with a sentence, and status 200, where it has nothing.
 from __future__ import annotations
 
 import io
+import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ from profet.uniprot_batch import batch_urls
 
 if TYPE_CHECKING:
     from Bio.SeqRecord import SeqRecord
+
+_logger = logging.getLogger(__name__)
 
 SIGNAL = "signal_peptide"
 """Annotation of a record whose signal peptide was cut off: as ``1-17`` in UniProt numbering."""
@@ -115,20 +118,28 @@ class Sequences:
         return record
 
     def _of_entry(self, pdb_id: PdbId, *, cleave_signal: bool) -> list[SeqRecord]:
-        url = f"{settings.service_url('RCSB')}/fasta/entry/{pdb_id.text}"
-        text = self._access.text(Key(source="pdb", id=pdb_id.text, extension="fasta"), url, _check_fasta)
-        if not text or text.startswith(_NOTHING):
-            return self._of_entry(self._successor(pdb_id), cleave_signal=cleave_signal)
+        text = self._fasta_of_entry(pdb_id)
+        if not text:
+            pdb_id = self._successor(pdb_id)
+            text = self._fasta_of_entry(pdb_id)
+        if not text:
+            raise _nothing_of(pdb_id)
         records = [chain for record in _parse(text) for chain in _by_chain(record)]
         return list(self._without_signals(pdb_id, records)) if cleave_signal else records
 
+    def _fasta_of_entry(self, pdb_id: PdbId) -> str:
+        url = f"{settings.service_url('RCSB')}/fasta/entry/{pdb_id.text}"
+        text = self._access.text(Key(source="pdb", id=pdb_id.text, extension="fasta"), url, _check_fasta)
+        return "" if text is None or text.startswith(_NOTHING) else text
+
     def _successor(self, pdb_id: PdbId) -> PdbId:
         withdrawn = find_withdrawn(self._access, pdb_id)
-        if withdrawn is None or len(withdrawn.successors) != 1:
-            hint = f": it was withdrawn ({withdrawn.date})" if withdrawn else ""
-            raise StructureNotFoundError(
-                f"the PDB has no sequence of {pdb_id.typed}{hint}", accession=pdb_id.text, asked=("pdb",)
-            )
+        if withdrawn is None:
+            raise _nothing_of(pdb_id)
+        if len(withdrawn.successors) != 1:
+            hint = f"; ask for {' or '.join(withdrawn.successors)}" if withdrawn.successors else ""
+            raise _nothing_of(pdb_id, f": it was withdrawn ({withdrawn.date}){hint}")
+        _logger.warning("the PDB has withdrawn %s; %s took its place", pdb_id.text, withdrawn.successors[0])
         return PdbId(typed=pdb_id.typed, text=withdrawn.successors[0])
 
     def _without_signals(self, pdb_id: PdbId, records: Iterable[SeqRecord]) -> Iterator[SeqRecord]:
@@ -147,6 +158,12 @@ class Sequences:
                     if cut:
                         return _cleaved(record, (first, last), length=cut)
         return record
+
+
+def _nothing_of(pdb_id: PdbId, hint: str = "") -> StructureNotFoundError:
+    return StructureNotFoundError(
+        f"the PDB has no sequence of {pdb_id.typed}{hint}", accession=pdb_id.text, asked=("pdb",)
+    )
 
 
 def to_fasta(records: Iterable[SeqRecord]) -> str:

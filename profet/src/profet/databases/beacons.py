@@ -133,7 +133,7 @@ def _hit(summary: Mapping[str, Any], accession: str) -> StructureHit | None:
             segments=(("/".join(chains), first, last),),
             sequence_identity=fraction(summary.get("sequence_identity")),
             provider=provider,
-            label="" if provider == "AlphaFold DB" else _safe(name),
+            label="" if provider == "AlphaFold DB" else _safe(name.removeprefix(f"{accession}_")),
             file_url=url,
             file_type=file_type,
         )
