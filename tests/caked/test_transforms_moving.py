@@ -247,6 +247,18 @@ def test_a_mirrored_volume_has_no_pose() -> None:
     assert twice["pose"][0].tolist() == [[-1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]]
 
 
+def test_a_pose_in_pixels_that_are_not_square_turns_by_no_angle() -> None:
+    batch = {
+        "image": torch.zeros(1, 1, 8, 8),
+        "pixel_size_angstrom": torch.tensor([[1.0, 2.0]], dtype=torch.float64),
+        "pose": torch.eye(3, dtype=torch.float64)[None],
+    }
+    with pytest.raises(InvalidOptionError, match="as long along all axes"):
+        RandomRotation(degrees=[30, 40])(batch)
+    turned = RandomRot90()(batch, Draws(samples=[0]))
+    assert torch.linalg.det(turned["pose"][0]) == pytest.approx(1)
+
+
 def test_shifts_without_a_pixel_size_are_refused_where_they_would_be_wrong() -> None:
     batch = {
         "image": torch.zeros(1, 1, 5, 5),

@@ -17,6 +17,7 @@ from caked.transforms.spectral import filter_samples
 
 __all__ = ["ApplyCTF", "PhaseFlip", "RandomCTF", "WienerFilter"]
 
+
 class _CTFTransform(Transform):
     """Base: multiply the spectrum of each image by something made of its CTF."""
 

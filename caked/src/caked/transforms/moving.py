@@ -209,6 +209,8 @@ def _turn(batch: Batch, directions: Floats) -> None:
     """Turn poses and the axes of defocus by ``(B, n, n)``, its columns x, y(, z)."""
     hands = np.sign(np.linalg.det(directions))
     if "pose" in batch:
+        if np.abs(directions @ directions.mT - np.eye(directions.shape[-1])).max() > 0.01:
+            raise InvalidOptionError("A pose can turn only where pixels are as long along all axes turned.")
         pose = batch["pose"].detach().cpu().numpy()
         _put(batch, "pose", np.matmul(_in_space(directions, hands), pose))
     if "defocus_angle_degrees" in batch and directions.shape[-1] == 2:
