@@ -14,10 +14,11 @@ from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from empiarreader import settings
+from empiarreader.connections import on_fork
 from empiarreader.counters import counter
 from empiarreader.errors import ArchiveFileNotFoundError, ServiceError
 from empiarreader.listing import ListedItem
-from empiarreader.transport import on_fork, with_retries
+from empiarreader.transport import with_retries
 
 T = TypeVar("T")
 

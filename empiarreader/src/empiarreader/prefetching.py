@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from empiarreader import settings
 from empiarreader.bytesource import RemoteFile
+from empiarreader.connections import CONNECTIONS_PER_HOST
 from empiarreader.errors import EmpiarReaderError, InvalidRequestError, RefusedAddressError
 from empiarreader.manifest import DownloadFailure
 from empiarreader.ranges import FileVersion
-from empiarreader.transport import CONNECTIONS_PER_HOST
 
 if TYPE_CHECKING:
     from empiarreader.source import EmpiarSource

@@ -15,10 +15,11 @@ from typing import BinaryIO
 
 from empiarreader.answers import FileVersion as FileVersion
 from empiarreader.answers import refuse_page_or_compression, version_of
+from empiarreader.connections import CONNECTIONS_PER_HOST, answer_times
 from empiarreader.errors import DamagedDataError, FileChangedError, ServiceError
 from empiarreader.hedging import fetch_parts
 from empiarreader.parts import Part
-from empiarreader.transport import CONNECTIONS_PER_HOST, answer_times, open_answer, with_retries
+from empiarreader.transport import open_answer, with_retries
 
 MIB = 1024 * 1024
 _SMALLEST_PART = MIB

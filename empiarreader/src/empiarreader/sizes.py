@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from empiarreader.connections import CONNECTIONS_PER_HOST
 from empiarreader.errors import ServiceError
-from empiarreader.transport import CONNECTIONS_PER_HOST, open_answer, with_retries
+from empiarreader.transport import open_answer, with_retries
 from empiarreader.tree import ArchiveFile
 
 
