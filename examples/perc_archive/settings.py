@@ -37,6 +37,7 @@ URL_SETTINGS = {
     "PROFET_TED_URL": "ted.cathdb.info/api/v1",
     "EMPIARREADER_API_URL": "www.ebi.ac.uk/empiar/api",
     "EMPIARREADER_ARCHIVE_URL": "ftp.ebi.ac.uk/empiar/world_availability",
+    "EMPIARREADER_SEARCH_URL": "www.ebi.ac.uk/ebisearch/ws/rest",
     "EMPIARREADER_EMDB_URL": "ftp.ebi.ac.uk/pub/databases/emdb",
 }
 

@@ -21,6 +21,7 @@ from empiarreader import (
     LocalFileError,
     ServiceError,
 )
+from empiarreader.catalogue.online import search_online
 from empiarreader.catalogue.words import match_expression, synonyms
 from empiarreader.cli import main
 from perc_archive import Archive
@@ -200,6 +201,27 @@ def test_a_catalogue_that_is_missing_damaged_or_unreachable_says_so(archive: Arc
     archive.add_fault("html", match=API, times=None)
     with pytest.raises(ServiceError):
         EmpiarIndex(tmp_path / "new.sqlite3").update()
+
+
+def test_ebi_search_is_the_way_without_a_catalogue(archive: Archive) -> None:
+    _fill(archive, range(10_002, 10_802))
+    found = search_online("ribosome", limit=150)
+
+    assert len(found) == 150
+    assert all("ribosome" in hit.title and hit.release_date for hit in found)
+    assert len({hit.entry_id for hit in found}) == 150
+    assert len(archive.requests("www.ebi.ac.uk/ebisearch/*")) == 2
+    assert search_online("unheard-of") == []
+    line = CliRunner().invoke(main, ["catalogue", "search", "ribosome", "--online", "--limit", "1"])
+    assert line.exit_code == 0, line.output
+    assert "ribosome" in line.output
+    refused = CliRunner().invoke(main, ["catalogue", "search", "ribosome", "--online", "--format", "TIFF"])
+    assert refused.exit_code == 2
+    archive.add_fault("html", match="www.ebi.ac.uk/ebisearch/*", times=None)
+    with pytest.raises(ServiceError):
+        search_online("ribosome")
+    with pytest.raises(InvalidRequestError):
+        search_online(" ")
 
 
 def test_the_command_line_updates_and_searches(archive: Archive) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from empiarreader.addresses import parse_entry_id
     from empiarreader.catalog import EmpiarCatalog
     from empiarreader.catalogue.index import CatalogueHit, CatalogueUpdate, EmpiarIndex
+    from empiarreader.catalogue.online import OnlineHit, search_online
     from empiarreader.counters import Traffic, traffic
     from empiarreader.downloads import download
     from empiarreader.entry import EmpiarEntry
@@ -82,6 +83,7 @@ _HOME = {
     "MissingExtraError": "errors",
     "MrcHeader": "mrc",
     "MrcSource": "mrcsource",
+    "OnlineHit": "catalogue.online",
     "PartitionIndexError": "errors",
     "PatternError": "errors",
     "Prefetched": "prefetching",
@@ -105,6 +107,7 @@ _HOME = {
     "parse_mrc_header": "mrc",
     "prefetch": "prefetching",
     "read_metadata": "imagefile",
+    "search_online": "catalogue.online",
     "traffic": "counters",
 }
 
@@ -135,6 +138,7 @@ __all__ = [
     "MissingExtraError",
     "MrcHeader",
     "MrcSource",
+    "OnlineHit",
     "PartitionIndexError",
     "PatternError",
     "Prefetched",
@@ -159,6 +163,7 @@ __all__ = [
     "parse_mrc_header",
     "prefetch",
     "read_metadata",
+    "search_online",
     "traffic",
 ]
 

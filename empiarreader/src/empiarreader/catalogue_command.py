@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import click
 
 from empiarreader.catalogue.index import CatalogueHit, CatalogueUpdate, EmpiarIndex
+from empiarreader.catalogue.online import OnlineHit, search_online
 from empiarreader.errors import EntryNotFoundError
 from empiarreader.printable import printable
 
@@ -33,6 +35,7 @@ _SEARCH_HELP = """\
 \b
 $ empiarreader catalogue search ribosome --format TIFF --max-size 100GB --since 2024
 $ empiarreader catalogue search '"tau filament" Krios' --json
+$ empiarreader catalogue search spike --online
 
 Find entries by words and properties, best first; without words, newest first.
 
@@ -75,21 +78,37 @@ def update_command(refresh: bool) -> None:
 @click.option("--emdb", metavar="ID", help="Belongs to this entry of EMDB.")
 @click.option("--pdb", metavar="ID", help="Belongs to this entry of the PDB.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Greatest number.")
+@click.option("--online", is_flag=True, help="Ask EBI Search instead; it takes words alone.")
 @click.option("--no-synonyms", is_flag=True, help="Take the words as they are.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def search_catalogue_command(
-    words: tuple[str, ...], format_: str | None, no_synonyms: bool, as_json: bool, **filters: Any
+    words: tuple[str, ...],
+    format_: str | None,
+    online: bool,
+    no_synonyms: bool,
+    as_json: bool,
+    limit: int,
+    **filters: Any,
 ) -> None:
     """Search the catalogue, and print a line for each hit."""
     text = " ".join(words)
-    hits = EmpiarIndex().search(text, format=format_, use_synonyms=not no_synonyms, **filters)
+    hits: Sequence[CatalogueHit | OnlineHit]
+    if online:
+        if format_ or any(filters.values()):
+            raise click.UsageError("EBI Search takes words alone; leave the filters out, or --online.")
+        hits = search_online(text, limit=limit)
+    else:
+        options = {"format": format_, "limit": limit, "use_synonyms": not no_synonyms, **filters}
+        hits = EmpiarIndex().search(text, **options)
     if not hits:
-        raise EntryNotFoundError("no entry of the catalogue matches")
+        raise EntryNotFoundError("no entry matches")
     for hit in hits:
         click.echo(json.dumps(asdict(hit)) if as_json else printable(_line(hit)))
 
 
-def _line(hit: CatalogueHit) -> str:
+def _line(hit: CatalogueHit | OnlineHit) -> str:
+    if isinstance(hit, OnlineHit):
+        return f"EMPIAR-{hit.entry_id}  {hit.release_date:10}  {hit.title}"
     size = "?" if hit.size_bytes is None else _shown(hit.size_bytes)
     formats = "/".join(hit.formats) or "?"
     return f"EMPIAR-{hit.entry_id}  {hit.release_date:10}  {size:>8}  {formats:10}  {hit.title}"

@@ -14,6 +14,7 @@ from empiarreader.errors import InvalidRequestError
 
 API_URL = "https://www.ebi.ac.uk/empiar/api"
 ARCHIVE_URL = "https://ftp.ebi.ac.uk/empiar/world_availability"
+SEARCH_URL = "https://www.ebi.ac.uk/ebisearch/ws/rest"
 EMDB_URL = "https://ftp.ebi.ac.uk/pub/databases/emdb"
 FTP_URL = "ftp://ftp.ebi.ac.uk/empiar/world_availability"
 TIMEOUT_SECONDS = 30.0
@@ -30,6 +31,11 @@ def api_url() -> str:
 def archive_url() -> str:
     """Return the base address of the HTTPS tree of entries (``EMPIARREADER_ARCHIVE_URL``)."""
     return _base_address("EMPIARREADER_ARCHIVE_URL", ARCHIVE_URL)
+
+
+def search_url() -> str:
+    """Return the base address of EBI Search (``EMPIARREADER_SEARCH_URL``)."""
+    return _base_address("EMPIARREADER_SEARCH_URL", SEARCH_URL)
 
 
 def emdb_url() -> str:

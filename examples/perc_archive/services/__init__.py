@@ -9,6 +9,7 @@ from perc_archive.services import (
     alphafold,
     apache,
     beacons,
+    ebisearch,
     empiar_api,
     models,
     pdbe,
@@ -25,6 +26,7 @@ Service = Callable[[Request, Site], Response | None]
 
 _ROUTES: tuple[tuple[str, str, Service], ...] = (
     ("www.ebi.ac.uk", "/empiar/api/", empiar_api.answer),
+    ("www.ebi.ac.uk", "/ebisearch/", ebisearch.answer),
     ("www.ebi.ac.uk", "/pdbe/pdbe-kb/3dbeacons/", beacons.answer),
     ("www.ebi.ac.uk", "/pdbe/", pdbe.answer),
     ("ftp.ebi.ac.uk", "/", apache.answer),
