@@ -30,7 +30,7 @@ from empiarreader import (
     UnsupportedFormatError,
     settings,
 )
-from empiarreader.bytesource import LocalFile, RemoteFile, open_bytes
+from empiarreader.bytefiles import LocalFile, RemoteFile, open_bytes
 from empiarreader.cache.copies import find_copy
 from empiarreader.cache.facts import cached_text, facts_bytes, recall, remember
 from empiarreader.cache.items import safe_file_name

@@ -301,7 +301,7 @@ def test_zarr_reads_through_it(archive: Archive, tmp_path: Path) -> None:
 def test_offline_it_reads_what_was_fetched(
     archive: Archive, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from empiarreader.bytesource import RemoteFile
+    from empiarreader.bytefiles import RemoteFile
 
     remote = _open()
     remote.ls("10934/data")

@@ -31,7 +31,7 @@ from empiarreader import (
     MrcSource,
     UnsupportedFormatError,
 )
-from empiarreader.bytesource import LocalFile
+from empiarreader.bytefiles import LocalFile
 from empiarreader.images.opening import open_format
 from empiarreader.images.tiffchain import PageChain
 from empiarreader.images.tiffdirectory import TiffLayout

@@ -16,7 +16,7 @@ from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
 from empiarreader import settings
 from empiarreader.addresses import normalise_path, parse_entry_id
-from empiarreader.bytesource import RemoteFile, fetch_loose_ranges
+from empiarreader.bytefiles import RemoteFile, fetch_loose_ranges
 from empiarreader.errors import (
     ArchiveFileNotFoundError,
     DamagedDataError,

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from empiarreader.bytesource import ByteSource, open_bytes
+from empiarreader.bytefiles import open_bytes
+from empiarreader.bytesource import ByteSource
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError
 from empiarreader.images.base import ImageOptions
 from empiarreader.partitions import ImagePartitions

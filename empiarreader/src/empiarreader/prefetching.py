@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from empiarreader import settings
-from empiarreader.bytesource import RemoteFile
+from empiarreader.bytefiles import RemoteFile
 from empiarreader.connections import CONNECTIONS_PER_HOST
 from empiarreader.errors import EmpiarReaderError, InvalidRequestError, RefusedAddressError
 from empiarreader.manifest import DownloadFailure

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast, overload
 from empiarreader import settings
 from empiarreader.addresses import join_path, normalise_path, parse_entry_id
 from empiarreader.api import fetch_entry_record
-from empiarreader.bytesource import ByteSource, RemoteFile
+from empiarreader.bytefiles import RemoteFile
+from empiarreader.bytesource import ByteSource
 from empiarreader.counts import ImagesetCount, number_of_images
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError
 from empiarreader.formats import is_star

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from empiarreader.bytesource import ByteSource, LocalFile, file_name
+from empiarreader.bytefiles import LocalFile
+from empiarreader.bytesource import ByteSource, file_name
 from empiarreader.cache.copies import find_copy
 from empiarreader.errors import DamagedDataError
 from empiarreader.formats import MRC, decide_format

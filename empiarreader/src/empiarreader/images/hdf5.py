@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from empiarreader.bytesource import ByteSource, LocalFile
+from empiarreader.bytefiles import LocalFile
+from empiarreader.bytesource import ByteSource
 from empiarreader.errors import DamagedDataError, EmpiarReaderError, UnsupportedFormatError
 from empiarreader.images.base import Array, Beginning, ImageOptions, OpenImage
 from empiarreader.images.sparse import SparseFile

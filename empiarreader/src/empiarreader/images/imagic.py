@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from empiarreader.bytesource import ByteSource, open_bytes
+from empiarreader.bytefiles import open_bytes
+from empiarreader.bytesource import ByteSource
 from empiarreader.errors import ArchiveFileNotFoundError, DamagedDataError, UnsupportedFormatError
 from empiarreader.images.base import Array, Beginning, ImageOptions, one_section
 from empiarreader.images.raw import RawPixels

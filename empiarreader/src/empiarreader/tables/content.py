@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from empiarreader.bytesource import open_bytes
+from empiarreader.bytefiles import open_bytes
 from empiarreader.errors import DamagedDataError, InvalidRequestError
 
 MIB = 1024 * 1024
