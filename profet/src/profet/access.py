@@ -165,10 +165,11 @@ class Access:
 
     def _trusted(self, key: Key) -> Stored | None:
         """What the cache holds, if that need not be asked for."""
-        stored = self.store.get(key)
-        if stored is None or self._not_before is None or stored.provenance.current_at > self._not_before:
-            return stored
-        return None
+        if self._not_before is not None:
+            origin = self.store.origin(key)  # a file that will be asked for anyway need not be read for this
+            if origin is None or origin.current_at <= self._not_before:
+                return None
+        return self.store.get(key)
 
     def _is_young(self, stored: Stored) -> bool:
         if self._not_before is not None:

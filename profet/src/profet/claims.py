@@ -150,14 +150,9 @@ def _take(path: Path) -> str:
 
 
 def _create(path: Path, claim: bytes) -> bool:
+    """Whether it could be created, for there was none."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:  # a file stands where the folder should
-        raise CacheError(f"cannot write {path}: {path.parent} is a file", code=errno.ENOTDIR) from error
-    except OSError as error:
-        raise CacheError.of(error, f"cannot write {path}") from error
-    try:
-        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        file = _opened(path)
     except FileExistsError:
         return False
     except OSError as error:
@@ -170,6 +165,17 @@ def _create(path: Path, claim: bytes) -> bool:
     finally:
         os.close(file)
     return True
+
+
+def _opened(path: Path) -> int:
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+    with contextlib.suppress(FileNotFoundError):
+        return os.open(path, flags, 0o666)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:  # where the folder should be
+        raise NotADirectoryError(errno.ENOTDIR, f"{path.parent} is a file") from None
+    return os.open(path, flags, 0o666)
 
 
 def _look(path: Path) -> _Seen | None:

@@ -36,9 +36,7 @@ def whole_file(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}{UNFINISHED}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Exclusive, so that no link planted in a shared folder is followed; the umask decides who may read.
-        with beside.open("xb") as file:
+        with _created(beside) as file:
             yield file
             if flush:
                 file.flush()
@@ -58,6 +56,16 @@ def write_whole(path: Path, data: bytes, *, flush: bool = True) -> None:
     """Write `data` to `path`, whole or not at all."""
     with whole_file(path, flush=flush) as file:
         file.write(data)
+
+
+def _created(path: Path) -> BinaryIO:
+    """Create a file, and the folder it is in if need be."""
+    # Exclusive, so that no link planted in a shared folder is followed; the umask decides who may read.
+    try:
+        return path.open("xb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("xb")
 
 
 def _discard(path: Path) -> None:
