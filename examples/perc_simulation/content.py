@@ -42,7 +42,7 @@ Content = ContentFolder | Archive
 TUTORIAL_SQUARE = "data/MotionCorr/job003/Tiff/EER/Images-Disc1/GridSquare_11149061/Data"
 MOVIE_SQUARE = "data/CL44-1_20201106_111915/Images-Disc1/GridSquare_6089277/Data"
 
-_VERSION = 3  # raised whenever the content changes
+_VERSION = 4  # raised whenever the content changes
 
 
 def make_content(cache: Path | None = None, *, progress: Callable[[str], None] | None = None) -> Path:
@@ -98,6 +98,10 @@ def add_structures(content: Content) -> None:
             content.add_structure(
                 molecule.pdb_id, cif=cif, pdb=pdb, accessions=[molecule.accession], title=molecule.title
             )
+            # All chains of an entry belong together, so its one assembly is what was deposited.
+            name = f"download/{molecule.pdb_id.upper()}"
+            content.add_file("files.rcsb.org", f"{name}-assembly1.cif", cif)
+            content.add_file("files.rcsb.org", f"{name}.pdb1", pdb)
 
 
 def plain_structure(label: str, folder: Path) -> Path:
