@@ -100,7 +100,7 @@ class PDBFileCache:
         path = Path(self.path(uniprot_id, filetype))
         _place(path, data.encode() if isinstance(data, str) else bytes(data))
         note = {"id": uniprot_id, "fileorigin": origin, "filetype": str(FileType(filetype))}
-        _place(self._note(path.name), json.dumps(note).encode(), flush=False)
+        _place(self._note(path.name), json.dumps(note).encode())
 
     def items(self) -> Iterator[tuple[str, str]]:
         """Names without extension, and paths, of all structure files in the folder."""
@@ -133,14 +133,18 @@ class PDBFileCache:
         return notes
 
 
-def _place(path: Path, data: bytes, *, flush: bool = True) -> None:
-    """Write a file, unless it is just so already: who reads it, or goes by its date, is left in peace."""
+def _place(path: Path, data: bytes) -> None:
+    """Write a file, unless it is just so already: who reads it, or goes by its date, is left in peace.
+
+    It is not flushed, which would cost more than all else on a busy disk: what a power cut may take, the
+    verified cache still has, and saving again mends.
+    """
     try:
         is_there = path.stat().st_size == len(data) and path.read_bytes() == data
     except OSError:
         is_there = False
     if not is_there:
-        write_whole(path, data, flush=flush)
+        write_whole(path, data, flush=False)
 
 
 def _pdb_first(item: tuple[FileType, str]) -> tuple[bool, str]:
