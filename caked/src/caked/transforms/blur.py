@@ -46,10 +46,12 @@ class GaussianBlur(Transform):
         self.weights: list[float] = (weights / (weights[0] + 2 * weights[1:].sum())).tolist()
 
     def image(self, image: Tensor) -> Tensor:
-        """Blur one axis after the other."""
+        """Blur one axis after the other, in the same memory: fresh memory costs more than the sums."""
+        blurred = torch.empty_like(image, memory_format=torch.contiguous_format)
+        pair = torch.empty_like(blurred)
         for axis in spatial_axes(image):
-            image = _blur_axis(image, axis, self.weights)
-        return image
+            image = _blur_axis(image, axis, self.weights, pair, blurred)
+        return blurred
 
 
 def _mirrored(image: Tensor, axis: int, radius: int) -> Tensor:
@@ -62,17 +64,16 @@ def _mirrored(image: Tensor, axis: int, radius: int) -> Tensor:
     return image.index_select(axis, torch.from_numpy(places).to(image.device))
 
 
-def _blur_axis(image: Tensor, axis: int, weights: Sequence[float]) -> Tensor:
+def _blur_axis(image: Tensor, axis: int, weights: Sequence[float], pair: Tensor, out: Tensor) -> Tensor:
     """Add up shifted copies: quicker than a convolution of one channel, and the same bits in any batch.
 
     Each step is one operation on each pixel by itself, a sum or a product added, so that its rounding does
-    not depend on where in memory the pixel lies or on how many threads there are.
+    not depend on where in memory the pixel lies or on how many threads there are. ``out`` may be ``image``.
     """
     length, radius = image.shape[axis], len(weights) - 1
     padded = _mirrored(image, axis, radius)
-    blurred = padded.narrow(axis, radius, length) * weights[0]
-    pair = torch.empty_like(blurred)
+    torch.mul(padded.narrow(axis, radius, length), weights[0], out=out)
     for shift, weight in enumerate(weights[1:], start=1):
         before, after = (padded.narrow(axis, radius + step, length) for step in (-shift, shift))
-        blurred.add_(torch.add(before, after, out=pair), alpha=weight)
-    return blurred
+        out.add_(torch.add(before, after, out=pair), alpha=weight)
+    return out

@@ -22,11 +22,11 @@ __all__ = [
     "transform_in_chunks",
 ]
 
-CHUNK_BYTES = 4 << 20
+CHUNK_BYTES = 1 << 20
 
 
 def transform_in_chunks(transform: Transform, batch: Batch, draws: Draws) -> Batch:
-    """Apply a transform to a batch, on a processor in pieces of some megabytes.
+    """Apply a transform to a batch, on a processor in pieces of about a megabyte.
 
     Every transform works on each sample by itself, so that the pieces change nothing but the time.
     """
@@ -42,7 +42,7 @@ def transform_in_chunks(transform: Transform, batch: Batch, draws: Draws) -> Bat
 
 
 def in_chunks(make: Callable[[slice], Batch], count: int, sample_bytes: int) -> Batch:
-    """Make a batch in pieces of some megabytes: temporary arrays that fit the cache are far quicker."""
+    """Make a batch in pieces of about a megabyte: temporary arrays that fit the cache are far quicker."""
     step = max(1, CHUNK_BYTES // max(1, sample_bytes))
     if step >= count:
         return make(slice(0, count))
