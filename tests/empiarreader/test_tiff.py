@@ -552,6 +552,14 @@ def test_what_cannot_be_is_refused_early(archive: Archive, name: str) -> None:
     assert peak < 64 * 1024 * 1024
 
 
+@pytest.mark.parametrize("compression", [2, 3, 6, 32809, 34712, 50001, 12345])
+def test_packings_that_no_camera_writes_are_not_read(tmp_path: Path, compression: int) -> None:
+    (tmp_path / "a.tif").write_bytes(_plain(t259=(3, 1, compression)))
+
+    with pytest.raises(UnsupportedFormatError, match=rf"a\.tif.*(compression {compression}|not read)"):
+        empiarreader.open_image(tmp_path / "a.tif")
+
+
 def test_a_long_circle_of_pages_is_noticed(tmp_path: Path) -> None:
     content = bytearray(_tiff(_counts(5, 20, 30)))
     with tifffile.TiffFile(io.BytesIO(bytes(content))) as tiff:

@@ -32,6 +32,10 @@ _DIMENSIONS = {"Y": "y", "X": "x", "S": "channel"}
 _LARGEST_RATIO = 16_384
 _ALWAYS_PLAUSIBLE_BYTES = 64 * 1024 * 1024
 _LONGEST_AXIS = 1 << 20
+# What is unpacked: none, LZW, JPEG, deflate, PackBits, LZMA, Zstandard; EER pages are unpacked elsewhere.
+# Decoders of other kinds would only ever see damaged files, and they run outside Python's protection.
+_PACKINGS = frozenset({1, 5, 7, 8, 32773, 32946, 34925, 50000, 65000, 65001, 65002})
+_BITS = frozenset({1, 2, 4, 8, 10, 12, 14, 16, 32, 64})
 _WORTH_THREADS_BYTES = 4 * 1024 * 1024
 _FETCHED_AT_ONCE = 64 * 1024 * 1024
 
@@ -216,6 +220,11 @@ def _check_page(page: TiffPage, label: str, file_bytes: int) -> None:
         raise UnsupportedFormatError(
             f"{label} is a TIFF file of a kind that is not read: axes {page.axes!r}, "
             f"{page.bitspersample} bits a sample, sample format {page.sampleformat}"
+        )
+    if page.compression not in _PACKINGS or page.bitspersample not in _BITS:
+        raise UnsupportedFormatError(
+            f"{label} is a TIFF file of a kind that is not read: compression {page.compression}, "
+            f"{page.bitspersample} bits a sample"
         )
     rows, columns = _segment_size(page)
     if rows < 1 or columns < 1:
