@@ -148,6 +148,7 @@ def test_settings_name_every_service_of_the_libraries(archive: Archive) -> None:
         "EMPIARREADER_API_URL": f"{base}/www.ebi.ac.uk/empiar/api",
         "EMPIARREADER_ARCHIVE_URL": f"{base}/ftp.ebi.ac.uk/empiar/world_availability",
         "EMPIARREADER_FTP_URL": f"{ftp}/empiar/world_availability",
+        "EMPIARREADER_SEARCH_URL": f"{base}/www.ebi.ac.uk/ebisearch/ws/rest",
         "EMPIARREADER_EMDB_URL": f"{base}/ftp.ebi.ac.uk/pub/databases/emdb",
         "PROFET_CACHE_DIR": str(archive.caches / "profet"),
         "EMPIARREADER_CACHE_DIR": str(archive.caches / "empiarreader"),
