@@ -60,8 +60,13 @@ class KeptFile:
 
 
 def item_name(kind: str, url: str) -> str:
-    """Return the name of the folder that a file of that kind from that address is kept in."""
+    """Return what the names of all folders begin with that keep a file of that kind from that address."""
     return hashlib.sha256(f"{kind}\0{url}".encode(errors="surrogateescape")).hexdigest()[:40]
+
+
+def version_name(version: FileVersion) -> str:
+    """Return what the name of a folder ends with that keeps that version of a file."""
+    return hashlib.sha256(json.dumps(asdict(version), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def safe_file_name(name: str) -> str:

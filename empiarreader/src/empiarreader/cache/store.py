@@ -2,9 +2,9 @@
 
 ::
 
-    CACHE/files/3f/3f0c…/{about.json, movie.eer}      a kept file
-    CACHE/incoming/…                                  being written; renamed into place when it is whole
-    CACHE/facts/…                                     see empiarreader.cache.facts
+    CACHE/files/3f/3f0c…-9b1e…/{about.json, movie.eer}   one version of a file: address and version hashed
+    CACHE/incoming/…                                     being written; renamed into place when it is whole
+    CACHE/facts/…                                        see empiarreader.cache.facts
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +30,7 @@ from empiarreader.cache.items import (
     item_name,
     read_item,
     safe_file_name,
+    version_name,
     write_about,
 )
 from empiarreader.errors import InvalidRequestError, LocalFileError
@@ -57,11 +59,12 @@ class Store:
 
     def find(self, kind: str, url: str, version: FileVersion | None = None) -> KeptFile | None:
         """Return a kept file, if it is there, intact, and of that version; None stands for any version."""
-        item = read_item(self._place(kind, url))
-        if item is None or item.url != url or item.kind != kind:
+        found = [item for folder in self._places(kind, url) if (item := read_item(folder)) is not None]
+        same = [item for item in found if item.url == url and item.kind == kind]
+        fitting = [item for item in same if version is None or not item.version.differs_from(version)]
+        if not fitting:
             return None
-        if version is not None and item.version.differs_from(version):
-            return None
+        item = max(fitting, key=lambda item: item.stored)
         if not is_intact(item):
             logger.warning("%s in the cache is damaged and will be fetched again", item.path)
             self._remove(item.path.parent)
@@ -144,9 +147,12 @@ class Store:
             self._remove(folder)
         return freed
 
-    def _place(self, kind: str, url: str) -> Path:
-        name = item_name(kind, url)
-        return self.root / "files" / name[:2] / name
+    def _group(self, kind: str, url: str) -> Path:
+        return self.root / "files" / item_name(kind, url)[:2]
+
+    def _places(self, kind: str, url: str) -> list[Path]:
+        """Return the folders of all versions of a file."""
+        return list(self._group(kind, url).glob(f"{item_name(kind, url)}-*"))
 
     def _folders(self) -> Iterator[Path]:
         for group in _subfolders(self.root / "files"):
@@ -189,22 +195,28 @@ class Store:
         return item
 
     def _settle(self, folder: Path, item: KeptFile) -> KeptFile:
-        """Give a folder its name; what holds the name gives way, also what another process has just put."""
-        place = self._place(item.kind, item.url)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        """Give a folder its name, which stands for one version: whoever has it already has the same.
+
+        Other versions of the file are removed afterwards, as they are no longer in the archive.
+        """
+        group = self._group(item.kind, item.url)
+        group.mkdir(parents=True, exist_ok=True)
+        place = group / f"{item_name(item.kind, item.url)}-{version_name(item.version)}"
         for _ in range(100):
             try:
                 folder.rename(place)
-            except OSError as error:
-                if not place.exists():
-                    if folder.exists():
-                        continue  # it was there, and another process has just removed it
-                    raise LocalFileError(f"{folder} was removed while it was written") from error
+            except OSError:
+                there = read_item(place)
+                if there is not None and is_intact(there):
+                    return there
+                if not folder.exists():
+                    raise
                 self._remove(place)
-                continue
-            settled = read_item(place)
-            if settled is not None:
-                return settled
+            else:
+                for other in self._places(item.kind, item.url):
+                    if other != place:
+                        self._remove(other)
+                return replace(item, path=place / item.path.name)
         raise LocalFileError(f"{place} in the cache cannot be replaced")
 
     def _remove(self, folder: Path) -> None:
@@ -271,8 +283,10 @@ def _folder_bytes(folder: Path) -> int:
 
 
 def _newest(folder: Path) -> float:
-    times = [folder.stat().st_mtime] if folder.exists() else [0.0]
-    for entry in folder.iterdir() if folder.exists() else ():
-        with contextlib.suppress(OSError):
-            times.append(entry.stat().st_mtime)
+    """Return when a folder or a file in it last changed; now, if it has just gone."""
+    times = []
+    try:
+        times = [folder.stat().st_mtime, *(entry.stat().st_mtime for entry in folder.iterdir())]
+    except OSError:
+        times.append(time.time())
     return max(times)
