@@ -1,4 +1,8 @@
-"""Run the benchmarks side by side and write their tables: ``python -m tests.benchmarks``."""
+"""Run the benchmarks side by side and write their tables: ``python -m tests.benchmarks``.
+
+With names, such as ``python -m tests.benchmarks cleaning fetching``, those alone are measured and printed, and the
+page stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.benchmarks.tables import ROOT, Table
@@ -52,19 +56,25 @@ def _measurements(folder: Path) -> dict[str, Callable[[], Table]]:
     }
 
 
-def main() -> int:
-    """Measure all and write the page."""
-    machine = f"Python {platform.python_version()}, {os.cpu_count()} processors, {platform.system()}.\n\n"
+def main(chosen: Sequence[str]) -> int:
+    """Measure all and write the page, or measure those chosen and print them."""
     with tempfile.TemporaryDirectory() as folder:
+        measurements = _measurements(Path(folder))
+        unknown = [name for name in chosen if name not in measurements]
+        if unknown:
+            sys.stderr.write(f"there is no {unknown[0]!r}; there are {', '.join(measurements)}\n")
+            return 2
         tables = []
-        for name, measure in _measurements(Path(folder)).items():
+        for name in chosen or measurements:
             sys.stderr.write(f"measuring {name} ...\n")
-            tables.append(measure().markdown())
+            tables.append(measurements[name]().markdown())
             sys.stderr.write(tables[-1] + "\n")
-    PAGE.write_text(HEAD + machine + "\n".join(tables))
-    sys.stderr.write(f"wrote {PAGE.relative_to(ROOT)}\n")
+    if not chosen:
+        machine = f"Python {platform.python_version()}, {os.cpu_count()} processors, {platform.system()}.\n\n"
+        PAGE.write_text(HEAD + machine + "\n".join(tables))
+        sys.stderr.write(f"wrote {PAGE.relative_to(ROOT)}\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
