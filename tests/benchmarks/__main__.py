@@ -1,7 +1,7 @@
 """Run the benchmarks side by side and write their tables: ``python -m tests.benchmarks``.
 
-With names, such as ``python -m tests.benchmarks cleaning fetching``, those alone are measured and printed, and
-the page stays as it is.
+With names, such as ``python -m tests.benchmarks cleaning fetching``, those alone are measured and printed,
+and the page stays as it is.
 """
 
 from __future__ import annotations

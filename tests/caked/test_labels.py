@@ -140,7 +140,7 @@ def test_weights_make_classes_count_alike() -> None:
         ["a", "b", "c"],
         MetaLabels("k"),
     ],
-    ids=str,
+    ids=lambda rule: type(rule).__name__,
 )
 def test_a_rule_is_made_again_from_its_description(rule: object) -> None:
     made: LabelRule = as_label_rule(rule)
