@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUTPUT ?= perc_output
+# Processes that the tests run in.
+JOBS ?= 2
 # A folder of real files for `make demo REAL=…`.
 REAL ?=
 
@@ -56,7 +58,7 @@ types: $(VENV)/test.ready ## mypy --strict.
 
 unit: $(VENV)/test.ready ## The tests and the examples in the docstrings, with coverage.
 	@echo "== tests"
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --durations=10
+	@$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term:skip-covered --durations=10
 	@$(BIN)/python -m pytest --quiet --doctest-modules $(LIBRARIES:%=%/src) examples/perc_simulation examples/perc_archive examples/perc_learning.py
 
 test-full: $(VENV)/test.ready ## What needs programs beside Python, a fresh clone, or the published originals.

@@ -44,7 +44,8 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Script], str]]:
                         self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
-                self.close_connection = headers.get("Content-Length") != str(len(body))
+                # A length that is not that of the body is never made up for: there the connection ends.
+                self.close_connection = headers.get("Content-Length", str(len(body))) != str(len(body))
 
             do_HEAD = do_GET  # noqa: N815
 

@@ -16,6 +16,7 @@ import pytest
 from perc_archive import ContentFolder
 from perc_archive.__main__ import main
 from perc_archive.ceiling import measure
+from perc_archive.settings import URL_SETTINGS
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -38,7 +39,7 @@ def test_it_prints_what_to_export_and_serves_until_told_to_stop(
     ContentFolder(tmp_path).add_entry(10943, {}, {"title": "Served"})
     with start("--content", os.fspath(tmp_path)) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(14)]  # addresses and caches
+        lines = [process.stdout.readline() for _ in range(len(URL_SETTINGS) + 3)]  # FTP and two caches, too
         settings = dict(shlex.split(line)[1].split("=", 1) for line in lines)
         with urllib.request.urlopen(settings["EMPIARREADER_API_URL"] + "/entry/10943/", timeout=10) as answer:
             assert b"Served" in answer.read()
