@@ -399,11 +399,3 @@ def test_a_withdrawn_entry_is_followed_or_explained(
             fetcher.get_file("9old")
     fetcher.get_files(["9ol2", "9ol3"])
     assert len(filled.requests("files.wwpdb.org*")) == 1
-
-
-def test_the_examples_content_has_assemblies_too(demo_archive: Archive, tmp_path: Path) -> None:
-    fetcher = Fetcher(save_directory=tmp_path)
-
-    path, data = fetcher.get_file("4v1w", "pdb", filesave=True, assembly=1)
-
-    assert (Path(path or "").name, data) == ("4v1w-assembly1.pdb", fetcher.get_file("4v1w", "pdb")[1])
