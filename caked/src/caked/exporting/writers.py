@@ -228,7 +228,8 @@ class ShardWriter:
         number, key = self.written // self.samples_per_shard, f"{self.written:08d}"
         if self.written % self.samples_per_shard == 0:
             self.close()
-            self.shard = tarfile.open(self.folder / _shard_name(number), "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+            path = self.folder / _shard_name(number)
+            self.shard = tarfile.open(path, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115 - close() ends it
         image = batch["image"][k].detach().cpu().numpy()
         buffer = io.BytesIO()
         np.save(buffer, image[0] if len(image) == 1 else image, allow_pickle=False)
