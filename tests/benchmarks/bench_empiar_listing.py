@@ -18,7 +18,7 @@ LATENCY_SECONDS = 0.05
 CONNECTIONS = 16
 OURS = """
 import json, sys, time
-from empiarreader.listing import parse_listing
+from empiarreader.listing.pages import parse_listing
 page = open(sys.argv[1]).read()
 began = time.perf_counter()
 found = parse_listing(page)
@@ -83,7 +83,7 @@ def measure(
 
 
 def _add_walks(table: Table, folder: Path, directories: int, times: int) -> None:
-    from empiarreader.tree import EntryTree
+    from empiarreader.listing.tree import EntryTree
 
     data = folder / "ftp.ebi.ac.uk" / "empiar" / "world_availability" / "10002" / "data"
     for k in range(directories):

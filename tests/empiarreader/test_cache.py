@@ -36,7 +36,7 @@ from empiarreader.cache.facts import cached_text, facts_bytes, recall, remember
 from empiarreader.cache.items import safe_file_name
 from empiarreader.cache.store import Store, default_store
 from empiarreader.cache.unpacking import unpack
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"
@@ -464,7 +464,7 @@ def test_a_mirror_serves_what_it_has(
 def test_a_mirror_is_not_left_through_an_address(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from empiarreader.mirror import mirrored
+    from empiarreader.listing.mirror import mirrored
 
     (tmp_path / "mirror").mkdir()
     (tmp_path / "secret").write_bytes(b"x")

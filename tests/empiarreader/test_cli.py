@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from empiarreader import __version__
 from empiarreader.cli import main
-from empiarreader.manifest import MANIFEST_NAME
+from empiarreader.downloading.manifest import MANIFEST_NAME
 from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"

@@ -18,7 +18,7 @@ from empiarreader import (
     ServiceError,
 )
 from empiarreader.cli import main
-from empiarreader.ftp import _of_facts, _of_line, list_over_ftp
+from empiarreader.network.ftp import _of_facts, _of_line, list_over_ftp
 from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"

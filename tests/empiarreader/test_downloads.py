@@ -29,7 +29,7 @@ from empiarreader import (
     ServiceError,
     download,
 )
-from empiarreader.manifest import MANIFEST_NAME, append_record, read_records
+from empiarreader.downloading.manifest import MANIFEST_NAME, append_record, read_records
 from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"

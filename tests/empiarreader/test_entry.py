@@ -21,8 +21,14 @@ from empiarreader import (
     ServiceError,
     parse_entry_id,
 )
-from empiarreader.api import select_record
-from empiarreader.records import emdb_references, read_citations, read_imagesets, read_people, read_references
+from empiarreader.metadata.api import select_record
+from empiarreader.metadata.records import (
+    emdb_references,
+    read_citations,
+    read_imagesets,
+    read_people,
+    read_references,
+)
 from perc_archive import Archive
 
 API = "www.ebi.ac.uk/empiar/api/entry/*"

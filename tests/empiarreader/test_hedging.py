@@ -14,8 +14,8 @@ import pytest
 
 import empiarreader
 from empiarreader import FileChangedError, ServiceError
-from empiarreader.ranges import FileVersion, fetch_range, fetch_spans
-from empiarreader.transport import open_answer
+from empiarreader.network.ranges import FileVersion, fetch_range, fetch_spans
+from empiarreader.network.transport import open_answer
 from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from empiarreader.addresses import decode_path, encode_path
-from empiarreader.listing import ListedItem, apparatus_links, is_listing, parse_listing
+from empiarreader.listing.pages import ListedItem, apparatus_links, is_listing, parse_listing
 
 STYLES = ("htmltable_default_width", "htmltable_star", "plain_ul", "pre")
 ODD_NAMES = {

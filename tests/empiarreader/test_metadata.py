@@ -19,11 +19,18 @@ from empiarreader import (
     InvalidRequestError,
     ServiceError,
 )
-from empiarreader.emdb import map_address, parse_emdb_id
-from empiarreader.entry_xml import read_entry_xml
-from empiarreader.kinds import kind_of
-from empiarreader.records import Grant, Segmentation, read_citations, read_imagesets, read_people, read_person
-from empiarreader.vocabularies import decode_word
+from empiarreader.listing.kinds import kind_of
+from empiarreader.metadata.emdb import map_address, parse_emdb_id
+from empiarreader.metadata.entry_xml import read_entry_xml
+from empiarreader.metadata.records import (
+    Grant,
+    Segmentation,
+    read_citations,
+    read_imagesets,
+    read_people,
+    read_person,
+)
+from empiarreader.metadata.vocabularies import decode_word
 from perc_archive import Archive
 
 API = "www.ebi.ac.uk/empiar/api/entry/*"

@@ -16,8 +16,8 @@ import pytest
 from urllib3.exceptions import SSLError
 
 from empiarreader import ArchiveFileNotFoundError, FileChangedError, ServiceError, download
-from empiarreader.ranges import FileVersion, fetch_range
-from empiarreader.transport import _lost_connection
+from empiarreader.network.ranges import FileVersion, fetch_range
+from empiarreader.network.transport import _lost_connection
 from perc_archive import Archive
 
 BODY = bytes(range(256)) * 400

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from empiarreader.patience import ATTEMPTS, AnswerTimes, parse_retry_after, pause_before_retry
+from empiarreader.network.patience import ATTEMPTS, AnswerTimes, parse_retry_after, pause_before_retry
 
 
 def _times(*seconds: float) -> AnswerTimes:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from empiarreader import InvalidRequestError, RefusedAddressError
 from empiarreader.addresses import check_target
-from empiarreader.manifest import MANIFEST_NAME
-from empiarreader.placement import parse_address, place_all
+from empiarreader.downloading.manifest import MANIFEST_NAME
+from empiarreader.downloading.placement import parse_address, place_all
 
 BASE = "https://ftp.ebi.ac.uk/empiar/world_availability"
 

@@ -19,7 +19,7 @@ from empiarreader import (
     InvalidRequestError,
     ServiceError,
 )
-from empiarreader.ranges import FileVersion, ask_version, fetch_range, fetch_spans, part_size
+from empiarreader.network.ranges import FileVersion, ask_version, fetch_range, fetch_spans, part_size
 from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"
@@ -140,7 +140,7 @@ def test_parts_are_at_most_eight_mebibytes_and_at_least_one(total: int) -> None:
     spans=st.lists(st.tuples(st.integers(0, 16000), st.integers(0, 300)), max_size=5),
 )
 def test_several_spans_land_one_after_the_other(spans: list[tuple[int, int]]) -> None:
-    from empiarreader.ranges import _split
+    from empiarreader.network.ranges import _split
 
     total = sum(length for _, length in spans)
     buffer = bytearray(total)
@@ -339,7 +339,7 @@ def test_many_threads_read_at_once(archive: Archive) -> None:
 
 
 def test_a_redirect_is_followed_on_the_same_host_only() -> None:
-    from empiarreader.transport import _redirected
+    from empiarreader.network.transport import _redirected
 
     here = "https://host/a.mrc"
     assert _redirected(here, "/b.mrc") == "https://host/b.mrc"

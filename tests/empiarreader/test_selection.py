@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from empiarreader import PatternError
-from empiarreader.globs import Glob
-from empiarreader.selection import Selection
+from empiarreader.listing.globs import Glob
+from empiarreader.listing.selection import Selection
 
 BASE = "https://ftp.ebi.ac.uk/empiar/world_availability/10943/data/GridSquare_1/Data"
 

@@ -35,7 +35,7 @@ from empiarreader.bytefiles import LocalFile
 from empiarreader.images.opening import open_format
 from empiarreader.images.tiffchain import PageChain
 from empiarreader.images.tiffdirectory import TiffLayout
-from empiarreader.ranges import FileVersion, Spans
+from empiarreader.network.ranges import FileVersion, Spans
 from mrc_vectors import mrc_bytes
 from perc_archive import Archive
 

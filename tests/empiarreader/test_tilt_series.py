@@ -28,7 +28,7 @@ from empiarreader import (
     open_tilt_series,
     traffic,
 )
-from empiarreader.tilts import tilts_of_mdoc, tilts_of_relion
+from empiarreader.tilts.facts import tilts_of_mdoc, tilts_of_relion
 from mrc_vectors import mrc_bytes
 from perc_archive import Archive
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from empiarreader.catalog import EmpiarCatalog
     from empiarreader.catalogue.index import CatalogueHit, CatalogueUpdate, EmpiarIndex
     from empiarreader.catalogue.online import OnlineHit, search_online
-    from empiarreader.counters import Traffic, traffic
-    from empiarreader.downloads import download
+    from empiarreader.downloading.download import download
+    from empiarreader.downloading.manifest import DownloadedFile, DownloadFailure, Manifest
     from empiarreader.entry import EmpiarEntry
     from empiarreader.errors import (
         ArchiveFileNotFoundError,
@@ -41,31 +41,31 @@ if TYPE_CHECKING:
     from empiarreader.flatness import GainCheck, GainWarning, check_gain
     from empiarreader.gain import GainOrientation, apply_gain, open_gain
     from empiarreader.imagefile import open_image, read_metadata
-    from empiarreader.manifest import DownloadedFile, DownloadFailure, Manifest
+    from empiarreader.listing.tree import ArchiveFile, Directory
+    from empiarreader.metadata.records import Citation, Imageset
     from empiarreader.mrc import MrcHeader, parse_mrc_header
     from empiarreader.mrcsource import MrcSource
+    from empiarreader.network.counters import Traffic, traffic
     from empiarreader.prefetching import Prefetched, prefetch
     from empiarreader.protocol import ReadableSource
-    from empiarreader.records import Citation, Imageset
     from empiarreader.source import EmpiarSource
     from empiarreader.starsource import StarSource
     from empiarreader.tables.opening import open_table
-    from empiarreader.tilt_series import open_tilt_series
-    from empiarreader.tree import ArchiveFile, Directory
+    from empiarreader.tilts.series import open_tilt_series
     from empiarreader.voxels import VoxelSize
 
 __version__ = "2.0.0.dev0"
 
 _HOME = {
-    "ArchiveFile": "tree",
+    "ArchiveFile": "listing.tree",
     "ArchiveFileNotFoundError": "errors",
     "CatalogueHit": "catalogue.index",
     "CatalogueUpdate": "catalogue.index",
-    "Citation": "records",
+    "Citation": "metadata.records",
     "DamagedDataError": "errors",
-    "Directory": "tree",
-    "DownloadFailure": "manifest",
-    "DownloadedFile": "manifest",
+    "Directory": "listing.tree",
+    "DownloadFailure": "downloading.manifest",
+    "DownloadedFile": "downloading.manifest",
     "EmpiarCatalog": "catalog",
     "EmpiarEntry": "entry",
     "EmpiarIndex": "catalogue.index",
@@ -76,10 +76,10 @@ _HOME = {
     "GainCheck": "flatness",
     "GainOrientation": "gain",
     "GainWarning": "flatness",
-    "Imageset": "records",
+    "Imageset": "metadata.records",
     "InvalidRequestError": "errors",
     "LocalFileError": "errors",
-    "Manifest": "manifest",
+    "Manifest": "downloading.manifest",
     "MissingExtraError": "errors",
     "MrcHeader": "mrc",
     "MrcSource": "mrcsource",
@@ -93,22 +93,22 @@ _HOME = {
     "ServiceError": "errors",
     "ShapeMismatchError": "errors",
     "StarSource": "starsource",
-    "Traffic": "counters",
+    "Traffic": "network.counters",
     "UnsupportedFormatError": "errors",
     "VoxelSize": "voxels",
     "apply_gain": "gain",
     "check_gain": "flatness",
-    "download": "downloads",
+    "download": "downloading.download",
     "open_gain": "gain",
     "open_image": "imagefile",
     "open_table": "tables.opening",
-    "open_tilt_series": "tilt_series",
+    "open_tilt_series": "tilts.series",
     "parse_entry_id": "addresses",
     "parse_mrc_header": "mrc",
     "prefetch": "prefetching",
     "read_metadata": "imagefile",
     "search_online": "catalogue.online",
-    "traffic": "counters",
+    "traffic": "network.counters",
 }
 
 __all__ = [

@@ -18,8 +18,8 @@ from empiarreader.errors import (
     InvalidRequestError,
     ServiceError,
 )
-from empiarreader.mirror import mirrored
-from empiarreader.ranges import (
+from empiarreader.listing.mirror import mirrored
+from empiarreader.network.ranges import (
     FileVersion,
     Spans,
     ask_version,

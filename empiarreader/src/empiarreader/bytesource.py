@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from empiarreader import settings
 from empiarreader.addresses import decode_path
-from empiarreader.ranges import FileVersion, JoinedSpans, Spans
+from empiarreader.network.ranges import FileVersion, JoinedSpans, Spans
 
 _NEARBY_BYTES = 4096
 _STREAMED_AT_ONCE = 16 * 1024 * 1024

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from empiarreader.addresses import parse_entry_id
-from empiarreader.api import fetch_entry_record
+from empiarreader.metadata.api import fetch_entry_record
+from empiarreader.metadata.records import Imageset, read_imagesets
 from empiarreader.notebook import imagesets_html
-from empiarreader.records import Imageset, read_imagesets
 from empiarreader.source import EmpiarSource
 
 

@@ -14,13 +14,13 @@ from typing import Any
 import click
 
 from empiarreader import __version__
-from empiarreader.cache_commands import cache_command, prefetch_command
-from empiarreader.catalogue_command import catalogue_command
-from empiarreader.download_command import download_command
-from empiarreader.entry_commands import find_command, info_command, ls_command
+from empiarreader.commands.cache import cache_command, prefetch_command
+from empiarreader.commands.catalogue import catalogue_command
+from empiarreader.commands.download import download_command
+from empiarreader.commands.entry import find_command, info_command, ls_command
+from empiarreader.commands.exit_codes import INTERRUPTED, exit_code
+from empiarreader.commands.search import search_command
 from empiarreader.errors import EmpiarReaderError
-from empiarreader.exit_codes import INTERRUPTED, exit_code
-from empiarreader.search_command import search_command
 
 _MAIN_HELP = """\
 \b

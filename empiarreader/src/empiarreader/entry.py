@@ -9,17 +9,17 @@ from typing import Any
 
 from empiarreader import settings
 from empiarreader.addresses import join_path, normalise_path, parse_entry_id
-from empiarreader.api import FoundRecord, find_record
-from empiarreader.counts import ImagesetCount, count_images
-from empiarreader.doors import check_protocol
-from empiarreader.emdb import EmdbMap, map_address
 from empiarreader.errors import EmpiarReaderError
-from empiarreader.kinds import check_kind, kind_of
-from empiarreader.metadata import EntryMetadata
+from empiarreader.listing.counts import ImagesetCount, count_images
+from empiarreader.listing.doors import check_protocol
+from empiarreader.listing.kinds import check_kind, kind_of
+from empiarreader.listing.selection import Selection
+from empiarreader.listing.sizes import with_exact_sizes
+from empiarreader.listing.tree import LISTING_AGE_SECONDS, ArchiveFile, Directory, EntryTree
+from empiarreader.metadata.api import FoundRecord, find_record
+from empiarreader.metadata.emdb import EmdbMap, map_address
+from empiarreader.metadata.entry_metadata import EntryMetadata
 from empiarreader.notebook import Branch, branch_of, entry_html
-from empiarreader.selection import Selection
-from empiarreader.sizes import with_exact_sizes
-from empiarreader.tree import LISTING_AGE_SECONDS, ArchiveFile, Directory, EntryTree
 
 _logger = logging.getLogger(__name__)
 
@@ -187,7 +187,7 @@ class EmpiarEntry(EntryMetadata):
         kind
             ``"movies"``, ``"micrographs"``, ``"gains"``, ``"particles"``, ``"coordinates"``,
             ``"tilt_series"`` or ``"metadata"``: told by names and by the category of the imageset around the
-            file, as :mod:`empiarreader.kinds` says. None for all files.
+            file, as :mod:`empiarreader.listing.kinds` says. None for all files.
         directory
             Where to begin.
         exact_sizes

@@ -25,10 +25,10 @@ from empiarreader.errors import (
     InvalidRequestError,
     ReadOnlyArchiveError,
 )
-from empiarreader.ranges import FileVersion
+from empiarreader.listing.sizes import with_exact_sizes
+from empiarreader.listing.tree import ArchiveFile, Directory, EntryTree
+from empiarreader.network.ranges import FileVersion
 from empiarreader.readahead import CACHE_NAME, register_cache
-from empiarreader.sizes import with_exact_sizes
-from empiarreader.tree import ArchiveFile, Directory, EntryTree
 
 register_cache()
 
@@ -53,7 +53,7 @@ class EmpiarFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
     root_marker = ""
 
     def __init__(self, *, listing: str = "https", **options: Any) -> None:
-        from empiarreader.doors import check_protocol
+        from empiarreader.listing.doors import check_protocol
 
         super().__init__(listing=listing, **options)
         self._listing = check_protocol(listing)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from empiarreader.emdb import map_address, parse_emdb_id
 from empiarreader.errors import InvalidRequestError
 from empiarreader.images.base import ImageOptions
+from empiarreader.metadata.emdb import map_address, parse_emdb_id
 from empiarreader.mrcsource import MrcSource
 
 if TYPE_CHECKING:

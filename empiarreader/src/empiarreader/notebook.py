@@ -6,9 +6,9 @@ import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from empiarreader.metadata import EntryMetadata
-from empiarreader.records import Imageset
-from empiarreader.tree import Directory
+from empiarreader.listing.tree import Directory
+from empiarreader.metadata.entry_metadata import EntryMetadata
+from empiarreader.metadata.records import Imageset
 
 _SHOWN_FILES = 5
 _LONGEST_TEXT = 400

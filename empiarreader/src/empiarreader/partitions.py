@@ -21,7 +21,7 @@ from empiarreader.images.base import Array, ImageOptions, OpenImage, read_region
 from empiarreader.images.mrc import MrcImage
 from empiarreader.images.opening import open_format
 from empiarreader.mrc import MrcHeader
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Region
 
 if TYPE_CHECKING:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from empiarreader import settings
 from empiarreader.bytefiles import RemoteFile
-from empiarreader.connections import CONNECTIONS_PER_HOST
+from empiarreader.downloading.manifest import DownloadFailure
 from empiarreader.errors import EmpiarReaderError, InvalidRequestError, RefusedAddressError
-from empiarreader.manifest import DownloadFailure
-from empiarreader.ranges import FileVersion
+from empiarreader.network.connections import CONNECTIONS_PER_HOST
+from empiarreader.network.ranges import FileVersion
 
 if TYPE_CHECKING:
+    from empiarreader.listing.tree import ArchiveFile
     from empiarreader.source import EmpiarSource
-    from empiarreader.tree import ArchiveFile
 
 _FILES_AT_ONCE = 2  # each of them moves in up to sixteen ranges at once
 
@@ -84,7 +84,7 @@ def prefetch(
     >>> prefetch([]).paths
     ()
     """
-    from empiarreader.downloads import addresses_of
+    from empiarreader.downloading.download import addresses_of
 
     urls = [_canonical(url) for url in addresses_of(files)]
     failures: dict[str, EmpiarReaderError] = {}
@@ -102,7 +102,7 @@ def prefetch(
 
 def _canonical(url: str) -> str:
     """Return the address that readers use for a file of the archive; others stay as they are."""
-    from empiarreader.placement import parse_address
+    from empiarreader.downloading.placement import parse_address
 
     try:
         return parse_address(url).url
@@ -112,7 +112,7 @@ def _canonical(url: str) -> str:
 
 def _directory(url: str) -> tuple[int, str] | None:
     """Return entry and directory of a file of the archive, None for other files."""
-    from empiarreader.placement import parse_address
+    from empiarreader.downloading.placement import parse_address
 
     try:
         placement = parse_address(url)
@@ -144,8 +144,8 @@ def _check_room(versions: dict[str, FileVersion]) -> None:
 
 def _fetch_context(entry_id: int, directory: str) -> None:
     """Have the listing of a directory and the metadata of its entry kept; a favour, not the task."""
-    from empiarreader.api import fetch_entry_record
-    from empiarreader.tree import EntryTree
+    from empiarreader.listing.tree import EntryTree
+    from empiarreader.metadata.api import fetch_entry_record
 
     with contextlib.suppress(EmpiarReaderError):
         EntryTree(settings.archive_url(), entry_id).list_directory(directory)

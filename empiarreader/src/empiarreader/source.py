@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any, cast, overload
 
 from empiarreader import settings
 from empiarreader.addresses import join_path, normalise_path, parse_entry_id
-from empiarreader.api import fetch_entry_record
 from empiarreader.bytefiles import RemoteFile
 from empiarreader.bytesource import ByteSource
-from empiarreader.counts import ImagesetCount, number_of_images
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError
 from empiarreader.formats import is_star
 from empiarreader.images.base import Array, ImageOptions
+from empiarreader.listing.counts import ImagesetCount, number_of_images
+from empiarreader.listing.selection import Selection
+from empiarreader.listing.tree import ArchiveFile, EntryTree
+from empiarreader.metadata.api import fetch_entry_record
+from empiarreader.metadata.records import as_integer, as_text, read_imagesets
 from empiarreader.mrcsource import MrcSource
 from empiarreader.notebook import source_html
 from empiarreader.partitions import ImagePartitions
-from empiarreader.records import as_integer, as_text, read_imagesets
 from empiarreader.regions import Region
-from empiarreader.selection import Selection
 from empiarreader.starsource import StarSource
 from empiarreader.thumbnails import Thumbnail, make_thumbnail
-from empiarreader.tree import ArchiveFile, EntryTree
 
 if TYPE_CHECKING:
     import re
@@ -63,8 +63,8 @@ class EmpiarSource(ImagePartitions):
         ``"star"``; or :class:`MrcSource`, :class:`StarSource`. None decides by the files' names.
     filename
         Which files: a glob or, with ``regexp``, a regular expression, relative to the directory
-        (:class:`~empiarreader.selection.Selection` says it exactly, also what patterns of earlier versions
-        mean). None takes every image file of the directory and of those below it.
+        (:class:`~empiarreader.listing.selection.Selection` says it exactly, also what patterns of earlier
+        versions mean). None takes every image file of the directory and of those below it.
     regexp
         Take ``filename`` as a regular expression. ``regex`` means the same.
     imageset_metadata

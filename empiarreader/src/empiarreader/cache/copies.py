@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 from empiarreader.cache.items import KeptFile, item_name
 from empiarreader.cache.store import Store, default_store
-from empiarreader.connections import on_fork
-from empiarreader.ranges import FileVersion
+from empiarreader.network.connections import on_fork
+from empiarreader.network.ranges import FileVersion
 
 AS_IS = "file"
 _POLL_SECONDS = 0.05

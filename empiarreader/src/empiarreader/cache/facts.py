@@ -22,7 +22,7 @@ from pathlib import Path
 
 from empiarreader import settings
 from empiarreader.errors import ServiceError
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 
 _LARGEST_FACT_BYTES = 256 * 1024 * 1024
 _SHARE_OF_CACHE = 10  # facts take at most a tenth of the cache

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 
 ABOUT = "about.json"
 _HASHED_AT_ONCE = 1024 * 1024

@@ -34,7 +34,7 @@ from empiarreader.cache.items import (
     write_about,
 )
 from empiarreader.errors import InvalidRequestError, LocalFileError
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 
 _STALE_SECONDS = 24 * 3600.0
 _USE_NOTED_EVERY_SECONDS = 1.0

@@ -8,7 +8,7 @@ from typing import Any
 
 from empiarreader import settings
 from empiarreader.errors import ServiceError
-from empiarreader.transport import open_answer, with_retries
+from empiarreader.network.transport import open_answer, with_retries
 
 _LARGEST_ANSWER_BYTES = 512 * 1024 * 1024
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from empiarreader.errors import DamagedDataError, LocalFileError
-from empiarreader.records import (
+from empiarreader.metadata.records import (
     Imageset,
     as_text,
     emdb_references,

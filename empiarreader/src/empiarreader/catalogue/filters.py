@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from empiarreader.emdb import parse_emdb_id
 from empiarreader.errors import InvalidRequestError
+from empiarreader.metadata.emdb import parse_emdb_id
 
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)B?\s*", re.IGNORECASE)

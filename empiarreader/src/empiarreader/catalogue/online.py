@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from empiarreader import settings
 from empiarreader.addresses import parse_entry_id
 from empiarreader.errors import InvalidRequestError, ServiceError
-from empiarreader.transport import open_answer, with_retries
+from empiarreader.network.transport import open_answer, with_retries
 
 _PAGE = 100
 _LARGEST_PAGE_BYTES = 16 * 1024 * 1024

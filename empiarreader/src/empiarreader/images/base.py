@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from empiarreader.bytesource import ByteSource
 from empiarreader.errors import InvalidRequestError
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds, Region, resolve_region
 from empiarreader.voxels import VoxelSize
 

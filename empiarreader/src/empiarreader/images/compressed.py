@@ -21,7 +21,7 @@ from empiarreader.errors import DamagedDataError
 from empiarreader.formats import MRC, decide_format
 from empiarreader.images.base import Array, Beginning, ImageOptions, OpenImage
 from empiarreader.images.mrc import MrcImage
-from empiarreader.ranges import FileVersion, Spans
+from empiarreader.network.ranges import FileVersion, Spans
 from empiarreader.regions import Bounds
 from empiarreader.voxels import VoxelSize
 

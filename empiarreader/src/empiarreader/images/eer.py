@@ -24,7 +24,7 @@ from empiarreader.images.sparse import BegunFile, SparseFile
 from empiarreader.images.tiffchain import PageChain
 from empiarreader.images.tiffdirectory import parse_tiff_header
 from empiarreader.images.tiffpages import opened, page_at
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
 from empiarreader.voxels import VoxelSize
 

@@ -21,7 +21,7 @@ from empiarreader.errors import DamagedDataError, EmpiarReaderError, Unsupported
 from empiarreader.images.base import Array, Beginning, ImageOptions, OpenImage
 from empiarreader.images.sparse import SparseFile
 from empiarreader.missing import import_extra
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 # Pixels that were never written take no room in the file; an array of little else is a trap for memory.

@@ -19,7 +19,7 @@ from empiarreader.bytesource import ByteSource
 from empiarreader.errors import ArchiveFileNotFoundError, DamagedDataError, UnsupportedFormatError
 from empiarreader.images.base import Array, Beginning, ImageOptions, one_section
 from empiarreader.images.raw import RawPixels
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
 from empiarreader.voxels import VoxelSize
 

@@ -13,7 +13,7 @@ from empiarreader.formats import suffix_of
 from empiarreader.images.base import Array, Beginning, ImageOptions
 from empiarreader.images.mrcextended import read_extended
 from empiarreader.mrc import MrcHeader, parse_mrc_header
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
 from empiarreader.voxels import VoxelSize
 

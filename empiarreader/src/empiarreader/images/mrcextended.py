@@ -22,7 +22,7 @@ import numpy as np
 from empiarreader.bytesource import ByteSource
 from empiarreader.images.base import Array
 from empiarreader.mrc import HEADER_BYTES, MrcHeader
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 
 _MOST_BYTES = 256 * 1024 * 1024
 _SYMMETRY_LINE = 80

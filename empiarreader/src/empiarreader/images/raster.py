@@ -15,7 +15,7 @@ import numpy as np
 from empiarreader.bytesource import ByteSource
 from empiarreader.errors import DamagedDataError, UnsupportedFormatError
 from empiarreader.images.base import Array, Beginning, ImageOptions
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
 from empiarreader.voxels import VoxelSize
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from empiarreader.bytesource import ByteSource
 from empiarreader.images.base import Array
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
 
 Packing = Literal["plain", "short complex", "four bits"]

@@ -20,7 +20,7 @@ from empiarreader.bytesource import ByteSource
 from empiarreader.errors import DamagedDataError, UnsupportedFormatError
 from empiarreader.images.base import Array, Beginning, ImageOptions, one_section
 from empiarreader.missing import import_extra
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
 from empiarreader.voxels import VoxelSize
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from empiarreader.bytesource import ByteSource
 from empiarreader.errors import DamagedDataError
-from empiarreader.ranges import FileVersion, Spans
+from empiarreader.network.ranges import FileVersion, Spans
 
 _READ_AHEAD_BYTES = 4096
 

@@ -19,7 +19,7 @@ from empiarreader.images.tiffchain import PageChain
 from empiarreader.images.tiffdirectory import parse_tiff_header
 from empiarreader.images.tiffpages import contiguous_pixels, fill_page, opened, page_at, page_dims
 from empiarreader.images.tiffsize import page_pixel_size, tag_metadata
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
 from empiarreader.voxels import VoxelSize
 

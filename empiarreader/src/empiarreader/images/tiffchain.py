@@ -22,7 +22,7 @@ from empiarreader.bytesource import ByteSource
 from empiarreader.cache.facts import recall, remember
 from empiarreader.errors import DamagedDataError, InvalidRequestError
 from empiarreader.images.tiffdirectory import Directory, TiffLayout, parse_directory
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 
 _HOP_BYTES = 1024
 _MOST_PAGES = 200_000

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from empiarreader.errors import DamagedDataError
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 
 MOST_ENTRIES = 4096
 # Tags that must agree for two pages to be frames of one movie: size, type, compression, tiling.

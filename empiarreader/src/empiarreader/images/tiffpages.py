@@ -21,7 +21,7 @@ from empiarreader.errors import DamagedDataError, EmpiarReaderError, Unsupported
 from empiarreader.images.base import Array
 from empiarreader.images.raw import RawPixels
 from empiarreader.images.sparse import SparseFile
-from empiarreader.ranges import FileVersion
+from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
 
 if TYPE_CHECKING:

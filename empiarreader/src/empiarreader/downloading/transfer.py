@@ -20,10 +20,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from empiarreader.answers import FileVersion, parse_content_range, refuse_page_or_compression, version_of
+from empiarreader.downloading.manifest import DownloadedFile, append_record
 from empiarreader.errors import EmpiarReaderError, LocalFileError, ServiceError
-from empiarreader.manifest import DownloadedFile, append_record
-from empiarreader.transport import Answer, open_answer, with_retries
+from empiarreader.network.answers import (
+    FileVersion,
+    parse_content_range,
+    refuse_page_or_compression,
+    version_of,
+)
+from empiarreader.network.transport import Answer, open_answer, with_retries
 
 _LONGEST_STEM_BYTES = 180
 _HASHED_AT_ONCE = 1024 * 1024

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from empiarreader.counters import counter
 from empiarreader.errors import InvalidRequestError
-from empiarreader.patience import AnswerTimes
+from empiarreader.network.counters import counter
+from empiarreader.network.patience import AnswerTimes
 
 if TYPE_CHECKING:
     from urllib3 import HTTPConnectionPool, PoolManager

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from empiarreader.addresses import check_target
+from empiarreader.downloading.manifest import DownloadedFile, DownloadFailure, Manifest, read_records
+from empiarreader.downloading.placement import Placement, parse_address, place_all, with_unique_target
+from empiarreader.downloading.transfer import fetch_file, is_unchanged
 from empiarreader.errors import EmpiarReaderError, InvalidRequestError, LocalFileError
-from empiarreader.manifest import DownloadedFile, DownloadFailure, Manifest, read_records
-from empiarreader.placement import Placement, parse_address, place_all, with_unique_target
-from empiarreader.transfer import fetch_file, is_unchanged
-from empiarreader.tree import ArchiveFile
+from empiarreader.listing.tree import ArchiveFile
 
 if TYPE_CHECKING:
     from empiarreader.source import EmpiarSource

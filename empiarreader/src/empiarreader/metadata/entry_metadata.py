@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from empiarreader.records import (
+from empiarreader.metadata.records import (
     Citation,
     Grant,
     Imageset,

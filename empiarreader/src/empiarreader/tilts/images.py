@@ -10,7 +10,7 @@ import numpy as np
 from empiarreader.errors import ShapeMismatchError
 from empiarreader.images.base import Array, ImageOptions
 from empiarreader.mrcsource import MrcSource
-from empiarreader.tilt_files import Place
+from empiarreader.tilts.files import Place
 
 _FRAMES_AT_ONCE = 16
 

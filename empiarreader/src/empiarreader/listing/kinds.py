@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from empiarreader.errors import InvalidRequestError
 from empiarreader.formats import is_image
-from empiarreader.records import Imageset
+from empiarreader.metadata.records import Imageset
 
 Kind = Literal["movies", "micrographs", "gains", "particles", "coordinates", "tilt_series", "metadata"]
 

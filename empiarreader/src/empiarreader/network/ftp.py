@@ -14,11 +14,11 @@ from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from empiarreader import settings
-from empiarreader.connections import on_fork
-from empiarreader.counters import counter
 from empiarreader.errors import ArchiveFileNotFoundError, ServiceError
-from empiarreader.listing import ListedItem
-from empiarreader.transport import with_retries
+from empiarreader.listing.pages import ListedItem
+from empiarreader.network.connections import on_fork
+from empiarreader.network.counters import counter
+from empiarreader.network.transport import with_retries
 
 T = TypeVar("T")
 

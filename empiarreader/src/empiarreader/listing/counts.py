@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from empiarreader.errors import ArchiveFileNotFoundError
 from empiarreader.formats import is_image
-from empiarreader.kinds import kind_of
-from empiarreader.records import Imageset
-from empiarreader.tree import ArchiveFile, EntryTree
+from empiarreader.listing.kinds import kind_of
+from empiarreader.listing.tree import ArchiveFile, EntryTree
+from empiarreader.metadata.records import Imageset
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from empiarreader.connections import CONNECTIONS_PER_HOST
 from empiarreader.errors import ServiceError
-from empiarreader.transport import open_answer, with_retries
-from empiarreader.tree import ArchiveFile
+from empiarreader.listing.tree import ArchiveFile
+from empiarreader.network.connections import CONNECTIONS_PER_HOST
+from empiarreader.network.transport import open_answer, with_retries
 
 
 def with_exact_sizes(files: Sequence[ArchiveFile]) -> list[ArchiveFile]:

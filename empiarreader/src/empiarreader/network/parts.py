@@ -12,11 +12,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from empiarreader.answers import FileVersion, accept
-from empiarreader.connections import Line
-from empiarreader.counters import counter
 from empiarreader.errors import EmpiarReaderError, FileChangedError, ServiceError
-from empiarreader.transport import open_answer, with_retries
+from empiarreader.network.answers import FileVersion, accept
+from empiarreader.network.connections import Line
+from empiarreader.network.counters import counter
+from empiarreader.network.transport import open_answer, with_retries
 
 _READ_AT_ONCE = 256 * 1024
 

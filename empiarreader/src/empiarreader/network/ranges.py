@@ -13,13 +13,13 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
-from empiarreader.answers import FileVersion as FileVersion
-from empiarreader.answers import refuse_page_or_compression, version_of
-from empiarreader.connections import CONNECTIONS_PER_HOST, answer_times
 from empiarreader.errors import DamagedDataError, FileChangedError, ServiceError
-from empiarreader.hedging import fetch_parts
-from empiarreader.parts import Part
-from empiarreader.transport import open_answer, with_retries
+from empiarreader.network.answers import FileVersion as FileVersion
+from empiarreader.network.answers import refuse_page_or_compression, version_of
+from empiarreader.network.connections import CONNECTIONS_PER_HOST, answer_times
+from empiarreader.network.hedging import fetch_parts
+from empiarreader.network.parts import Part
+from empiarreader.network.transport import open_answer, with_retries
 
 MIB = 1024 * 1024
 _SMALLEST_PART = MIB

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from empiarreader.addresses import entry_address, join_path, normalise_path
-from empiarreader.connections import CONNECTIONS_PER_HOST
-from empiarreader.doors import Protocol, look
 from empiarreader.errors import ArchiveFileNotFoundError, EntryNotFoundError, ServiceError
-from empiarreader.listing import ListedItem
+from empiarreader.listing.doors import Protocol, look
+from empiarreader.listing.pages import ListedItem
+from empiarreader.network.connections import CONNECTIONS_PER_HOST
 
 LISTING_AGE_SECONDS = 3600.0
 _DEEPEST = 64

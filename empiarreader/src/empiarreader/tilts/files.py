@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError
-from empiarreader.folders import is_folder, list_files, split_location
 from empiarreader.formats import is_image
-from empiarreader.tilts import Tilt
+from empiarreader.listing.folders import is_folder, list_files, split_location
+from empiarreader.tilts.facts import Tilt
 
 STACKS = (".st", ".mrc", ".mrcs", ".ali", ".preali")  # and not .rec, which are tomograms
 ANGLES = (".tlt", ".rawtlt")

@@ -14,8 +14,8 @@ from empiarreader import settings
 from empiarreader.addresses import entry_address
 from empiarreader.cache.facts import cached_text
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError, LocalFileError, ServiceError
-from empiarreader.listing import ListedItem, apparatus_links, is_listing, parse_listing
-from empiarreader.transport import open_answer, with_retries
+from empiarreader.listing.pages import ListedItem, apparatus_links, is_listing, parse_listing
+from empiarreader.network.transport import open_answer, with_retries
 
 Protocol = Literal["https", "ftp"]
 
@@ -62,7 +62,7 @@ def look(base: str, entry_id: int, path: str, *, protocol: Protocol, max_age_sec
     if mirror is not None and (mirror / str(entry_id)).is_dir():
         return look_into_mirror(mirror / str(entry_id) / path)
     if protocol == "ftp":
-        from empiarreader.ftp import list_over_ftp
+        from empiarreader.network.ftp import list_over_ftp
 
         url = entry_address(settings.ftp_url(), entry_id, path, directory=True)
         return _kept(url, lambda: Seen(items=list_over_ftp(url.rstrip("/"))), max_age_seconds)

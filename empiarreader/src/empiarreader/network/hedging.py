@@ -18,9 +18,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 
-from empiarreader.connections import CONNECTIONS_PER_HOST, HEDGES_PER_HOST, answer_times, on_fork
-from empiarreader.counters import counter
-from empiarreader.parts import Part
+from empiarreader.network.connections import CONNECTIONS_PER_HOST, HEDGES_PER_HOST, answer_times, on_fork
+from empiarreader.network.counters import counter
+from empiarreader.network.parts import Part
 
 _LOOK_EVERY_SECONDS = 0.02
 _ALWAYS_ALLOWED = 2

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 from empiarreader import settings
 from empiarreader.addresses import entry_address, parse_entry_id
 from empiarreader.cache.facts import cached_text
-from empiarreader.entry_xml import read_entry_xml
 from empiarreader.errors import (
     ArchiveFileNotFoundError,
     DamagedDataError,
     EntryNotFoundError,
     ServiceError,
 )
-from empiarreader.transport import open_answer, with_retries
+from empiarreader.metadata.entry_xml import read_entry_xml
+from empiarreader.network.transport import open_answer, with_retries
 
 _LARGEST_RECORD_BYTES = 64 * 1024 * 1024
 

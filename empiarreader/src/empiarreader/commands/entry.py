@@ -11,11 +11,11 @@ import click
 
 from empiarreader.entry import EmpiarEntry
 from empiarreader.errors import ArchiveFileNotFoundError
-from empiarreader.kinds import Kind
+from empiarreader.listing.kinds import Kind
+from empiarreader.listing.sizes import with_exact_sizes
+from empiarreader.listing.tree import LISTING_AGE_SECONDS, ArchiveFile
+from empiarreader.metadata.records import Imageset
 from empiarreader.printable import printable
-from empiarreader.records import Imageset
-from empiarreader.sizes import with_exact_sizes
-from empiarreader.tree import LISTING_AGE_SECONDS, ArchiveFile
 
 Command = Callable[..., None]
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from empiarreader.addresses import normalise_path
-from empiarreader.emdb import parse_emdb_id
 from empiarreader.errors import InvalidRequestError
-from empiarreader.vocabularies import decode_word
+from empiarreader.metadata.emdb import parse_emdb_id
+from empiarreader.metadata.vocabularies import decode_word
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)B", re.IGNORECASE)
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}

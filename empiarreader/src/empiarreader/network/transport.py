@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from empiarreader import settings
-from empiarreader.connections import Line, answer_times, asking_on, connections
-from empiarreader.counters import counter
 from empiarreader.errors import ArchiveFileNotFoundError, ServiceError
-from empiarreader.patience import (
+from empiarreader.network.connections import Line, answer_times, asking_on, connections
+from empiarreader.network.counters import counter
+from empiarreader.network.patience import (
     ATTEMPTS,
     LONGEST_PAUSE_SECONDS,
     AnswerTimes,

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from empiarreader import settings
+from empiarreader.commands.exit_codes import SOME_FAILED, exit_code
 from empiarreader.errors import ArchiveFileNotFoundError
-from empiarreader.exit_codes import SOME_FAILED, exit_code
 from empiarreader.printable import printable
 
 _PREFETCH_HELP = """\

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from empiarreader.errors import DamagedDataError, FileChangedError, ServiceError
-from empiarreader.transport import Answer
+from empiarreader.network.transport import Answer
 
 # A server that ignores ranges sends files from their beginning; this much of one is still worth reading.
 _MOST_READ_WITHOUT_RANGES = 8 * 1024 * 1024

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
+from empiarreader.commands.exit_codes import SOME_FAILED, exit_code
+from empiarreader.downloading.manifest import Manifest, as_json_lines
 from empiarreader.errors import InvalidRequestError
-from empiarreader.exit_codes import SOME_FAILED, exit_code
-from empiarreader.manifest import Manifest, as_json_lines
 
 _DOWNLOAD_COMMAND_HELP = """\
 \b
@@ -70,7 +70,7 @@ def download_command(
 def _download(
     urls: list[str], save_dir: str, workers: int, overwrite: bool, *, verbose: bool, quiet: bool
 ) -> Manifest:
-    from empiarreader.downloads import download
+    from empiarreader.downloading.download import download
 
     show_bar = sys.stderr.isatty() and not quiet and not verbose
     bar: Any = (

@@ -12,8 +12,8 @@ import click
 from empiarreader import settings
 from empiarreader.addresses import join_path, normalise_path, parse_entry_id
 from empiarreader.errors import ArchiveFileNotFoundError, LocalFileError, PatternError
-from empiarreader.selection import Selection
-from empiarreader.tree import Directory, EntryTree
+from empiarreader.listing.selection import Selection
+from empiarreader.listing.tree import Directory, EntryTree
 
 _SEARCH_COMMAND_HELP = """\
 \b

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from empiarreader import settings
 from empiarreader.addresses import decode_path, entry_address
+from empiarreader.downloading.manifest import MANIFEST_NAME
 from empiarreader.errors import RefusedAddressError
-from empiarreader.manifest import MANIFEST_NAME
 
 _LONGEST_NAME_BYTES = 255
 # RFC 3986 allows none of these in an address; where they occur, the line is something else.

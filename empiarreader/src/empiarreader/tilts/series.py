@@ -17,9 +17,10 @@ from empiarreader.errors import (
     InvalidRequestError,
     UnsupportedFormatError,
 )
-from empiarreader.folders import is_folder, list_files, split_location
+from empiarreader.listing.folders import is_folder, list_files, split_location
 from empiarreader.tables.opening import open_table
-from empiarreader.tilt_files import (
+from empiarreader.tilts.facts import Tilt, tilts_of_angles, tilts_of_mdoc, tilts_of_relion
+from empiarreader.tilts.files import (
     ANGLES,
     DESCRIPTIONS,
     HDF5,
@@ -31,8 +32,7 @@ from empiarreader.tilt_files import (
     places_of_mdoc,
     stack_beside,
 )
-from empiarreader.tilt_images import TiltImages
-from empiarreader.tilts import Tilt, tilts_of_angles, tilts_of_mdoc, tilts_of_relion
+from empiarreader.tilts.images import TiltImages
 
 if TYPE_CHECKING:
     import pandas

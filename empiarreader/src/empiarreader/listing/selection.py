@@ -12,7 +12,7 @@ import fnmatch
 import re
 
 from empiarreader.formats import is_image
-from empiarreader.globs import Glob, compile_regexp
+from empiarreader.listing.globs import Glob, compile_regexp
 
 
 class Selection:

@@ -1,0 +1,1 @@
+"""The subcommands of ``empiarreader``, one module each."""

@@ -1,0 +1,1 @@
+"""Which files an entry has, and which of them are meant."""

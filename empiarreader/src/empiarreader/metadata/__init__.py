@@ -1,0 +1,1 @@
+"""What EMPIAR says of an entry, as typed values."""
