@@ -6,10 +6,10 @@ All of it is read from the environment when it is used, never at import.
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from empiarreader.byteunits import parse_bytes
 from empiarreader.errors import InvalidRequestError
 
 API_URL = "https://www.ebi.ac.uk/empiar/api"
@@ -19,7 +19,6 @@ EMDB_URL = "https://ftp.ebi.ac.uk/pub/databases/emdb"
 FTP_URL = "ftp://ftp.ebi.ac.uk/empiar/world_availability"
 TIMEOUT_SECONDS = 30.0
 CACHE_SIZE_BYTES = 20 * 10**9
-_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([KMGTP]?)(i?)B?", re.IGNORECASE)
 _YES, _NO = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
 
 
@@ -85,12 +84,10 @@ def cache_size_bytes() -> int:
     text = os.environ.get("EMPIARREADER_CACHE_SIZE", "").strip()
     if not text:
         return CACHE_SIZE_BYTES
-    match = _SIZE.fullmatch(text)
-    if match is None:
+    size = parse_bytes(text)
+    if size is None:
         raise InvalidRequestError(f"EMPIARREADER_CACHE_SIZE is {text!r}; set it to a size such as 50 GB")
-    factor = 1024 if match[3] else 1000
-    power = " KMGTP".index(match[2].upper() or " ")
-    return round(float(match[1]) * float(factor) ** power)
+    return size
 
 
 def offline() -> bool:

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from empiarreader.byteunits import parse_bytes
 from empiarreader.errors import InvalidRequestError
 from empiarreader.metadata.emdb import parse_emdb_id
 
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)B?\s*", re.IGNORECASE)
 
 
 def conditions_of(
@@ -61,10 +61,10 @@ def conditions_of(
 
 
 def _bytes(size: int | str) -> int:
-    match = _SIZE.fullmatch(str(size))
-    if match is None:
+    number = parse_bytes(str(size))
+    if number is None:
         raise InvalidRequestError(f"{size!r} is no size; give bytes, or a text such as '100 GB'")
-    return round(float(match[1]) * 1000.0 ** " KMGTP".index(match[2].upper() or " "))
+    return number
 
 
 def _date(text: str) -> str:

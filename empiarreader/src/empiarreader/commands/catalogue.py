@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from empiarreader.byteunits import describe_bytes
 from empiarreader.catalogue.index import CatalogueHit, CatalogueUpdate, EmpiarIndex
 from empiarreader.catalogue.online import OnlineHit, search_online
 from empiarreader.errors import EntryNotFoundError
@@ -109,14 +110,6 @@ def search_catalogue_command(
 def _line(hit: CatalogueHit | OnlineHit) -> str:
     if isinstance(hit, OnlineHit):
         return f"EMPIAR-{hit.entry_id}  {hit.release_date:10}  {hit.title}"
-    size = "?" if hit.size_bytes is None else _shown(hit.size_bytes)
+    size = "?" if hit.size_bytes is None else describe_bytes(hit.size_bytes)
     formats = "/".join(hit.formats) or "?"
     return f"EMPIAR-{hit.entry_id}  {hit.release_date:10}  {size:>8}  {formats:10}  {hit.title}"
-
-
-def _shown(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB" if size < 1000 else f"{size / 1000:.3g} PB"

@@ -14,13 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from empiarreader.addresses import normalise_path
+from empiarreader.byteunits import parse_bytes
 from empiarreader.errors import InvalidRequestError
 from empiarreader.metadata.emdb import parse_emdb_id
 from empiarreader.metadata.vocabularies import decode_word
-
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)B", re.IGNORECASE)
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
-
 
 _DEPOSITED_NAME = re.compile(r"\(\s*'([^']*)'\s*,\s*'([^']*)'\s*\)")
 
@@ -192,8 +189,8 @@ def parse_dataset_size(text: Any) -> int | None:
     >>> parse_dataset_size("305.5 GB")
     305500000000
     """
-    match = _SIZE.fullmatch(as_text(text))
-    return round(float(match[1]) * _UNITS[match[2].upper()]) if match else None
+    written = as_text(text)
+    return parse_bytes(written) if written.upper().endswith("B") else None
 
 
 def as_text(value: Any) -> str:
