@@ -479,13 +479,15 @@ def test_real_maps_agree_with_mrcfile(name: str, real_data: Path) -> None:
     path = real_data / "caked" / "mrcfile" / name
     source = FileSource(path)
     with mrcfile.open(path, permissive=True) as file:
-        np.testing.assert_array_equal(source.read(0), file.data)
-        expected = tuple(float(file.voxel_size[axis]) for axis in "zyx")
-        assert sorted(source.pixel_size(0)) == pytest.approx(sorted(expected))
+        along = [int(file.header[name]) for name in ("maps", "mapr", "mapc")]  # of its array; x is 1
+        turn = [along.index(axis) for axis in (3, 2, 1)]
+        np.testing.assert_array_equal(source.read(0), np.transpose(file.data, turn))
+        voxel = tuple(float(file.voxel_size[axis]) for axis in "zyx")
         starts = [int(file.header[f"n{axis}start"]) for axis in "zyx"]  # along section, row, column
         origin = tuple(float(file.header.origin[axis]) for axis in "zyx")
+    assert source.pixel_size(0) == pytest.approx(voxel)
     if not any(origin):
-        origin = tuple(start * size for start, size in zip(starts, source.pixel_size(0), strict=True))
+        origin = tuple(starts[axis] * size for axis, size in zip(turn, voxel, strict=True))
     assert source.origin(0) == pytest.approx(origin)
     [whole] = caked.stitch(
         (patches := PatchSource.grid(source, size=12, overlap=3)).read_batch(range(len(patches))), patches

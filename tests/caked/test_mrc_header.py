@@ -5,21 +5,31 @@ from __future__ import annotations
 import bz2
 import gzip
 import logging
+import struct
 from pathlib import Path
 
+import gemmi
 import mrcfile
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import caked
+from caked.dataloader import DiskDataset
 from caked.errors import DamagedFileError, SourceNotFoundError, UnreachableSourceError
 from caked.io import mrc as mrc_module
 from caked.io.layout import MRC_SUFFIXES, read_layout
 from caked.io.listing import has_suffix
 from caked.io.mrc import parse_mrc_header
 from caked.io.read import read_array
+from caked.protocol import Array
 from mrc_vectors import MrcVector, damaged_mrc, mrc_bytes, mrc_header, mrc_vectors, sample_array
+
+
+def _in_order(vector: MrcVector) -> Array:
+    """The array of a vector as (z, y, x): of one, columns lie along z, rows along x and sections along y."""
+    return vector.expected.transpose(2, 0, 1) if vector.name == "axes permuted" else vector.expected
 
 
 @pytest.mark.parametrize("vector", mrc_vectors(), ids=lambda vector: vector.name)
@@ -30,24 +40,25 @@ def test_every_vector_comes_out_with_its_values_type_and_voxel_size(
     path = tmp_path / "file.mrc"
     path.write_bytes(compress(vector.content))
     layout = read_layout(path)
-    array = read_array(path, layout)
+    array, expected = read_array(path, layout), _in_order(vector)
 
-    assert (layout.shape, layout.dtype) == (vector.expected.shape, vector.expected.dtype)
+    assert (layout.shape, layout.dtype) == (expected.shape, expected.dtype)
     assert layout.voxel_size == pytest.approx(vector.voxel_size)
-    assert array.dtype == vector.expected.dtype
+    assert array.dtype == expected.dtype
     assert array.dtype.isnative
-    np.testing.assert_array_equal(array, vector.expected)
+    np.testing.assert_array_equal(array, expected)
 
 
 @pytest.mark.parametrize("vector", mrc_vectors(), ids=lambda vector: vector.name)
 def test_a_region_of_a_vector_is_that_part_of_it(vector: MrcVector, tmp_path: Path) -> None:
     path = tmp_path / "file.mrc"
     path.write_bytes(vector.content)
-    region = tuple(slice(n // 3, n // 3 + 2) for n in vector.expected.shape)
+    expected = _in_order(vector)
+    region = tuple(slice(n // 3, n // 3 + 2) for n in expected.shape)
     layout = read_layout(path)
 
-    np.testing.assert_array_equal(read_array(path, layout, region), vector.expected[region])
-    np.testing.assert_array_equal(read_array(path, layout, region[:1]), vector.expected[region[:1]])
+    np.testing.assert_array_equal(read_array(path, layout, region), expected[region])
+    np.testing.assert_array_equal(read_array(path, layout, region[:1]), expected[region[:1]])
 
 
 @pytest.mark.parametrize(
@@ -132,6 +143,108 @@ def test_any_bytes_are_parsed_or_refused_with_one_error(content: bytes) -> None:
     assert header.offset >= 1024
 
 
+def _as_gemmi_reads(path: Path) -> tuple[Array, list[float], list[float]]:
+    """Values (z, y, x), voxel size and the place of the first voxel in Å, by gemmi."""
+    theirs = gemmi.read_ccp4_map(str(path))
+    theirs.setup(float("nan"), gemmi.MapSetup.ReorderOnly)
+    cell = theirs.grid.unit_cell
+    counts = [theirs.header_i32(word) for word in (10, 9, 8)]
+    voxel = [edge / n for edge, n in zip((cell.c, cell.b, cell.a), counts, strict=True)]
+    origin = [theirs.header_i32(7 - k) * voxel[k] for k in range(3)]
+    return np.array(theirs.grid.array).T, voxel, origin
+
+
+@pytest.mark.parametrize("how", ["layout", "files", "url", "sections", "packed", "published"])
+@given(
+    axes=st.permutations([1, 2, 3]),
+    starts=st.tuples(*[st.integers(-50, 50)] * 3),
+    low=st.tuples(*[st.integers(0, 3)] * 3),
+    size=st.tuples(*[st.integers(1, 4)] * 3),
+)
+@settings(max_examples=20)
+def test_volumes_are_turned_as_gemmi_turns_them_whatever_reads_them(
+    tmp_path_factory: pytest.TempPathFactory,
+    how: str,
+    axes: list[int],
+    starts: tuple[int, int, int],
+    low: tuple[int, ...],
+    size: tuple[int, ...],
+) -> None:
+    path = tmp_path_factory.mktemp("axes") / "one_a.mrc"
+    counts = dict(zip(axes, (6, 5, 4), strict=True))  # columns, rows, sections along x, y, z
+    cell = (counts[3] * 3.0, counts[2] * 2.0, counts[1] * 1.5)
+    content = bytearray(
+        mrc_bytes(
+            sample_array(2, (4, 5, 6)),
+            ispg=1,
+            axes=tuple(axes),
+            cell=cell,
+            intervals=(counts[3], counts[2], counts[1]),
+        )
+    )
+    struct.pack_into("<3i", content, 16, *starts)
+    path.write_bytes(content)
+    expected, voxel, origin = _as_gemmi_reads(path)
+    region = tuple(slice(a, a + n) for a, n in zip(low, size, strict=True))
+
+    if how == "layout":
+        layout = read_layout(path)
+        assert layout.voxel_size == pytest.approx(voxel)
+        assert layout.origin == pytest.approx(origin)
+        np.testing.assert_array_equal(read_array(path, layout, region), expected[region])
+        np.testing.assert_array_equal(read_array(path, layout), expected)
+    elif how in ("files", "url"):
+        source = caked.FileSource(path) if how == "files" else caked.UrlSource([f"file://{path}"])
+        assert source.shape(0) == expected.shape
+        assert source.pixel_size(0) == pytest.approx(voxel)
+        assert source.origin(0) == pytest.approx(origin)
+        np.testing.assert_array_equal(source.read(0), expected)
+        np.testing.assert_array_equal(source.read(0, region), expected[region])
+        np.testing.assert_array_equal(source.read_batch([0, 0], np.empty((2, *expected.shape)))[1], expected)
+    elif how == "sections":
+        slices = caked.StackSource(path)
+        np.testing.assert_array_equal(slices.read_batch(range(len(slices))), expected)
+        np.testing.assert_array_equal(slices.read(2), expected[2])
+    elif how == "packed":
+        packed = path.with_name("one_a.mrc.gz")
+        packed.write_bytes(gzip.compress(path.read_bytes()))
+        np.testing.assert_array_equal(caked.FileSource(packed).read(0, region), expected[region])
+    else:
+        data, label = DiskDataset([path], datatype="mrc")[0]
+        assert label == "one"
+        np.testing.assert_array_equal(data[0], expected)
+
+
+@pytest.mark.parametrize(("mode", "shape"), [(3, (4, 5, 6)), (101, (3, 4, 5)), (1, (2, 3, 4, 5))])
+def test_packed_numbers_and_stacks_of_volumes_are_turned_too(
+    mode: int, shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.mrc"
+    array = sample_array(mode, shape)
+    path.write_bytes(mrc_bytes(array, mode=mode, axes=(2, 3, 1)))  # columns along y, rows z, sections x
+    *volumes, x, z, y = range(len(shape))
+    layout = read_layout(path)
+
+    assert layout.stored_shape == shape
+    np.testing.assert_array_equal(read_array(path, layout), array.transpose(*volumes, z, y, x))
+    np.testing.assert_array_equal(caked.UrlSource([f"file://{path}"]).read(0), read_array(path, layout))
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", ["EMD-3001.map", "emd_3001.map.gz", "EMD-3197.map", "EMD-3197.map.bz2"])
+def test_real_maps_lie_as_gemmi_lays_them(name: str, real_data: Path, tmp_path: Path) -> None:
+    path = real_data / "caked" / "mrcfile" / name
+    plain = tmp_path / "plain.map"
+    unpack = {".gz": gzip.decompress, ".bz2": bz2.decompress}.get(path.suffix, bytes)
+    plain.write_bytes(unpack(path.read_bytes()))
+    expected, voxel, origin = _as_gemmi_reads(plain)
+    source = caked.FileSource(path)
+
+    np.testing.assert_array_equal(source.read(0), expected)
+    assert source.pixel_size(0) == pytest.approx(voxel, rel=1e-6)
+    assert source.origin(0) == pytest.approx(origin, rel=1e-6)
+
+
 @pytest.mark.real_data
 @pytest.mark.filterwarnings("ignore:Map ID string not found|Unrecognised machine stamp:RuntimeWarning")
 def test_every_real_file_has_the_values_and_the_voxel_size_that_mrcfile_reads(real_data: Path) -> None:
@@ -140,10 +253,12 @@ def test_every_real_file_has_the_values_and_the_voxel_size_that_mrcfile_reads(re
     for path in paths:
         with mrcfile.open(path, permissive=True) as file:
             expected, voxel = np.array(file.data), file.voxel_size
-            axes = [int(file.header[name]) for name in ("mapc", "mapr", "maps")]
+            axes = [int(file.header[name]) for name in ("maps", "mapr", "mapc")]  # of the array, x is 1
         layout = read_layout(path)
         array = read_array(path, layout)
-        along = [float(voxel["xyz"[axis - 1]]) for axis in reversed(axes if 0 not in axes else [1, 2, 3])]
+        if axes not in ([3, 2, 1], [0, 0, 0]):
+            expected = np.transpose(expected, [axes.index(axis) for axis in (3, 2, 1)])
+        along = [float(voxel[axis]) for axis in "zyx"]
 
         assert array.dtype == expected.dtype, path
         np.testing.assert_array_equal(array, expected, err_msg=str(path))

@@ -58,7 +58,8 @@ class Layout:
     format
         ``"mrc"``, ``"npy"`` or ``"tiff"``, by content and not by name.
     shape, dtype
-        Of the array as read, in array order and native byte order.
+        Of the array as read, in array order and native byte order. Volumes that are stored in another
+        order of axes come out as ``(z, y, x)``.
     stored
         Type of the numbers in the file, byte order included.
     packing
@@ -73,6 +74,8 @@ class Layout:
         ``None``, ``"gzip"`` or ``"bz2"``, by content.
     origin
         ``(z, y, x)`` of the first voxel in Å, zeros where not stated.
+    turn
+        Which axis of the file each axis of the array is; ``None`` where they are the same.
     """
 
     format: Literal["mrc", "npy", "tiff"]
@@ -85,11 +88,24 @@ class Layout:
     voxel_size: tuple[float, float, float]
     compression: Literal["gzip", "bz2"] | None
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    turn: tuple[int, ...] | None = None
 
     @property
     def is_plain(self) -> bool:
         """Whether the bytes of the file are the bytes of the array."""
-        return self.packing == "plain" and self.compression is None
+        return self.is_in_order and self.compression is None
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether the bytes are those of the array once what is compressed is decompressed."""
+        return self.packing == "plain" and self.turn is None
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """Shape as the file has it, before its axes are turned."""
+        if self.turn is None:
+            return self.shape
+        return tuple(self.shape[self.turn.index(axis)] for axis in range(len(self.shape)))
 
 
 def read_layout(path: str | os.PathLike[str]) -> Layout:
@@ -150,18 +166,27 @@ def _parse(start: bytes, rest: IO[bytes], name: str, compression: Literal["gzip"
     if start.startswith(_NPY_MAGIC):
         return _parse_npy(start + rest.read(_NPY_LONGEST_HEADER - len(start)), name, compression)
     header = parse_mrc_header(start, name=name)
+    turn = header.turn or tuple(range(len(header.shape)))
+    first = len(turn) - 3
+    along = [axis - first for axis in turn[-3:]] if header.turn else [0, 1, 2]
     return Layout(
         format="mrc",
-        shape=header.shape,
+        shape=tuple(header.shape[axis] for axis in turn),
         dtype=header.dtype,
         stored=header.stored,
         packing="pairs" if header.mode == 3 else "nibbles" if header.mode == 101 else "plain",
         offset=header.offset,
         size_bytes=header.size_bytes,
-        voxel_size=header.voxel_size,
+        voxel_size=_picked(header.voxel_size, along),
         compression=compression,
-        origin=header.origin,
+        origin=_picked(header.origin, along),
+        turn=header.turn,
     )
+
+
+def _picked(values: tuple[float, float, float], order: list[int]) -> tuple[float, float, float]:
+    first, second, third = order
+    return values[first], values[second], values[third]
 
 
 def _parse_npy(start: bytes, name: str, compression: Literal["gzip", "bz2"] | None) -> Layout:

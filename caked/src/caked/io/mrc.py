@@ -52,16 +52,19 @@ class MrcHeader:
     sections
         ``(nz, ny, nx)`` as the header has them.
     shape
-        Shape that readers give: ``(y, x)`` for one section of an image stack (ISPG 0),
+        Shape as the file has it, slowest axis first: ``(y, x)`` for one section of an image stack (ISPG 0),
         ``(volume, z, y, x)`` for a stack of volumes (ISPG 401 and above), else ``(section, y, x)``.
     offset
         Bytes before the first pixel: header and extended header.
     size_bytes
         Bytes that the pixels take in the file.
     voxel_size
-        ``(dz, dy, dx)`` in Å along the array's axes; 0.0 where the header does not say.
+        In Å along the sections, rows and columns of the file; 0.0 where the header does not say.
     origin
-        ``(z, y, x)`` of the first voxel in Å: the header's ORIGIN, else its starts times the voxel size.
+        Of the first voxel in Å, along the same: the header's ORIGIN, else its starts times the voxel size.
+    turn
+        Which axes of ``shape`` lie along (volume,) z, y and x, where MAPC, MAPR and MAPS say that a volume
+        is stored in another order; ``None`` where it is in that order, or an image.
     ispg
         Space group: 0 image stack, 1 volume, 401 and above stack of volumes. Files lie about it.
     """
@@ -76,6 +79,7 @@ class MrcHeader:
     voxel_size: tuple[float, float, float]
     origin: tuple[float, float, float]
     ispg: int
+    turn: tuple[int, ...] | None
 
 
 def parse_mrc_header(content: bytes, *, name: str) -> MrcHeader:
@@ -115,18 +119,20 @@ def parse_mrc_header(content: bytes, *, name: str) -> MrcHeader:
         _log_once("missing MAP id", "File %s has no 'MAP ' in its header; reading it all the same.", name)
     stored, dtype = _types(content, order, mode, low, high)
     voxel_size = _voxel_size(cell, intervals, axes)
+    shape = _shape(nz, ny, nx, ispg, intervals[2])
     row_bytes = (nx + 1) // 2 if mode == 101 else nx * stored.itemsize * (2 if mode == 3 else 1)
     return MrcHeader(
         mode=mode,
         stored=stored,
         dtype=dtype,
         sections=(nz, ny, nx),
-        shape=_shape(nz, ny, nx, ispg, intervals[2]),
+        shape=shape,
         offset=HEADER_BYTES + nsymbt,
         size_bytes=nz * ny * row_bytes,
         voxel_size=voxel_size,
         origin=_origin(struct.unpack_from(f"{order}3f", content, 196), words[4:7], axes, voxel_size),
         ispg=ispg,
+        turn=_turn(axes, len(shape)),
     )
 
 
@@ -198,6 +204,13 @@ def _origin(
         return _along_axes(origin, axes)
     z, y, x = (start * size for start, size in zip(reversed(starts), voxel_size, strict=True))
     return z, y, x
+
+
+def _turn(axes: tuple[int, ...], ndim: int) -> tuple[int, ...] | None:
+    if sorted(axes) != [1, 2, 3] or tuple(axes) == (1, 2, 3) or ndim < 3:
+        return None
+    last = ndim - 1  # of the file's axes the columns, along which MAPC names the cell's axis
+    return (*range(ndim - 3), *(last - axes.index(cell_axis) for cell_axis in (3, 2, 1)))
 
 
 def _along_axes(values: Sequence[float], axes: tuple[int, ...]) -> tuple[float, float, float]:

@@ -79,12 +79,12 @@ def read_sections(
         One array ``(y, x)`` for each.
     """
     name = os.fspath(path)
-    if not layout.is_plain:
+    if layout.compression is not None or layout.packing == "nibbles":
         array = _read_whole(name, layout)
         for section, out in zip(sections, outs, strict=True):
             deliver(array[section], out, dtype=layout.dtype)
         return
-    if not all(_can_take(out, layout.stored) for out in outs):
+    if not layout.is_plain or not all(_can_take(out, layout.stored) for out in outs):
         for section, out in zip(sections, outs, strict=True):
             part = _read_region(name, layout, whole_region((slice(section, section + 1),), layout.shape))
             deliver(part[0], out, dtype=layout.dtype)
@@ -186,18 +186,23 @@ def _decompressed(name: str, layout: Layout) -> Array:
 
 def arranged(flat: Array, layout: Layout) -> Array:
     """Numbers as they lie in the file to the array they stand for."""
+    array = _unpacked(flat, layout, layout.stored_shape)
+    return array if layout.turn is None else array.transpose(layout.turn)
+
+
+def _unpacked(flat: Array, layout: Layout, shape: tuple[int, ...]) -> Array:
     if layout.packing == "nibbles":
-        *leading, width = layout.shape
+        *leading, width = shape
         packed = flat.reshape(*leading, (width + 1) // 2)
         values = np.empty((*leading, 2 * packed.shape[-1]), dtype=np.uint8)
         values[..., 0::2], values[..., 1::2] = packed & 15, packed >> 4
         return values[..., :width]
     if layout.packing == "pairs":
-        pairs = flat.reshape(*layout.shape, 2).astype(np.float32)
+        pairs = flat.reshape(*shape, 2).astype(np.float32)
         return pairs.view(np.complex64)[..., 0]
     if layout.packing == "fortran":
-        return flat.reshape(layout.shape, order="F")
-    return flat.reshape(layout.shape)
+        return flat.reshape(shape, order="F")
+    return flat.reshape(shape)
 
 
 @contextmanager

@@ -157,9 +157,10 @@ class UrlSource(Source):
         """Fetch sample ``i``, or the sections or rows of it that the region's first slice names."""
         layout, shape = self.layout(i), self.shape(i)
         wanted = whole_region(region or (), shape)
-        rows = wanted[0] if wanted and layout.packing == "plain" else slice(0, shape[0] if shape else 1)
-        item = layout.size_bytes // max(shape[0], 1) if shape else layout.size_bytes
-        first, last = layout.offset + rows.start * item, layout.offset + rows.stop * item
+        rows = wanted[0] if wanted and layout.is_in_order else None
+        item = layout.size_bytes // max(shape[0], 1) if rows is not None else layout.size_bytes
+        part = slice(0, 1) if rows is None else rows
+        first, last = layout.offset + part.start * item, layout.offset + part.stop * item
         if range(len(self))[i] in self._packed:
             content = self._unpacked(i)[first:last]
         else:
@@ -168,9 +169,8 @@ class UrlSource(Source):
             url = self._names[i]
             raise DamagedFileError(f"It ends before its pixels do: file {url} is corrupted.", path=url)
         numbers = np.frombuffer(content, dtype=layout.stored)
-        if layout.packing == "plain":
-            part = numbers.reshape(rows.stop - rows.start, *shape[1:]) if shape else numbers.reshape(())
-            image = part[(slice(None), *wanted[1:])] if shape else part
+        if rows is not None:
+            image = numbers.reshape(rows.stop - rows.start, *shape[1:])[(slice(None), *wanted[1:])]
         else:
             image = arranged(numbers, layout).reshape(shape)[wanted]
         whole = np.array(image, dtype=layout.dtype) if out is None else image
