@@ -29,6 +29,7 @@ read the ratios. Every reader ran in the same minutes, in turn, on the same data
 def _measurements(folder: Path) -> dict[str, Callable[[], Table]]:
     from tests.benchmarks import (
         bench_cleaning,
+        bench_empiar_catalogue,
         bench_empiar_frame,
         bench_empiar_listing,
         bench_empiar_tiff,
@@ -47,6 +48,7 @@ def _measurements(folder: Path) -> dict[str, Callable[[], Table]]:
         "a frame of a gibibyte": lambda: bench_empiar_frame.measure(folder / "empiar"),
         "a page of a movie": lambda: bench_empiar_tiff.measure(folder / "empiar"),
         "listings": lambda: bench_empiar_listing.measure(folder / "listings"),
+        "catalogue": lambda: bench_empiar_catalogue.measure(folder),
         "cleaning": lambda: bench_cleaning.measure(folder),
         "fetching": lambda: bench_profet_fetching.measure(folder / "fetching"),
         "installing profet": lambda: bench_profet_install.measure(folder),

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.benchmarks import bench_empiar_frame, bench_empiar_listing, bench_empiar_tiff
+from tests.benchmarks import (
+    bench_empiar_catalogue,
+    bench_empiar_frame,
+    bench_empiar_listing,
+    bench_empiar_tiff,
+)
 
 
 def test_a_frame_is_raced_for(tmp_path: Path) -> None:
@@ -32,3 +37,11 @@ def test_directories_are_listed(tmp_path: Path) -> None:
         "empiarreader",
         "ideal of 16 connections",
     ]
+
+
+def test_a_catalogue_takes_a_request_for_250_numbers(tmp_path: Path) -> None:
+    table = bench_empiar_catalogue.measure(tmp_path, entries=60, times=1)
+    first, later, *searches = table.rows
+
+    assert [first[1], later[1]] == ["15", "7"]
+    assert len(searches) == len(bench_empiar_catalogue.QUESTIONS)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from empiarreader.addresses import parse_entry_id
     from empiarreader.catalog import EmpiarCatalog
-    from empiarreader.catalogue.index import CatalogueHit, CatalogueUpdate, EmpiarIndex
+    from empiarreader.catalogue.index import CatalogueHit, EmpiarIndex
     from empiarreader.catalogue.online import OnlineHit, search_online
+    from empiarreader.catalogue.updating import CatalogueUpdate
     from empiarreader.downloading.download import download
     from empiarreader.downloading.manifest import DownloadedFile, DownloadFailure, Manifest
     from empiarreader.entry import EmpiarEntry
@@ -60,7 +61,7 @@ _HOME = {
     "ArchiveFile": "listing.tree",
     "ArchiveFileNotFoundError": "errors",
     "CatalogueHit": "catalogue.index",
-    "CatalogueUpdate": "catalogue.index",
+    "CatalogueUpdate": "catalogue.updating",
     "Citation": "metadata.records",
     "DamagedDataError": "errors",
     "Directory": "listing.tree",

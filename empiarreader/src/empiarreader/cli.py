@@ -16,6 +16,7 @@ import click
 from empiarreader import __version__
 from empiarreader.commands.cache import cache_command, prefetch_command
 from empiarreader.commands.catalogue import catalogue_command
+from empiarreader.commands.completion import completion_command
 from empiarreader.commands.download import download_command
 from empiarreader.commands.entry import find_command, info_command, ls_command
 from empiarreader.commands.exit_codes import INTERRUPTED, exit_code
@@ -67,6 +68,7 @@ for _command in (
     prefetch_command,
     cache_command,
     catalogue_command,
+    completion_command,
 ):
     main.add_command(_command)
 

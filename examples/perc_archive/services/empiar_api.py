@@ -9,6 +9,7 @@ from perc_archive.protocol import Request, Response, html_page, json_response
 from perc_archive.site import Site
 
 _PREFIX = "/empiar/api/"
+_ALONE = "_alone"
 
 
 def answer(request: Request, site: Site) -> Response:
@@ -50,12 +51,19 @@ def _entries(request: Request, site: Site, wanted: str) -> Response:
     if request.method != "POST":
         first, last = spans[0]
         record = site.tree.record("empiar", str(first)) if len(spans) == 1 and first == last else None
-        return _not_found() if record is None else json_response(request, {f"EMPIAR-{first}": record})
+        if record is None:
+            return _not_found()
+        return json_response(request, {f"EMPIAR-{first}": {**_in_a_list(record), **record.get(_ALONE, {})}})
     known = sorted(int(key) for key in site.tree.keys("empiar") if key.isdigit())
     asked = [number for number in known if any(first <= number <= last for first, last in spans)]
     return json_response(
-        request, {f"EMPIAR-{number}": site.tree.record("empiar", str(number)) for number in asked}
+        request, {f"EMPIAR-{number}": _in_a_list(site.tree.record("empiar", str(number))) for number in asked}
     )
+
+
+def _in_a_list(record: dict[str, Any]) -> dict[str, Any]:
+    """Record as it is told among others; what stands under ``_alone`` is told of it alone."""
+    return {name: value for name, value in record.items() if name != _ALONE}
 
 
 def map_references(record: dict[str, Any]) -> set[int]:

@@ -1,38 +1,45 @@
-"""The catalogue's database: a row an entry, and an index of its words, by SQLite's full text search."""
+"""The catalogue's database: a row an entry, and an index of its words, by SQLite's full text search.
+
+A change is one transaction: a program that is killed leaves what was there before. Two programs may change
+it at once; the second waits.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from empiarreader.errors import DamagedDataError, LocalFileError
-from empiarreader.metadata.records import (
-    Imageset,
-    as_text,
-    emdb_references,
-    parse_dataset_size,
-    read_citations,
-    read_imagesets,
-    read_people,
-    read_references,
-)
+from empiarreader.catalogue.rows import Record, as_written, is_short, merged, row_of, words_of
+from empiarreader.errors import DamagedDataError, LocalFileError, ServiceError
 
-SCHEMA = 1
-_CREATE = """
-CREATE TABLE IF NOT EXISTS entries (
-    entry_id INTEGER PRIMARY KEY, status TEXT, title TEXT, experiment_type TEXT, scale TEXT, formats TEXT,
-    size_bytes INTEGER, release_date TEXT, update_date TEXT, emdb TEXT, pdb TEXT, record TEXT
-);
-CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(
-    title, imagesets, citations, people, identifiers, tokenize="unicode61 remove_diacritics 2"
-);
-CREATE TABLE IF NOT EXISTS ranges (first INTEGER PRIMARY KEY, fetched REAL, entries INTEGER);
-"""
+SCHEMA = 2
+_CREATE = (
+    """CREATE TABLE entries (
+        entry_id INTEGER PRIMARY KEY, status TEXT, title TEXT, experiment_type TEXT, scale TEXT, formats TEXT,
+        size_bytes INTEGER, release_date TEXT, emdb TEXT, pdb TEXT, short INTEGER, record TEXT
+    )""",
+    """CREATE VIRTUAL TABLE words USING fts5(
+        title, imagesets, citations, people, identifiers, tokenize="unicode61 remove_diacritics 2"
+    )""",
+    "CREATE TABLE IF NOT EXISTS ranges (first INTEGER PRIMARY KEY, fetched REAL, entries INTEGER)",
+)
+_WAIT_SECONDS = 60.0
+_FEW = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What taking in records did."""
+
+    new: int = 0
+    changed: int = 0
+    removed: int = 0
 
 
 class Database:
@@ -42,127 +49,179 @@ class Database:
         self.path = path
 
     @contextmanager
-    def open(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
-        """Give a connection whose changes are kept if the block ends well.
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection to ask with.
 
         Raises
         ------
         LocalFileError
-            If it cannot be opened or written.
+            If there is no catalogue, or it cannot be opened.
         DamagedDataError
-            If it is no catalogue of this version.
+            If the file is no catalogue.
         """
+        if not self.path.exists():
+            raise LocalFileError(
+                f"there is no catalogue {self.path} yet; make it with: empiarreader catalogue update"
+            )
+        # Opened for writing where that is allowed: what a killed update left is undone by whoever comes next.
+        with self._connected("rw") as connection:
+            if _version(connection) != SCHEMA:
+                with self._changing(connection):
+                    pass
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection whose changes are kept if the block ends well; makes the file if need be.
+
+        Raises
+        ------
+        LocalFileError, DamagedDataError
+            If it cannot be written, or something else is there.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LocalFileError(f"the catalogue {self.path} cannot be made: {error.strerror}") from error
+        with self._connected("rwc") as connection, self._changing(connection):
+            yield connection
+
+    @contextmanager
+    def _connected(self, mode: str) -> Iterator[sqlite3.Connection]:
         connection: sqlite3.Connection | None = None
         try:
-            if create:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            mode = "rwc" if create else "ro"
             address = f"{self.path.absolute().as_uri()}?mode={mode}"
-            connection = sqlite3.connect(address, uri=True, timeout=60.0)
-            if create:
-                self._prepare(connection)
-            with connection:
-                yield connection
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise LocalFileError(f"the catalogue {self.path} cannot be used: {error}") from error
-            raise DamagedDataError(
-                f"{self.path} is no catalogue ({error}); remove it and run: empiarreader catalogue update"
-            ) from error
-        except OSError as error:
+            connection = sqlite3.connect(address, uri=True, timeout=_WAIT_SECONDS, isolation_level=None)
+            yield connection
+        except sqlite3.OperationalError as error:
             raise LocalFileError(f"the catalogue {self.path} cannot be used: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise DamagedDataError(
+                f"{self.path} is no catalogue, or damaged ({error}); remove it and run: "
+                "empiarreader catalogue update"
+            ) from error
         finally:
             if connection is not None:
                 connection.close()
 
+    @contextmanager
+    def _changing(self, connection: sqlite3.Connection) -> Iterator[None]:
+        with connection:  # ends the transaction, either way
+            connection.execute("BEGIN IMMEDIATE")
+            self._prepare(connection)
+            yield
+
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version not in {0, SCHEMA}:
-            raise DamagedDataError(
-                f"{self.path} is a catalogue of another version; remove it and run: "
-                "empiarreader catalogue update"
-            )
-        connection.executescript(_CREATE)
+        """Make the tables, or make them anew from the records of an older version."""
+        version = _version(connection)
+        if version == SCHEMA:
+            return
+        there = {
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+        if version > SCHEMA or (there and not (version and {"entries", "words", "ranges"} <= there)):
+            what = "was made by a later version" if version > SCHEMA else "is another database, no catalogue"
+            raise DamagedDataError(f"{self.path} {what}; use another file, or remove it")
+        records = connection.execute("SELECT entry_id, record FROM entries").fetchall() if version else []
+        for table in there & {"entries", "words"}:
+            connection.execute(f"DROP TABLE {table}")
+        for statement in _CREATE:
+            connection.execute(statement)
+        for number, text in records:
+            _insert(connection, number, json.loads(text))
         connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
-    def keep(self, first: int, records: Mapping[int, Mapping[str, Any]], *, last: int) -> tuple[int, int]:
-        """Take in the records of a range of numbers, all or none; entries that have gone are removed.
+    def keep_range(self, first: int, last: int, records: Mapping[int, Record]) -> Kept:
+        """Take in the records of all entries of a range, all or none; entries that have gone are removed.
 
-        Returns
-        -------
-        int, int
-            How many are new, and how many have changed.
+        Raises
+        ------
+        ServiceError
+            If more than half of what is known would go: an answer that is short, and not an archive that is.
         """
-        with self.open(create=True) as connection:
-            known = dict(
-                connection.execute(
-                    "SELECT entry_id, record FROM entries WHERE entry_id BETWEEN ? AND ?", (first, last)
+        with self.writing() as connection:
+            known = _records(connection, first, last)
+            gone = known.keys() - records.keys()
+            if len(known) >= _FEW and 2 * len(gone) > len(known):
+                raise ServiceError(
+                    f"EMPIAR's API answered with {len(records)} entries from {first} to {last}, where the "
+                    f"catalogue knows {len(known)}; it stays as it is. Try again later, or remove "
+                    f"{self.path} to begin anew"
                 )
-            )
-            written = {number: json.dumps(record, sort_keys=True) for number, record in records.items()}
-            changed = {number for number, text in written.items() if known.get(number) != text}
-            for number in {*changed, *(known.keys() - written.keys())}:
-                connection.execute("DELETE FROM entries WHERE entry_id = ?", (number,))
-                connection.execute("DELETE FROM words WHERE rowid = ?", (number,))
-            for number in sorted(changed):
-                connection.execute(
-                    "INSERT INTO entries VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-                    (*_row(number, records[number]), written[number]),
-                )
-                connection.execute(
-                    "INSERT INTO words (rowid, title, imagesets, citations, people, identifiers) "
-                    "VALUES (?,?,?,?,?,?)",
-                    _words(number, records[number]),
-                )
+            kept = _change(connection, known, records)
+            for number in gone:
+                _delete(connection, number)
             connection.execute(
                 "INSERT OR REPLACE INTO ranges VALUES (?,?,?)", (first, time.time(), len(records))
             )
-            return len(changed - known.keys()), len(changed & known.keys())
+        return Kept(new=kept.new, changed=kept.changed, removed=len(gone))
+
+    def keep_some(self, records: Mapping[int, Record]) -> Kept:
+        """Take in records of single entries."""
+        if not records:
+            return Kept()
+        with self.writing() as connection:
+            known = _records(connection, min(records), max(records))
+            return _change(connection, known, records)
 
     def ranges(self) -> dict[int, tuple[float, int]]:
         """Return when each range was asked for, and how many entries it had."""
         if not self.path.exists():
             return {}
-        with self.open() as connection:
+        with self.reading() as connection:
             rows = connection.execute("SELECT first, fetched, entries FROM ranges").fetchall()
         return {first: (fetched, entries) for first, fetched, entries in rows}
 
+    def rows(self, query: str, values: tuple[Any, ...] | list[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows that a query gives."""
+        with self.reading() as connection:
+            return connection.execute(query, values).fetchall()
 
-def _row(number: int, record: Mapping[str, Any]) -> tuple[Any, ...]:
-    formats = sorted({item.data_format.upper() for item in read_imagesets(record) if item.data_format})
-    return (
-        number,
-        as_text(record.get("status")),
-        as_text(record.get("title")),
-        as_text(record.get("experiment_type")),
-        as_text(record.get("scale")),
-        _listed(formats),
-        parse_dataset_size(record.get("dataset_size")),
-        as_text(record.get("release_date")),
-        as_text(record.get("update_date")),
-        _listed(emdb_references(record)),
-        _listed(name.upper() for name in read_references(record.get("related_pdb_entries"))),
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _records(connection: sqlite3.Connection, first: int, last: int) -> dict[int, str]:
+    query = "SELECT entry_id, record FROM entries WHERE entry_id BETWEEN ? AND ?"
+    return dict(connection.execute(query, (first, last)))
+
+
+def _change(connection: sqlite3.Connection, known: Mapping[int, str], records: Mapping[int, Record]) -> Kept:
+    """Write what differs from what is known."""
+    new = changed = 0
+    for number, record in sorted(records.items()):
+        before = known.get(number)
+        if before is not None and is_short(record):
+            record = merged(json.loads(before), record)
+        if before == as_written(record):
+            continue
+        if before is None:
+            new += 1
+        else:
+            changed += 1
+            _delete(connection, number)
+        _insert(connection, number, record)
+    return Kept(new=new, changed=changed)
+
+
+def _insert(connection: sqlite3.Connection, number: int, record: Record) -> None:
+    connection.execute(
+        "INSERT INTO entries VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", _storable(row_of(number, record))
+    )
+    connection.execute(
+        "INSERT INTO words (rowid, title, imagesets, citations, people, identifiers) VALUES (?,?,?,?,?,?)",
+        _storable(words_of(number, record)),
     )
 
 
-def _listed(words: Iterable[str]) -> str:
-    """Return words in one text in which ``|word|`` finds each of them and no part of one."""
-    return "".join(f"|{word}" for word in words) + "|"
+def _delete(connection: sqlite3.Connection, number: int) -> None:
+    connection.execute("DELETE FROM entries WHERE entry_id = ?", (number,))
+    connection.execute("DELETE FROM words WHERE rowid = ?", (number,))
 
 
-def _words(number: int, record: Mapping[str, Any]) -> tuple[Any, ...]:
-    imagesets, citations = read_imagesets(record), read_citations(record)
-    people = [*read_people(record.get("authors")), *(name for item in citations for name in item.authors)]
-    references = [*emdb_references(record), *read_references(record.get("related_pdb_entries"))]
-    return (
-        number,
-        as_text(record.get("title")),
-        " ".join(map(_text_of, imagesets)),
-        " ".join(f"{item.title} {item.journal}" for item in citations),
-        " ".join(people),
-        " ".join([f"EMPIAR-{number}", as_text(record.get("entry_doi")), *references]),
+def _storable(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return values that SQLite takes: lone surrogates, which JSON may hold, are no text of UTF-8."""
+    return tuple(
+        value.encode(errors="replace").decode() if isinstance(value, str) else value for value in values
     )
-
-
-def _text_of(imageset: Imageset) -> str:
-    return f"{imageset.name} {imageset.category} {imageset.data_format} {imageset.details}"

@@ -3,71 +3,101 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from empiarreader.byteunits import parse_bytes
 from empiarreader.errors import InvalidRequestError
 from empiarreader.metadata.emdb import parse_emdb_id
 
-_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
+_PDB_ID = re.compile(r"[0-9A-Z]{4}|PDB_[0-9A-Z]{8}")
+RELEASED = "status IN ('REL', '')"
 
 
-def conditions_of(
-    words: Mapping[str, str | None],
-    *,
-    sizes: tuple[int | str | None, int | str | None],
-    dates: tuple[str | None, str | None],
-) -> tuple[list[str], list[Any]]:
-    """Return conditions in SQL and the values that stand in them.
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """What is asked of entries beside words, as :meth:`EmpiarIndex.search` has it; None for no matter."""
 
-    Parameters
-    ----------
-    words
-        ``format``, ``method``, ``scale``, ``emdb`` and ``pdb``; None where it does not matter.
-    sizes, dates
-        Least and greatest; None where it does not matter.
+    format: str | None = None
+    method: str | None = None
+    scale: str | None = None
+    min_size: int | str | None = None
+    max_size: int | str | None = None
+    since: str | None = None
+    until: str | None = None
+    emdb: str | int | None = None
+    pdb: str | None = None
+    released: bool = True
 
-    Raises
-    ------
-    InvalidRequestError
-        If a size or a date makes no sense.
-    """
-    conditions: list[str] = []
-    values: list[Any] = []
+    def conditions(self) -> list[tuple[str, Any]]:
+        """Return conditions in SQL, each with the one value that stands in it.
 
-    def add(condition: str, value: Any) -> None:
-        conditions.append(condition)
-        values.append(value)
-
-    if words["format"]:
-        add("instr(formats, ?)", f"|{words['format'].upper()}|")
-    if words["method"]:
-        add("experiment_type = ? COLLATE NOCASE", words["method"])
-    if words["scale"]:
-        add("scale = ? COLLATE NOCASE", words["scale"])
-    if words["emdb"]:
-        add("instr(emdb, ?)", f"|{parse_emdb_id(words['emdb']) or words['emdb'].upper()}|")
-    if words["pdb"]:
-        add("instr(pdb, ?)", f"|{words['pdb'].upper()}|")
-    for limit, comparison in zip(sizes, (">=", "<="), strict=True):
-        if limit is not None:
-            add(f"size_bytes {comparison} ?", _bytes(limit))
-    if dates[0] is not None:
-        add("release_date >= ?", _date(dates[0]))
-    if dates[1] is not None:
-        add("release_date <= ?", _date(dates[1]) + "\uffff")  # the whole of that month or year
-    return conditions, values
+        Raises
+        ------
+        InvalidRequestError
+            If a size, a date or an id makes no sense, or two of them contradict each other.
+        """
+        least, most = _bytes(self.min_size), _bytes(self.max_size)
+        if least is not None and most is not None and least > most:
+            raise InvalidRequestError(f"no size is at least {self.min_size} and at most {self.max_size}")
+        first, last = _date(self.since), _date(self.until)
+        if first and last and first > last + "~":
+            raise InvalidRequestError(f"no day is since {first} and until {last}")
+        wanted = [
+            ("instr(formats, ?)", self.format and f"|{self.format.strip().upper()}|"),
+            ("experiment_type = ? COLLATE NOCASE", self.method and self.method.strip()),
+            ("scale = ? COLLATE NOCASE", self.scale and self.scale.strip()),
+            ("instr(emdb, ?)", None if self.emdb is None else f"|{_emdb_id(self.emdb)}|"),
+            ("instr(pdb, ?)", None if self.pdb is None else f"|{_pdb_id(self.pdb)}|"),
+            ("size_bytes >= ?", least),
+            ("size_bytes <= ?", most),
+            ("release_date >= ?", first),
+            # "~" is above all digits: the whole of that month or year. Entries without a day are left out.
+            ("release_date BETWEEN '0' AND ?", last and last + "~"),
+            (f"{RELEASED} = ?", True if self.released else None),
+        ]
+        return [(condition, value) for condition, value in wanted if value not in {None, ""}]
 
 
-def _bytes(size: int | str) -> int:
+def _bytes(size: int | str | None) -> int | None:
+    if size is None:
+        return None
     number = parse_bytes(str(size))
     if number is None:
         raise InvalidRequestError(f"{size!r} is no size; give bytes, or a text such as '100 GB'")
     return number
 
 
-def _date(text: str) -> str:
-    if not _DATE.fullmatch(text):
-        raise InvalidRequestError(f"{text!r} is no day, month or year; write 2024, 2024-06 or 2024-06-30")
-    return text
+def _date(text: str | None) -> str | None:
+    if text is None:
+        return None
+    match = _DATE.fullmatch(text.strip())
+    try:
+        if match is None:
+            raise ValueError
+        date(int(match[1]), int(match[2] or 1), int(match[3] or 1))
+    except ValueError:
+        raise InvalidRequestError(
+            f"{text!r} is no day, month or year; write 2024, 2024-06 or 2024-06-30"
+        ) from None
+    return match[0]
+
+
+def _emdb_id(text: str | int) -> str:
+    """Return an EMDB id, also of a bare number: EMDB writes four figures at least."""
+    bare = str(text).strip()
+    if bare.isascii() and bare.isdigit() and len(bare) < 10:
+        return f"EMD-{int(bare):04d}"
+    found = parse_emdb_id(bare)
+    if found is None:
+        raise InvalidRequestError(f"{text!r} is no EMDB id; give one such as EMD-3197")
+    return found
+
+
+def _pdb_id(text: str) -> str:
+    bare = text.strip().upper()
+    if not _PDB_ID.fullmatch(bare):
+        raise InvalidRequestError(f"{text!r} is no PDB id; give one such as 7QK5")
+    return bare

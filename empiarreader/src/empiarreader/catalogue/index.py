@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from empiarreader import settings
 from empiarreader.addresses import parse_entry_id
-from empiarreader.catalogue.asking import fetch_range_of_entries
 from empiarreader.catalogue.database import Database
-from empiarreader.catalogue.filters import conditions_of
-from empiarreader.catalogue.words import match_expression
-from empiarreader.errors import EntryNotFoundError, LocalFileError
+from empiarreader.catalogue.explaining import why_nothing
+from empiarreader.catalogue.filters import Filters
+from empiarreader.catalogue.rows import listed_in
+from empiarreader.catalogue.updating import CatalogueUpdate, Updater
+from empiarreader.catalogue.words import match_expression, people_expression, typed_expression
+from empiarreader.errors import EntryNotFoundError, InvalidRequestError
 
-FIRST_ENTRY = 10_000
-RANGE = 250
-LAST_KNOWN_ENTRY = 13_192  # in October 2026; there are more by now, and gaps below it are no end
-_EMPTY_RANGES = 2
-_FRESH_SECONDS = 24 * 3600.0
 # Titles count most, then what imagesets and papers say; names of people and identifiers are rarely meant.
-_WEIGHTS = "10.0, 4.0, 4.0, 1.0, 6.0"
+_RANK = "bm25(words, 10.0, 4.0, 4.0, 1.0, 6.0)"
+_COLUMNS = (
+    "entry_id, entries.title, status, experiment_type, scale, release_date, formats, size_bytes, emdb, pdb"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,31 +34,24 @@ class CatalogueHit:
     ----------
     entry_id : int
         Its number.
-    title, experiment_type, release_date : str
-        As the archive has them.
-    formats, emdb : tuple of str
-        Formats of its images, and entries of EMDB that belong to it.
+    title, status, experiment_type, scale, release_date : str
+        As the archive has them; ``""`` where it says nothing.
+    formats, emdb, pdb : tuple of str
+        Formats of its images, and entries of EMDB and of the PDB that belong to it.
     size_bytes : int or None
         As the archive states it, to a few figures.
     """
 
     entry_id: int
     title: str
+    status: str
     experiment_type: str
+    scale: str
     release_date: str
     formats: tuple[str, ...]
     size_bytes: int | None
     emdb: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CatalogueUpdate:
-    """What an update did: requests made, entries that are new or have changed, entries in all."""
-
-    requests: int
-    new: int
-    changed: int
-    entries: int
+    pdb: tuple[str, ...]
 
 
 class EmpiarIndex:
@@ -83,52 +76,51 @@ class EmpiarIndex:
     def __len__(self) -> int:
         if not self.path.exists():
             return 0
-        with self._database.open() as connection:
-            (count,) = connection.execute("SELECT count(*) FROM entries").fetchone()
-        return int(count)
+        return int(self._database.rows("SELECT count(*) FROM entries")[0][0])
 
     def __repr__(self) -> str:
         return f"EmpiarIndex({str(self.path)!r})"
 
+    @property
+    def updated(self) -> datetime | None:
+        """When the archive was last asked for anything, None where there is no catalogue yet."""
+        fetched = [when for when, _ in self._database.ranges().values()]
+        return datetime.fromtimestamp(max(fetched), UTC) if fetched else None
+
     def update(
-        self, *, refresh: bool = False, progress: Callable[[CatalogueUpdate], object] | None = None
+        self,
+        *,
+        refresh: bool = False,
+        complete: bool = False,
+        progress: Callable[[CatalogueUpdate], object] | None = None,
     ) -> CatalogueUpdate:
         """Bring the catalogue up to date: one request for 250 numbers, until no more entries follow.
 
-        What was asked for within the last day is not asked for again, so that an update that was interrupted
-        goes on where it stopped.
+        The last thousand numbers are asked for again after a day, those before them after a month. Each
+        answer is kept as it comes, so that an update that was interrupted goes on where it stopped. Two
+        updates at once do no harm.
 
         Parameters
         ----------
         refresh
             Ask for everything.
+        complete
+            Ask for each entry alone of which the API said too little when it was asked for many.
         progress
             Called after each request with what has been done so far.
 
         Raises
         ------
         ServiceError
-            If EMPIAR cannot be asked; what came before stays.
-        LocalFileError
-            If the database cannot be written.
+            If EMPIAR cannot be asked, or answers with far fewer entries than it had; what came before stays.
+        LocalFileError, DamagedDataError
+            If the database cannot be written, or is none.
         """
-        requests = new = changed = empty = 0
-        known = self._database.ranges()
-        first = FIRST_ENTRY
-        while empty < _EMPTY_RANGES or first <= LAST_KNOWN_ENTRY:
-            fetched, entries = known.get(first, (0.0, 0))
-            if refresh or time.time() - fetched > _FRESH_SECONDS:
-                records = fetch_range_of_entries(first, first + RANGE - 1)
-                added, altered = self._database.keep(first, records, last=first + RANGE - 1)
-                requests, new, changed, entries = requests + 1, new + added, changed + altered, len(records)
-                if progress is not None:
-                    progress(self._done(requests, new, changed))
-            empty = 0 if entries else empty + 1
-            first += RANGE
-        return self._done(requests, new, changed)
-
-    def _done(self, requests: int, new: int, changed: int) -> CatalogueUpdate:
-        return CatalogueUpdate(requests=requests, new=new, changed=changed, entries=len(self))
+        updater = Updater(self._database, progress)
+        updater.ask_for_ranges(refresh=refresh)
+        if complete:
+            updater.ask_for_short_ones()
+        return updater.done()
 
     def search(
         self,
@@ -141,8 +133,10 @@ class EmpiarIndex:
         max_size: int | str | None = None,
         since: str | None = None,
         until: str | None = None,
-        emdb: str | None = None,
+        emdb: str | int | None = None,
         pdb: str | None = None,
+        author: str | None = None,
+        released: bool = True,
         limit: int | None = 20,
         use_synonyms: bool = True,
     ) -> list[CatalogueHit]:
@@ -152,8 +146,9 @@ class EmpiarIndex:
         ----------
         text
             Words that must all occur in title, imagesets, papers, names of people or identifiers; in
-            quotation marks together; a last ``*`` stands for any ending. A word such as ``gpcr`` stands for
-            its synonyms, too.
+            quotation marks together; a last ``*`` stands for any ending. A word stands for its plural or
+            singular, and one such as ``gpcr`` for its synonyms, too; entries that hold the word itself come
+            before those that hold a synonym.
         format
             Format of images: ``"TIFF"``, ``"EER"`` …
         method
@@ -166,10 +161,14 @@ class EmpiarIndex:
             Day, month or year of release: ``"2024"``, ``"2024-06"``, ``"2024-06-30"``.
         emdb, pdb
             An entry of EMDB or of the PDB that it belongs to.
+        author
+            Names that must all occur among its authors, or those of its papers.
+        released
+            Leave out entries that are withdrawn or not released yet.
         limit
             Greatest number of hits; None for all.
         use_synonyms
-            Whether words stand for their synonyms.
+            Whether words stand for plurals, singulars and synonyms.
 
         Raises
         ------
@@ -178,26 +177,40 @@ class EmpiarIndex:
         InvalidRequestError
             If an argument makes no sense.
         """
-        conditions, values = conditions_of(
-            {"format": format, "method": method, "scale": scale, "emdb": emdb, "pdb": pdb},
-            sizes=(min_size, max_size),
-            dates=(since, until),
+        if limit is not None and limit < 1:
+            raise InvalidRequestError(f"limit is {limit}; use 1 or more, or None for all")
+        filters = Filters(
+            format=format,
+            method=method,
+            scale=scale,
+            min_size=min_size,
+            max_size=max_size,
+            since=since,
+            until=until,
+            emdb=emdb,
+            pdb=pdb,
+            released=released,
         )
-        if text.strip():
-            conditions.insert(0, "words MATCH ?")
-            values.insert(0, match_expression(text, use_synonyms=use_synonyms))
-            source, order = "words JOIN entries ON entries.entry_id = words.rowid", f"bm25(words, {_WEIGHTS})"
-        else:
-            source, order = "entries", "release_date DESC"
-        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        query = (
-            "SELECT entry_id, entries.title, experiment_type, release_date, formats, size_bytes, emdb "
-            f"FROM {source} {where} ORDER BY {order}, entry_id LIMIT ?"
-        )
-        self._must_exist()
-        with self._database.open() as connection:
-            rows = connection.execute(query, [*values, -1 if limit is None else limit]).fetchall()
-        return [_hit(row) for row in rows]
+        source, values = _source(text, author, filters, use_synonyms=use_synonyms)
+        order = f"{_RANK}, entry_id" if text.strip() else "release_date DESC, entry_id DESC"
+        if text.strip() and use_synonyms:
+            order = f"{_RANK} * (1 + (entry_id IN (SELECT rowid FROM words WHERE words MATCH ?))), entry_id"
+            values.append(typed_expression(text))
+        query = f"SELECT {_COLUMNS} FROM {source} ORDER BY {order} LIMIT ?"
+        return [_hit(row) for row in self._database.rows(query, [*values, -1 if limit is None else limit])]
+
+    def count(
+        self, text: str = "", *, author: str | None = None, use_synonyms: bool = True, **filters: Any
+    ) -> int:
+        """Return how many entries :meth:`search` finds without a limit; takes what that takes."""
+        source, values = _source(text, author, _filters(filters), use_synonyms=use_synonyms)
+        return int(self._database.rows(f"SELECT count(*) FROM {source}", values)[0][0])
+
+    def why_nothing(
+        self, text: str = "", *, author: str | None = None, use_synonyms: bool = True, **filters: Any
+    ) -> str:
+        """Return in a sentence why :meth:`search` found nothing, and what to try; takes what that takes."""
+        return why_nothing(self._database, text, author, _filters(filters), use_synonyms=use_synonyms)
 
     def record(self, entry: int | str) -> dict[str, Any]:
         """Return everything that the catalogue holds of an entry, as the API had it.
@@ -208,29 +221,47 @@ class EmpiarIndex:
             If the catalogue has no such entry.
         """
         entry_id = parse_entry_id(entry)
-        self._must_exist()
-        with self._database.open() as connection:
-            row = connection.execute("SELECT record FROM entries WHERE entry_id = ?", (entry_id,)).fetchone()
-        if row is None:
+        rows = self._database.rows("SELECT record FROM entries WHERE entry_id = ?", (entry_id,))
+        if not rows:
             raise EntryNotFoundError(f"the catalogue has no entry {entry_id}; it may be older than the entry")
-        found: dict[str, Any] = json.loads(row[0])
+        found: dict[str, Any] = json.loads(rows[0][0])
         return found
 
-    def _must_exist(self) -> None:
-        if not self.path.exists():
-            raise LocalFileError(
-                f"there is no catalogue {self.path} yet; make it with: empiarreader catalogue update"
-            )
+
+def _filters(options: dict[str, Any]) -> Filters:
+    try:
+        return Filters(**options)
+    except TypeError as error:
+        raise InvalidRequestError(f"that cannot be asked of the catalogue: {error}") from error
+
+
+def _source(text: str, author: str | None, filters: Filters, *, use_synonyms: bool) -> tuple[str, list[Any]]:
+    """Return what follows FROM in a query for the entries that are meant, and its values."""
+    expressions = []
+    if text.strip():
+        expressions.append(f"({match_expression(text, use_synonyms=use_synonyms)})")
+    if author is not None and author.strip():
+        expressions.append(f"({people_expression(author)})")
+    conditions = filters.conditions()
+    tables = "entries"
+    if expressions:
+        tables = "words JOIN entries ON entries.entry_id = words.rowid"
+        conditions.insert(0, ("words MATCH ?", " AND ".join(expressions)))
+    where = " AND ".join(condition for condition, _ in conditions) or "1"
+    return f"{tables} WHERE {where}", [value for _, value in conditions]
 
 
 def _hit(row: tuple[Any, ...]) -> CatalogueHit:
-    entry_id, title, experiment_type, release_date, formats, size_bytes, emdb = row
+    entry_id, title, status, experiment_type, scale, release_date, formats, size_bytes, emdb, pdb = row
     return CatalogueHit(
         entry_id=entry_id,
         title=title,
+        status=status,
         experiment_type=experiment_type,
+        scale=scale,
         release_date=release_date,
-        formats=tuple(filter(None, formats.split("|"))),
+        formats=listed_in(formats),
         size_bytes=size_bytes,
-        emdb=tuple(filter(None, emdb.split("|"))),
+        emdb=listed_in(emdb),
+        pdb=listed_in(pdb),
     )

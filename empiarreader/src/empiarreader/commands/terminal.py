@@ -1,0 +1,60 @@
+"""What all subcommands say to a terminal beside their results: the log, and how far they are."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from empiarreader.printable import printable
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+
+def speaking_options(command: _Decorated) -> _Decorated:
+    """Give a command ``-v``, which shows the library's log, and ``-q``: the argument ``quiet``."""
+    verbose = click.option(
+        "--verbose",
+        "-v",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=lambda ctx, param, value: log_to_stderr(verbose=True) if value else None,
+        help="Say what is asked of whom.",
+    )
+    quiet = click.option("--quiet", "-q", is_flag=True, help="Say nothing but results and errors.")
+    return verbose(quiet(command))
+
+
+def log_to_stderr(*, verbose: bool) -> None:
+    """Show the library's own log, from warnings on, or all of it; the library itself never does."""
+    logger = logging.getLogger("empiarreader")
+    if not any(isinstance(handler, _StderrHandler) for handler in logger.handlers):
+        logger.addHandler(_StderrHandler())
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+def say(text: str, *, quiet: bool) -> None:
+    """Say something on stderr that is no result."""
+    if not quiet:
+        click.echo(printable(text), err=True)
+
+
+@contextmanager
+def progress(length: int, label: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show how far it is, on a terminal; call what is yielded with how much more is done."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+        yield bar.update
+
+
+class _StderrHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        over_the_bar = "\r\x1b[K" if sys.stderr.isatty() else ""
+        click.echo(over_the_bar + printable(self.format(record)), err=True)
