@@ -20,37 +20,7 @@ from caked.io.poses import matrices_from_euler, rotation_vectors_from_matrices
 from caked.io.star import read_particles_star
 from caked.io.write_cs import write_particles_cs
 from caked.io.write_star import write_particles_star
-
-COUNT = 200
-
-
-def _table(*, groups: int = 2) -> ParticleTable:
-    """Particles with everything known, poses all over SO(3), half turns among them."""
-    generator = np.random.default_rng(7)
-    angles = Rotation.random(COUNT, random_state=1).as_euler("ZYZ", degrees=True)
-    angles[:3] = [[0, 0, 180], [10, 0, 0], [0, 180, 20]]
-    group = np.arange(COUNT) % groups + 1
-    return ParticleTable.from_columns(
-        places=(["a/one.mrcs", "a/two.mrcs"], np.arange(COUNT) % 2, np.arange(COUNT) // 2),
-        pixel_size_angstrom=np.where(group == 1, 1.25, 1.31),
-        columns={
-            "defocus_u_angstrom": generator.uniform(5_000, 25_000, COUNT),
-            "defocus_v_angstrom": generator.uniform(5_000, 25_000, COUNT),
-            "defocus_angle_degrees": generator.uniform(-90, 90, COUNT),
-            "phase_shift_degrees": generator.uniform(0, 180, COUNT),
-            "voltage_kilovolts": np.full(COUNT, 300.0),
-            "spherical_aberration_millimetres": np.full(COUNT, 2.7),
-            "amplitude_contrast": np.full(COUNT, 0.07),
-            "ctf_bfactor_square_angstrom": generator.uniform(0, 100, COUNT),
-            "ctf_scale": generator.uniform(0.5, 1, COUNT),
-            "optics_group": group,
-            "half_set": np.arange(COUNT) % 2 + 1,
-        },
-        angles=angles,
-        shifts=generator.uniform(-20, 20, (COUNT, 2)),
-        micrographs=[f"m{k // 10}.mrc" for k in range(COUNT)],
-        kept={},
-    )
+from particle_tables import COUNT, particle_table
 
 
 def _compare(found: ParticleTable, expected: ParticleTable, *, groups: bool = True) -> None:
@@ -78,14 +48,14 @@ def _compare(found: ParticleTable, expected: ParticleTable, *, groups: bool = Tr
 
 @pytest.mark.parametrize("version", ["3.0", "3.1", "5"])
 def test_particles_come_back_from_star_of_every_version(tmp_path: Path, version: Any) -> None:
-    table = _table()
+    table = particle_table()
     path = write_particles_star(tmp_path / "p.star", table, version=version, image_size=64)
 
     _compare(read_particles_star(path), table, groups=version != "3.0")
 
 
 def test_particles_come_back_from_cryosparc(tmp_path: Path) -> None:
-    table = _table()
+    table = particle_table()
     path = write_particles_cs(tmp_path / "p.cs", table, image_size=64)
 
     _compare(read_particles_cs(path), table)
@@ -93,7 +63,7 @@ def test_particles_come_back_from_cryosparc(tmp_path: Path) -> None:
 
 
 def test_a_round_through_all_programs_changes_nothing_beyond_float32(tmp_path: Path) -> None:
-    table = _table()
+    table = particle_table()
     write_particles_star(tmp_path / "0.star", table)
     convert(tmp_path / "0.star", tmp_path / "1.cs", image_size=64)
     convert(tmp_path / "1.cs", tmp_path / "2.star", star_version="5", image_size=64)
@@ -106,7 +76,7 @@ def test_a_round_through_all_programs_changes_nothing_beyond_float32(tmp_path: P
 
 def test_the_words_of_each_version_are_relions(tmp_path: Path) -> None:
     """Worked values by RELION's own definitions, read by starfile."""
-    table = _table()
+    table = particle_table()
     new = starfile.read(write_particles_star(tmp_path / "n.star", table, version="5", image_size=64))
     old = starfile.read(write_particles_star(tmp_path / "o.star", table, version="3.0"))
 
@@ -133,7 +103,7 @@ def test_the_words_of_each_version_are_relions(tmp_path: Path) -> None:
 
 
 def test_groups_that_mix_pixel_sizes_are_taken_apart(tmp_path: Path) -> None:
-    table = _table()
+    table = particle_table()
     mixed = ParticleTable.from_columns(
         places=(["s.mrcs"], np.zeros(4, int), np.arange(4)),
         pixel_size_angstrom=np.array([1.0, 2.0, 1.0, 2.0]),
@@ -225,7 +195,7 @@ def test_boxes_hold_one_image_and_its_box_size(tmp_path: Path) -> None:
 def test_what_cannot_be_converted_says_so_and_writes_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    write_particles_star(tmp_path / "p.star", _table())
+    write_particles_star(tmp_path / "p.star", particle_table())
     with pytest.raises(InvalidOptionError, match="give image_size"):
         convert(tmp_path / "p.star", tmp_path / "p.cs")
     with pytest.raises(InvalidOptionError, match=r"to \.star or \.cs"):
@@ -236,7 +206,7 @@ def test_what_cannot_be_converted_says_so_and_writes_nothing(
         convert(tmp_path / "nothing.star", tmp_path / "q.star")
     assert [path.name for path in tmp_path.iterdir()] == ["p.star"]
 
-    records = np.load(write_particles_cs(tmp_path / "p.cs", _table(), image_size=8))
+    records = np.load(write_particles_cs(tmp_path / "p.cs", particle_table(), image_size=8))
     records["blob/sign"] = -1
     np.save(tmp_path / "negative.npy", records)
     (tmp_path / "negative.npy").rename(tmp_path / "negative.cs")

@@ -72,6 +72,8 @@ def particle_records(table: ParticleTable, *, image_size: int) -> Array:
     for key, (name, dtype, factor) in _CTF.items():
         if key in table.columns:
             fields[name] = (dtype, np.asarray(table.columns[key][rows]) * factor)
+    if "ctf/df1_A" in fields:  # readers expect it also of microscopes without a phase plate
+        fields.setdefault("ctf/phase_shift_rad", ("<f4", np.zeros(len(rows))))
     fields |= _alignment(table, rows, size)
     if table.micrographs is not None:
         names = [name.encode("utf-8", "surrogateescape") for name in table.micrographs[rows]]
