@@ -14,10 +14,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from caked import __version__
+from caked import FileSource, __version__
 from caked.cli import main
 from caked.cli.commands import printable
+from caked.errors import RefusedFileError, SourceNotFoundError
+from caked.io.write_cs import write_particles_cs
+from caked.io.write_star import write_particles_star
 from mrc_vectors import mrc_bytes, sample_array
+from particle_tables import particle_table
 
 
 def _run(*arguments: str | Path) -> Result:
@@ -101,6 +105,43 @@ def test_nothing_here_waits_for_torch(run_python: Callable[[str], str], folder: 
     assert run_python(code).strip() == "[]"
 
 
+def test_inspect_tells_what_lists_say(tmp_path: Path) -> None:
+    write_particles_star(tmp_path / "p.star", particle_table(), image_size=64)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "one.mrcs").write_bytes(mrc_bytes(np.zeros((2, 8, 8), np.float32)))
+    (tmp_path / "picks.csv").write_text("image_name,x_coord,y_coord\na,1,2\na,3,4\nb,3,4\n")
+    (tmp_path / "t.mdoc").write_text(
+        "ImageFile = t.mrc\n\n[ZValue = 0]\nTiltAngle = -3.5\n\n[ZValue = 1]\nTiltAngle = 40\n"
+    )
+    paths = [tmp_path / name for name in ("p.star", "picks.csv", "t.mdoc")]
+    done = _run("inspect", *paths)
+    lines = [line.split("  ", 1)[1] for line in done.stdout.splitlines()]
+    told = [json.loads(line) for line in _run("inspect", *paths, "--json").stdout.splitlines()]
+
+    assert done.exit_code == 0, done.output
+    assert lines == [
+        "200 particles  2 stacks (1 not there)  1.25, 1.31 Å  with pose, shift, CTF, half-set, micrograph",
+        "3 coordinates  2 images",
+        "2 tilts  -3.5 to 40 degrees",
+    ]
+    assert told[0]["optics_groups"] == 2
+    assert [one["count"] for one in told] == [200, 3, 2]
+    (tmp_path / "odd.star").write_text("data_\n\nloop_\n_rlnVoltage #1\n300\n")
+    wrong = _run("inspect", tmp_path / "odd.star")
+    assert (wrong.exit_code, "no columns rlnCoordinateX" in wrong.stderr) == (1, True)
+
+
+def test_a_list_taken_for_an_image_is_told_as_what_it_is(tmp_path: Path) -> None:
+    write_particles_star(tmp_path / "p.star", particle_table())
+    write_particles_cs(tmp_path / "p.cs", particle_table(), image_size=8)
+    with pytest.raises(RefusedFileError, match=r"p\.star lists images instead of holding them"):
+        FileSource(tmp_path / "p.star").shape(0)
+    with pytest.raises(RefusedFileError, match=r"p\.cs holds records with \d+ columns such as uid"):
+        FileSource(tmp_path / "p.cs").shape(0)
+    with pytest.raises(SourceNotFoundError, match=r"ends with \.mrc, .* or \.tiff\.$"):
+        FileSource(tmp_path)
+
+
 @pytest.fixture
 def subtomograms(tmp_path: Path) -> Path:
     """Eight volumes of two classes by prefix."""
@@ -165,10 +206,39 @@ def test_convert_says_what_it_wrote(tmp_path: Path) -> None:
 
     assert (done.exit_code, done.stdout) == (0, f"{tmp_path / 'p.star'}\n")
     assert done.stderr == "wrote 2 coordinates\n"
+    assert _run("-q", "convert", tmp_path / "p.csv", tmp_path / "p.star").stderr == ""
     assert _run("convert", tmp_path / "gone.star", tmp_path / "x.star").exit_code == 3
     assert _run("convert", tmp_path / "p.csv", tmp_path / "x.doc").exit_code == 2
     (tmp_path / "bad.cs").write_bytes(b"no array")
     assert _run("convert", tmp_path / "bad.cs", tmp_path / "x.star").exit_code == 5
+
+
+def test_every_command_tells_programs_what_it_did(subtomograms: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("image_name,x_coord,y_coord\na,1,2\na,3,4\n")
+    made, picture = tmp_path / "out", tmp_path / "out" / "p.png"
+    commands: dict[str, tuple[str | Path, ...]] = {
+        "preview": (
+            subtomograms,
+            "--labels",
+            "prefix",
+            "--transform",
+            "rescale=4",
+            "--output",
+            made / "p.png",
+        ),
+        "export": (subtomograms, "--output", made / "set", "--format", "npy"),
+        "convert": (tmp_path / "p.csv", made / "p.star"),
+    }
+    told = {name: json.loads(_run(name, *words, "--json").stdout) for name, words in commands.items()}
+
+    assert told["preview"]["path"] == str(picture)
+    assert told["preview"]["class_counts"] == {"a": 4, "b": 4}
+    assert told["preview"]["stages"][1] == {
+        "name": "Rescale", "shape": [4, 4, 4], "pixel_size_angstrom": 4.0,
+    }  # fmt: skip
+    assert told["export"]["count"] == 8
+    assert sorted(told["export"]["files"]) == ["images.npy", "samples.jsonl"]
+    assert told["convert"] == {"path": str(made / "p.star"), "kind": "coordinates", "count": 2}
 
 
 def test_bench_measures(subtomograms: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,84 @@ def test_coordinates_come_back(tmp_path: Path, goal: str) -> None:
     assert set(found) == set(POINTS)
     for name, points in POINTS.items():
         np.testing.assert_allclose(found[name], points)
+
+
+def test_where_particles_were_picked_follows_them(tmp_path: Path) -> None:
+    """Worked values: a pick at x = 300, y = 25 of a micrograph of 100 x 400 pixels (y, x)."""
+    table = particle_table()
+    picks = np.random.default_rng(3).uniform(0, [100, 400], (COUNT, 2))
+    picks[0] = [25, 300]
+    table = replace(table, coordinates=picks, micrograph_shape=np.tile([100, 400], (COUNT, 1)))
+    write_particles_cs(tmp_path / "0.cs", table, image_size=64)
+    convert(tmp_path / "0.cs", tmp_path / "1.star", star_version="5")
+    convert(tmp_path / "1.star", tmp_path / "2.star", star_version="3.0")
+    done = convert(tmp_path / "2.star", tmp_path / "3.csv")
+    convert(tmp_path / "0.cs", tmp_path / "4.cs", image_size=64)
+    convert(tmp_path / "4.cs", tmp_path / "5.tsv")
+
+    records = np.load(tmp_path / "0.cs")
+    assert records["location/center_x_frac"][0] == np.float32(0.75)
+    assert records["location/center_y_frac"][0] == np.float32(0.25)
+    particles = starfile.read(tmp_path / "1.star")["particles"]
+    assert particles["rlnCoordinateX"][0] == pytest.approx(300)
+    np.testing.assert_allclose(particles[["rlnCoordinateY", "rlnCoordinateX"]], picks, rtol=1e-6, atol=1e-5)
+    _compare(read_particles_star(tmp_path / "2.star"), table, groups=False)
+    assert (done.kind, done.count) == ("coordinates", COUNT)
+    for path in ("3.csv", "5.tsv"):
+        found = read_coordinates(tmp_path / path)
+        assert list(found) == [f"m{k}.mrc" for k in range(COUNT // 10)]
+        np.testing.assert_allclose(np.concatenate(list(found.values())), picks, rtol=1e-6, atol=1e-5)
+    assert read_particles_star(tmp_path / "1.star").coordinates is None  # kept only where it is asked for
+
+
+def test_what_a_cs_file_lacks_comes_from_those_beside_it(tmp_path: Path) -> None:
+    picks = np.random.default_rng(4).uniform(0, 90, (COUNT, 2))
+    table = replace(particle_table(), coordinates=picks, micrograph_shape=np.full((COUNT, 2), 90))
+    records = np.load(write_particles_cs(tmp_path / "all.cs", table, image_size=64))
+    names = list(records.dtype.names)
+    for name, part in (
+        ("main", [key for key in names if "location" not in key]),
+        ("rest", [key for key in names if "location" in key or key == "uid"]),
+    ):
+        with (tmp_path / f"{name}.cs").open("wb") as file:
+            np.save(file, np.ascontiguousarray(records[part])[:: 1 if name == "main" else -1])
+    with pytest.raises(InvalidOptionError, match=r"main\.cs does not say where"):
+        convert(tmp_path / "main.cs", tmp_path / "picks.csv")
+    convert(tmp_path / "main.cs", tmp_path / "picks.csv", passthrough=[tmp_path / "rest.cs"])
+    with pytest.raises(InvalidOptionError, match=r"picks\.csv is none"):
+        convert(tmp_path / "picks.csv", tmp_path / "picks.star", passthrough=[tmp_path / "rest.cs"])
+
+    found = np.concatenate(list(read_coordinates(tmp_path / "picks.csv").values()))
+    np.testing.assert_allclose(found, picks, rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.real_data
+def test_real_picks_of_particles_become_a_table(real_data: Path, tmp_path: Path) -> None:
+    convert(real_data / "caked/cryodrgn/relion31.star", tmp_path / "picks.csv")
+    found = read_coordinates(tmp_path / "picks.csv")
+    particles = starfile.read(real_data / "caked/cryodrgn/relion31.star")["particles"]
+
+    for name, rows in particles.groupby("rlnMicrographName"):
+        np.testing.assert_allclose(found[name], rows[["rlnCoordinateY", "rlnCoordinateX"]], rtol=1e-8)
+    assert sum(map(len, found.values())) == len(particles)
+
+
+@pytest.mark.real_data
+def test_stacks_of_tilts_stay_stacks_of_tilts(real_data: Path, tmp_path: Path) -> None:
+    folder = real_data / "caked/tomodrgn"
+    name = "warptools_test_4-tomos_10-ptcls_box-32_angpix-12.star"
+    convert(folder / name, tmp_path / "again.star", star_version="5")
+    first = ParticleSource(folder / name, missing="drop")
+    again = ParticleSource(tmp_path / "again.star", images=folder, missing="drop")
+    columns, expected = again.columns([0, 1, 2]), first.columns([0, 1, 2])
+
+    assert list(again.names) == list(first.names)
+    assert again.group(0) == first.group(0)
+    for key in ("pixel_size_angstrom", "pose"):
+        np.testing.assert_allclose(columns[key], expected[key], atol=1e-5)
+    text = (tmp_path / "again.star").read_text()
+    assert "rlnTomoName" in text
+    assert "rlnCoordinateZ" in text
 
 
 def test_boxes_hold_one_image_and_its_box_size(tmp_path: Path) -> None:

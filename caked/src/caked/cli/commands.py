@@ -19,7 +19,7 @@ from caked.errors import (
     UnreachableSourceError,
 )
 
-__all__ = ["Commands", "exit_code", "printable", "progress_bar"]
+__all__ = ["Commands", "exit_code", "printable", "progress_bar", "tell"]
 
 SOME_FAILED, USAGE, NOT_FOUND, UNREACHABLE, DAMAGED, INTERRUPTED = 1, 2, 3, 4, 5, 130
 
@@ -87,10 +87,20 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def tell(text: str) -> None:
+    """Say on standard error what is not the result, unless ``-q`` was given."""
+    if not _is_quiet():
+        click.echo(text, err=True)
+
+
+def _is_quiet() -> bool:
+    return bool(click.get_current_context().find_root().params.get("quiet"))
+
+
 @contextmanager
 def progress_bar(length: int, label: str) -> Iterator[Any]:
     """Give a function that is told how many are done; it draws a bar on a terminal and nothing elsewhere."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or _is_quiet():
         yield lambda done: None
         return
     with click.progressbar(length=length, label=label, file=sys.stderr) as bar:

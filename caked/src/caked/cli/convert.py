@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
+
+from caked.cli.commands import tell
 
 __all__ = ["command"]
 
 _HELP = """\b
 $ caked convert particles.cs particles.star
 $ caked convert particles.star older.star --star-version 3.0
+$ caked convert particles.cs picks.csv --passthrough particles_passthrough.cs
 $ caked convert picks.star picks.box --box-size 256
 
 Write particles or coordinates in the form that another program reads.
 
 Pose, shift, CTF and units follow the conventions of RELION and cryoSPARC; images are not copied, and the
 names of stacks stay as they are. The ending of TARGET says what is written: .star or .cs for particles;
-.star, .box, .csv, .tsv or .txt for coordinates."""
+.star, .box, .csv, .tsv or .txt for coordinates, those of particles included."""
 
 
 @click.command("convert", help=_HELP, short_help="Convert particles and coordinates between programs.")
@@ -35,12 +39,20 @@ names of stacks stay as they are. The ending of TARGET says what is written: .st
     "--image-size", type=click.IntRange(1), help="Side of the particle images, if stacks are not here."
 )
 @click.option("--box-size", type=click.IntRange(1), help="Side of the boxes of a .box file, in pixels.")
-def command(
-    source: Path, target: Path, star_version: Any, image_size: int | None, box_size: int | None
-) -> None:
+@click.option(
+    "--passthrough",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A .cs file with what SOURCE lacks; may be given again.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Tell of the file as one JSON object.")
+def command(source: Path, target: Path, as_json: bool, **options: Any) -> None:
     """Convert, and print the name of the file."""
     from caked.conversion import convert
 
-    done = convert(source, target, star_version=star_version, image_size=image_size, box_size=box_size)
-    click.echo(f"wrote {done.count} {done.kind}", err=True)
+    done = convert(source, target, **options)
+    if as_json:
+        click.echo(json.dumps({"path": str(done.path), "kind": done.kind, "count": done.count}))
+        return
+    tell(f"wrote {done.count} {done.kind}")
     click.echo(str(done.path))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from caked.cli.commands import progress_bar
+from caked.cli.commands import progress_bar, tell
 from caked.cli.datasets import dataset_options, open_dataset
 
 __all__ = ["command"]
@@ -43,14 +44,18 @@ when everything is written. Random transforms are left out, unless --augment is 
     "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Processed at a time."
 )
 @click.option("--augment", is_flag=True, help="Apply random transforms, too, as they draw in epoch 0.")
-def command(path: Path, output: Path, format_: Any, batch_size: int, augment: bool, **options: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Tell of the folder as one JSON object.")
+def command(
+    path: Path, output: Path, format_: Any, batch_size: int, augment: bool, as_json: bool, **options: Any
+) -> None:
     """Write the folder, and print its name."""
     from caked.exporting import export
 
     dataset = open_dataset(path, **options)
     with progress_bar(len(dataset), "Writing") as told:
         done = export(dataset, output, format=format_, batch_size=batch_size, augment=augment, progress=told)
-    click.echo(
-        f"wrote {done.count} samples: {', '.join(done.files[:4])}{' …' if done.files[4:] else ''}", err=True
-    )
+    if as_json:
+        click.echo(json.dumps({"path": str(done.directory), "files": done.files, "count": done.count}))
+        return
+    tell(f"wrote {done.count} samples: {', '.join(done.files[:4])}{' …' if done.files[4:] else ''}")
     click.echo(str(done.directory))

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from caked.cli.commands import SOME_FAILED, exit_code, printable
+from caked.cli.lists import LIST_SUFFIXES, facts_of_list, line_of_list
 from caked.errors import CakedError, SourceNotFoundError
 
 __all__ = ["command"]
@@ -19,12 +20,15 @@ __all__ = ["command"]
 _INSPECT_HELP = """\b
 $ caked inspect maps/ particles.mrcs
 $ caked inspect data --pattern '**/*.mrc' --json
+$ caked inspect particles.star picks.csv
 
 Tell what files hold, by their headers.
 
-Prints shape (in array order), type, voxel size in Å, and the class that the name begins with. The exit
-status is 0 when every file could be read, 1 when some could not, 3 when none was found and 5 when all are
-damaged."""
+Prints shape (in array order), type, voxel size in Å, and the class that the name begins with; of a list of
+particles (.star, .cs), coordinates or tilts (.mdoc), how many and what is known of them.
+
+The exit status is 0 when every file could be read, 1 when some could not, 3 when none was found and 5 when
+all are damaged."""
 
 
 @click.command("inspect", help=_INSPECT_HELP, short_help="Tell what files hold, by their headers.")
@@ -42,8 +46,9 @@ def command(paths: tuple[Path, ...], as_json: bool, pattern: str) -> None:
                 continue
             facts.append(found)
             click.echo(json.dumps(found) if as_json else _line(found))
-    if facts and not as_json:
-        click.echo(_summary(facts))
+    images = [found for found in facts if "shape" in found]
+    if images and not as_json:
+        click.echo(_summary(images))
     if failures:
         codes = {exit_code(failure) for failure in failures}
         sys.exit(codes.pop() if len(codes) == 1 and not facts else SOME_FAILED)
@@ -69,6 +74,8 @@ def _inspected(path: Path, pattern: str) -> Iterator[dict[str, Any] | CakedError
 
 
 def _facts(path: Path) -> dict[str, Any]:
+    if path.suffix.lower() in LIST_SUFFIXES:
+        return facts_of_list(path)
     from caked.io.layout import read_layout
     from caked.labels import prefix_of
 
@@ -87,6 +94,8 @@ def _facts(path: Path) -> dict[str, Any]:
 
 
 def _line(facts: dict[str, Any]) -> str:
+    if "kind" in facts:
+        return line_of_list(facts)
     shape = " x ".join(str(edge) for edge in facts["shape"])
     voxel = facts["voxel_size_angstrom"]
     size = "voxel size not stated" if voxel is None else f"{' x '.join(f'{edge:g}' for edge in voxel)} Å"

@@ -14,7 +14,7 @@ from caked.errors import DamagedFileError, RefusedFileError
 from caked.io.layout import reported
 from caked.io.star import numbers, read_star
 
-__all__ = ["Points", "points_by_image", "read_coordinates"]
+__all__ = ["Points", "grouped", "points_by_image", "read_coordinates"]
 
 Points = NDArray[np.float64]
 """Points ``(n, 2)`` as (y, x), or ``(n, 3)`` as (z, y, x), in pixels; the first pixel's centre is 0."""
@@ -148,7 +148,7 @@ def _from_star(name: str) -> dict[str, Points]:
             columns = [numbers(block, axis, name=name) for axis in axes]
             points = np.stack([column for column in columns if column is not None], axis=1)
             image = next((k for k in ("rlnMicrographName", "rlnTomoName") if k in block), None)
-            return _grouped([str(v) for v in block[image]] if image else [""] * len(points), points)
+            return grouped([str(v) for v in block[image]] if image else [""] * len(points), points)
     raise RefusedFileError(f"{name} has no columns rlnCoordinateX and rlnCoordinateY.", path=name)
 
 
@@ -179,7 +179,7 @@ def _from_table(lines: Sequence[str], name: str) -> dict[str, Points]:
         for number, row in enumerate(rows[1:])
     ]
     images = ["" if at is None else row[at] for row in rows[1:]]
-    return _grouped(images, np.array(points, dtype=np.float64).reshape(-1, len(axes)))
+    return grouped(images, np.array(points, dtype=np.float64).reshape(-1, len(axes)))
 
 
 def _floats(words: Sequence[str], count: int, row: int, name: str) -> list[float]:
@@ -192,7 +192,8 @@ def _floats(words: Sequence[str], count: int, row: int, name: str) -> list[float
     return values
 
 
-def _grouped(images: Iterable[str], points: Points) -> dict[str, Points]:
+def grouped(images: Iterable[str], points: Points) -> dict[str, Points]:
+    """Return the points of each image; ``images`` names that of each point."""
     rows: dict[str, list[int]] = {}
     for row, image in enumerate(images):
         rows.setdefault(image, []).append(row)

@@ -89,6 +89,7 @@ def read_particles_cs(
     *,
     passthrough: Sequence[str | os.PathLike[str]] = (),
     keep: Sequence[str] = (),
+    coordinates: bool = False,
 ) -> ParticleTable:
     """Read the particles of a .cs file.
 
@@ -98,6 +99,8 @@ def read_particles_cs(
         Further .cs files of the same particles, joined by ``uid``, for columns that ``path`` lacks.
     keep
         Further columns to keep as they are.
+    coordinates
+        Whether to keep where in its micrograph each particle was picked.
 
     Raises
     ------
@@ -118,6 +121,7 @@ def read_particles_cs(
         raise RefusedFileError(f"{name} has no column {missing[0]}.", path=name)
     alignment = next((word for word in _ALIGNMENTS if f"{word}/pose" in columns), None)
     micrographs = columns.text("location/micrograph_path")
+    points, shape = _locations(columns) if coordinates else (None, None)
     return ParticleTable.from_columns(
         places=_places(columns),
         pixel_size_angstrom=columns.get("blob/psize_A"),
@@ -126,7 +130,18 @@ def read_particles_cs(
         shifts=None if alignment is None else _shifts(columns, alignment),
         micrographs=None if micrographs is None else [_plain(word) for word in micrographs],
         kept={key: columns[key] for key in ("blob/sign", *keep) if key in columns},
+        coordinates=points,
+        micrograph_shape=shape,
     )
+
+
+def _locations(columns: _Columns) -> tuple[Array | None, Array | None]:
+    """Return where particles were picked, which stands there as fractions, and the micrographs' shapes."""
+    y, x = (columns.get(f"location/center_{axis}_frac") for axis in "yx")
+    shape = columns.get("location/micrograph_shape")
+    if y is None or x is None or shape is None:
+        return None, None
+    return np.stack([y, x], axis=1) * shape, shape.astype(np.int64)
 
 
 class _Columns:

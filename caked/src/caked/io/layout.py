@@ -44,6 +44,8 @@ NPY_SUFFIXES = (".npy",)
 TIFF_SUFFIXES = (".tif", ".tiff")
 READABLE_SUFFIXES = MRC_SUFFIXES + NPY_SUFFIXES + TIFF_SUFFIXES
 
+_LISTS = (".star", ".cs", ".mdoc", ".box")
+
 _NPY_MAGIC = b"\x93NUMPY"
 _NPY_LONGEST_HEADER = 12 + 10_000  # numpy itself refuses longer ones
 _COMPRESSED: dict[bytes, Literal["gzip", "bz2"]] = {b"\x1f\x8b": "gzip", b"BZ": "bz2"}
@@ -165,6 +167,12 @@ def _tiff_layout(name: str) -> Layout:
 def _parse(start: bytes, rest: IO[bytes], name: str, compression: Literal["gzip", "bz2"] | None) -> Layout:
     if start.startswith(_NPY_MAGIC):
         return _parse_npy(start + rest.read(_NPY_LONGEST_HEADER - len(start)), name, compression)
+    if Path(name).suffix.lower() in _LISTS:
+        raise RefusedFileError(
+            f"File {name} lists images instead of holding them; caked.ParticleSource, caked.PatchSource or "
+            "caked.TiltSeriesSource reads it.",
+            path=name,
+        )
     header = parse_mrc_header(start, name=name)
     turn = header.turn or tuple(range(len(header.shape)))
     first = len(turn) - 3
@@ -201,7 +209,13 @@ def _parse_npy(start: bytes, name: str, compression: Literal["gzip", "bz2"] | No
         raise DamagedFileError(
             f"Its numpy header makes no sense ({_first_line(error)}): file {name} is corrupted.", path=name
         ) from error
-    if dtype.hasobject or dtype.names is not None or dtype.kind not in "biufc":
+    if dtype.names is not None and not dtype.hasobject:
+        raise RefusedFileError(
+            f"File {name} holds records with {len(dtype.names)} columns such as {dtype.names[0]}, and no "
+            "image; particles of cryoSPARC are read with caked.ParticleSource.",
+            path=name,
+        )
+    if dtype.hasobject or dtype.kind not in "biufc":
         raise RefusedFileError(
             f"File {name} holds {dtype}, and only numbers are read: objects would have to be unpickled, "
             "which runs whatever code they name. Save it again as a plain numeric array.",

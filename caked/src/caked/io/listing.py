@@ -38,7 +38,7 @@ def list_files(
     names = _matching(folder, pattern, extensions)
     if not names:
         raise SourceNotFoundError(
-            f"Folder {folder} holds no file that matches {pattern!r} and ends with {_or(extensions)}.",
+            f"Folder {folder} holds no file that matches {pattern!r} and ends with {_endings(extensions)}.",
             path=str(folder),
         )
     return folder, names
@@ -80,6 +80,11 @@ def _named(paths: list[Root]) -> tuple[Path, list[str]]:
         raise InvalidOptionError("A file is listed twice, and each is one sample.")
     folder = Path(os.path.commonpath([path.parent for path in absolute]))
     return folder, [path.relative_to(folder).as_posix() for path in absolute]
+
+
+def _endings(extensions: Sequence[str]) -> str:
+    """Name the endings; of the many that caked reads, those that are not compressed ones of others."""
+    return _or([ending for ending in extensions if ending.count(".") == 1] or list(extensions))
 
 
 def _or(words: Sequence[str]) -> str:

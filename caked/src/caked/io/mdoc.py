@@ -14,7 +14,7 @@ from caked.io.layout import reported
 from caked.io.series import Series, Stacks
 from caked.protocol import Array
 
-__all__ = ["series_of_mdoc"]
+__all__ = ["read_mdoc", "series_of_mdoc"]
 
 
 def series_of_mdoc(
@@ -30,24 +30,9 @@ def series_of_mdoc(
     tuple
         The series, and the stacks that their images are in.
     """
-    try:
-        import mdocfile
-    except ImportError as error:
-        raise InvalidOptionError("mdoc files are read with mdocfile: pip install './caked[mdoc]'.") from error
     stacks, found = Stacks(), []
     for path in paths:
-        with reported(path), Path(path).open("rb"):
-            pass
-        try:
-            table = mdocfile.read(path)
-            angles = table["TiltAngle"].to_numpy(dtype=np.float64)
-            sections = table["ZValue"].to_numpy(dtype=np.int64)
-        except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-            why = str(error).partition("\n")[0][:100]
-            raise DamagedFileError(
-                f"As an mdoc file of a tilt series it makes no sense ({why}): file {path} is corrupted.",
-                path=path,
-            ) from error
+        table, angles, sections = read_mdoc(path)
         folder = Path(path).parent if images is None else Path(images)
         stack = _mdoc_stack(table, folder, path)
         found.append(
@@ -60,6 +45,35 @@ def series_of_mdoc(
             )
         )
     return found, list(stacks.start)
+
+
+def read_mdoc(path: str | os.PathLike[str]) -> tuple[Any, Array, Array]:
+    """Read the table of an mdoc file, its tilt angles in degrees, and the sections of the tilts.
+
+    Raises
+    ------
+    SourceNotFoundError
+        If there is no such file.
+    DamagedFileError
+        If it describes no tilt series.
+    """
+    try:
+        import mdocfile
+    except ImportError as error:
+        raise InvalidOptionError("mdoc files are read with mdocfile: pip install './caked[mdoc]'.") from error
+    name = os.fspath(path)
+    with reported(name), Path(name).open("rb"):
+        pass
+    try:
+        table = mdocfile.read(name)
+        angles = table["TiltAngle"].to_numpy(dtype=np.float64)
+        return table, angles, table["ZValue"].to_numpy(dtype=np.int64)
+    except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+        why = str(error).partition("\n")[0][:100]
+        raise DamagedFileError(
+            f"As an mdoc file of a tilt series it makes no sense ({why}): file {name} is corrupted.",
+            path=name,
+        ) from error
 
 
 def _mdoc_stack(table: Any, folder: Path, path: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -14,7 +15,16 @@ from caked.keys import Columns
 from caked.names import NameTable, occurrences
 from caked.protocol import Array
 
-__all__ = ["WHOLE_FILE", "ParticleNames", "ParticleTable", "Places", "TextColumn", "image_places", "packed"]
+__all__ = [
+    "WHOLE_FILE",
+    "ParticleNames",
+    "ParticleTable",
+    "Places",
+    "TextColumn",
+    "folder_of_stacks",
+    "image_places",
+    "packed",
+]
 
 WHOLE_FILE = -1
 
@@ -98,6 +108,11 @@ class ParticleTable:
         ``(n, 2)`` or ``(n, 3)`` in array order, or ``None``.
     micrographs
         Of each particle, or ``None``.
+    coordinates
+        Where in its micrograph or tomogram each particle was picked, ``(n, 2)`` or ``(n, 3)`` in array order
+        and pixels; ``None`` where that is not known, or was not asked for.
+    micrograph_shape
+        ``(y, x)`` of the micrograph of each particle ``(n, 2)``, or ``None``.
     kept
         Further columns, as they stand in the file.
     tilt_stacks
@@ -112,6 +127,8 @@ class ParticleTable:
     angles_degrees: Array | None = None
     shift_angstrom: Array | None = None
     micrographs: TextColumn | None = None
+    coordinates: Array | None = None
+    micrograph_shape: Array | None = None
     kept: Mapping[str, Any] = field(default_factory=dict)
     tilt_stacks: bool = False
 
@@ -126,6 +143,8 @@ class ParticleTable:
         shifts: Array | None,
         micrographs: Sequence[str] | None,
         kept: Mapping[str, Array],
+        coordinates: Array | None = None,
+        micrograph_shape: Array | None = None,
         tilt_stacks: bool = False,
     ) -> ParticleTable:
         """Pack columns of full length."""
@@ -143,6 +162,8 @@ class ParticleTable:
             angles_degrees=angles,
             shift_angstrom=shifts,
             micrographs=None if micrographs is None else TextColumn(micrographs),
+            coordinates=coordinates,
+            micrograph_shape=micrograph_shape,
             kept={key: _kept(values) for key, values in kept.items()},
             tilt_stacks=tilt_stacks,
         )
@@ -173,6 +194,8 @@ class ParticleTable:
             angles_degrees=some(self.angles_degrees),
             shift_angstrom=some(self.shift_angstrom),
             micrographs=some(self.micrographs),
+            coordinates=some(self.coordinates),
+            micrograph_shape=some(self.micrograph_shape),
             kept={key: some(values) for key, values in self.kept.items()},
             tilt_stacks=self.tilt_stacks,
         )
@@ -225,3 +248,10 @@ class ParticleNames(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         return (self[i] for i in range(len(self)))
+
+
+def folder_of_stacks(table: Path, stacks: Sequence[str]) -> Path:
+    """Return the folder, from the table's upwards, in which the first stack is found; else the table's."""
+    folder = table.absolute().parent
+    first = stacks[0] if len(stacks) else ""
+    return next((place for place in (folder, *folder.parents) if (place / first).is_file()), folder)

@@ -13,7 +13,7 @@ from caked.io.layout import reported
 from caked.io.particles import ParticleTable, image_places
 from caked.protocol import Array
 
-__all__ = ["Table", "numbers", "read_particles_star", "read_star"]
+__all__ = ["Table", "lists_particles", "numbers", "read_particles_star", "read_star"]
 
 Table = dict[str, Array]
 """Columns of one block by their name without the underscore: numbers, or objects that are strings."""
@@ -74,6 +74,13 @@ def read_star(path: str | os.PathLike[str]) -> dict[str, Table]:
     return {str(key): _columns(block) for key, block in blocks.items()}
 
 
+def lists_particles(path: str | os.PathLike[str]) -> bool:
+    """Whether a STAR file lists images of particles, and not only where they are."""
+    if not os.fspath(path).lower().endswith(".star"):
+        return False
+    return any("rlnImageName" in block for block in read_star(path).values())
+
+
 def _columns(block: Any) -> Table:
     if isinstance(block, Mapping):
         return {key: np.array([value]) for key, value in block.items()}
@@ -104,7 +111,9 @@ def numbers(table: Table, column: str, *, name: str) -> Array | None:
     return values
 
 
-def read_particles_star(path: str | os.PathLike[str], *, keep: Sequence[str] = ()) -> ParticleTable:
+def read_particles_star(
+    path: str | os.PathLike[str], *, keep: Sequence[str] = (), coordinates: bool = False
+) -> ParticleTable:
     """Read the particles of a STAR file: images, poses, shifts, CTF, optics groups, half-sets, micrographs.
 
     A table of micrographs with their CTF is read too: each micrograph is one image.
@@ -113,6 +122,8 @@ def read_particles_star(path: str | os.PathLike[str], *, keep: Sequence[str] = (
     ----------
     keep
         Further columns of the block of particles to keep as they are.
+    coordinates
+        Whether to keep where in its micrograph each particle was picked.
 
     Raises
     ------
@@ -139,8 +150,15 @@ def read_particles_star(path: str | os.PathLike[str], *, keep: Sequence[str] = (
         shifts=_shifts(column, pixel_size, name),
         micrographs=[str(value) for value in groups[0]] if groups else None,
         kept={key: particles[key] for key in keep},
+        coordinates=_coordinates(column) if coordinates else None,
         tilt_stacks=_are_tilt_stacks(blocks, name),
     )
+
+
+def _coordinates(column: _Finder) -> Array | None:
+    axes = [column(f"rlnCoordinate{axis}") for axis in "ZYX"]
+    known = [values for values in axes if values is not None]
+    return np.stack(known, axis=1) if axes[1] is not None and axes[2] is not None else None
 
 
 def _are_tilt_stacks(blocks: Mapping[str, Table], name: str) -> bool:

@@ -13,9 +13,11 @@ from caked.errors import InvalidOptionError
 from caked.io.coordinates import Points
 from caked.io.write import replacing
 
-__all__ = ["write_coordinates"]
+__all__ = ["COORDINATE_SUFFIXES", "write_coordinates"]
 
 _TABLES = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+COORDINATE_SUFFIXES = (".box", *_TABLES)
+"""Endings of files that hold coordinates and nothing else."""
 
 
 def write_coordinates(

@@ -78,6 +78,11 @@ def particle_records(table: ParticleTable, *, image_size: int) -> Array:
     if table.micrographs is not None:
         names = [name.encode("utf-8", "surrogateescape") for name in table.micrographs[rows]]
         fields["location/micrograph_path"] = (f"S{max(map(len, names), default=1) or 1}", np.array(names))
+    if table.coordinates is not None and table.micrograph_shape is not None:
+        shape = table.micrograph_shape[rows]
+        y, x = (table.coordinates[rows] / shape).T
+        fields["location/micrograph_shape"] = ("<u4", shape)
+        fields |= {"location/center_x_frac": ("<f4", x), "location/center_y_frac": ("<f4", y)}
     records = np.zeros(
         len(rows), dtype=[(name, dtype, values.shape[1:]) for name, (dtype, values) in fields.items()]
     )

@@ -20,7 +20,7 @@ from caked.io.write import replacing
 from caked.protocol import Array
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 __all__ = ["StarVersion", "particle_blocks", "write_particles_star"]
 
@@ -77,8 +77,8 @@ def write_particles_star(
 
 def particle_blocks(
     table: ParticleTable, *, version: StarVersion = "3.1", image_size: int | None = None
-) -> dict[str, pd.DataFrame]:
-    """Return the blocks of a STAR file as frames."""
+) -> dict[str, Any]:
+    """Return the blocks of a STAR file, as frames and mappings."""
     import pandas as pd
 
     if version not in get_args(StarVersion):
@@ -100,7 +100,8 @@ def particle_blocks(
         known, size, image_size, is_volume=bool((table.section == WHOLE_FILE).all())
     )
     columns["rlnOpticsGroup"] = groups
-    return {"optics": pd.DataFrame(optics), "particles": pd.DataFrame(columns)}
+    general = {"general": {"rlnTomoSubTomosAre2DStacks": 1}} if table.tilt_stacks else {}
+    return {**general, "optics": pd.DataFrame(optics), "particles": pd.DataFrame(columns)}
 
 
 def _particles(table: ParticleTable, known: Mapping[str, Array], rows: Array) -> dict[str, Any]:
@@ -112,7 +113,11 @@ def _particles(table: ParticleTable, known: Mapping[str, Array], rows: Array) ->
         ]
     }
     if table.micrographs is not None:
-        columns["rlnMicrographName"] = table.micrographs[rows]
+        of_tomograms = table.coordinates is not None and table.coordinates.shape[1] == 3
+        columns["rlnTomoName" if of_tomograms else "rlnMicrographName"] = table.micrographs[rows]
+    if table.coordinates is not None:
+        along = zip("XYZ", table.coordinates[:, ::-1].T, strict=False)
+        columns |= {f"rlnCoordinate{axis}": values for axis, values in along}
     if table.angles_degrees is not None:
         rot, tilt, psi = np.asarray(table.angles_degrees, dtype=np.float64).T
         columns |= {"rlnAngleRot": rot, "rlnAngleTilt": tilt, "rlnAnglePsi": psi}

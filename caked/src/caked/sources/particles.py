@@ -15,7 +15,7 @@ import numpy as np
 from caked.errors import DamagedFileError, InvalidOptionError, SourceNotFoundError
 from caked.io.cs import read_particles_cs
 from caked.io.layout import reported
-from caked.io.particles import WHOLE_FILE, ParticleNames, ParticleTable
+from caked.io.particles import WHOLE_FILE, ParticleNames, ParticleTable, folder_of_stacks
 from caked.io.read import deliver, read_array, read_sections
 from caked.io.star import read_particles_star
 from caked.keys import Columns
@@ -102,7 +102,7 @@ class ParticleSource(Source):
         self._keep = tuple(keep)
         self._group: LabelRule | None = None if group is None else as_label_rule(group)
         self.table = self._read_table()
-        self.images = Path(images) if images is not None else _find_root(self.path, self.table.stacks)
+        self.images = Path(images) if images is not None else folder_of_stacks(self.path, self.table.stacks)
         # What is named with a section is a stack; what is not, a whole file: a volume, tilts, or one image.
         self._stacks = FileTable(self.images, self.table.stacks, squeeze=True)
         self._treat_missing()
@@ -300,10 +300,3 @@ class ParticleSource(Source):
 
     def __repr__(self) -> str:
         return f"ParticleSource({str(self.path)!r}, {len(self)} particles)"
-
-
-def _find_root(table: Path, stacks: Sequence[str]) -> Path:
-    """Return the folder, from the table's upwards, in which the first stack is found; else the table's."""
-    folder = table.absolute().parent
-    first = stacks[0] if len(stacks) else ""
-    return next((place for place in (folder, *folder.parents) if (place / first).is_file()), folder)
