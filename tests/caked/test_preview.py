@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pytest
 
-from caked import Dataset, preview
-from caked.errors import InvalidOptionError
+from caked import Dataset, FileSource, preview
+from caked.errors import InvalidOptionError, ShapeError
 from caked.transforms import FourierCrop, GaussianBlur, RandomFlip, Standardise
 
 GENERATOR = np.random.default_rng(3)
@@ -66,3 +67,22 @@ def test_odd_names_and_constant_images_are_drawn(tmp_path: Path) -> None:
 def test_without_samples_there_is_nothing_to_see() -> None:
     with pytest.raises(InvalidOptionError, match="no sample"):
         preview(Dataset(IMAGES), positions=[])
+
+
+def test_of_many_classes_the_largest_are_drawn() -> None:
+    labels = [f"class{k % 40:02d}" for k in range(100)]  # those below 20 have three samples, the others two
+    images = np.zeros((100, 8, 8), np.float32)
+    panel = preview(Dataset(images, labels=labels)).figure().subfigs[1].axes[1]
+
+    assert len(panel.patches) == 16
+    assert {bar.get_width() for bar in panel.patches} == {3}
+    assert panel.get_yticklabels()[0].get_text() == "class00"
+    assert panel.get_xlabel().endswith("(the largest 16 of 40)")
+    assert len(preview(Dataset(images)).figure().subfigs[1].axes) == 1  # no classes, so spectra alone
+
+
+def test_samples_of_two_shapes_are_refused_by_name(make_folder: Callable[..., tuple[Path, object]]) -> None:
+    folder, _ = make_folder(["a.mrc"], (8, 8))
+    make_folder(["b.mrc"], (6, 6))
+    with pytest.raises(ShapeError, match=r"a\.mrc has \(8, 8\), b\.mrc has \(6, 6\)"):
+        preview(Dataset(FileSource(folder)))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Preview", "Stage", "preview"]
 
 _SPACINGS = 64
+_CLASSES = 16
 _INCHES = 1.5
 
 
@@ -87,6 +88,9 @@ class Preview:
                 _draw_picture(panel, picture, first_of=stage if place == 0 else None)
         for panel, name, label in zip(axes[0], self.names, self.labels, strict=True):
             panel.set_title("\n".join(filter(None, (_short(name), label))), fontsize=7)
+        if not self.class_counts:
+            _draw_spectra(below.subplots(), self.stages)
+            return figure
         spectra, counts = below.subplots(1, 2)
         _draw_spectra(spectra, self.stages)
         _draw_counts(counts, self.class_counts)
@@ -140,6 +144,7 @@ def preview(
     if not positions:
         raise InvalidOptionError(f"There is no sample of {inner!r} to look at.")
     indices = inner.indices[[range(len(inner))[k] for k in positions]]
+    inner.source.one_shape(indices.tolist())
     draws = Draws(seed=inner.seed, epoch=epoch, samples=indices)
     batch = read_samples(inner.source, indices, non_finite=inner.non_finite)
     stages = [_stage("as read", batch)]
@@ -198,12 +203,19 @@ def _draw_spectra(panel: Any, stages: Sequence[Stage]) -> None:
 
 
 def _draw_counts(panel: Any, counts: Mapping[str, int]) -> None:
-    if not counts:
-        panel.axis("off")
-        return
-    panel.barh([_short(name) for name in counts], list(counts.values()))
-    panel.invert_yaxis()
-    panel.set_xlabel("samples of each class", fontsize=7)
+    """Draw a bar for each class; of many, for the largest ones."""
+    shown = list(counts)
+    if len(shown) > _CLASSES:
+        largest = set(sorted(counts, key=counts.__getitem__, reverse=True)[:_CLASSES])
+        shown = [name for name in counts if name in largest]
+    from matplotlib.ticker import MaxNLocator
+
+    panel.barh(range(len(shown)), [counts[name] for name in shown], height=0.8)
+    panel.set_yticks(range(len(shown)), [_short(name) for name in shown])
+    panel.set_ylim(max(len(shown), 4) - 0.5, -0.5)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left_out = f" (the largest {_CLASSES} of {len(counts)})" if len(shown) < len(counts) else ""
+    panel.set_xlabel(f"samples of each class{left_out}", fontsize=7)
     panel.tick_params(labelsize=6)
 
 

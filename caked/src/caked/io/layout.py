@@ -211,8 +211,8 @@ def _parse_npy(start: bytes, name: str, compression: Literal["gzip", "bz2"] | No
         ) from error
     if dtype.names is not None and not dtype.hasobject:
         raise RefusedFileError(
-            f"File {name} holds records with {len(dtype.names)} columns such as {dtype.names[0]}, and no "
-            "image; particles of cryoSPARC are read with caked.ParticleSource.",
+            f"File {name} holds records with the columns {_some(dtype.names)}, and no image; particles of "
+            "cryoSPARC are read with caked.ParticleSource.",
             path=name,
         )
     if dtype.hasobject or dtype.kind not in "biufc":
@@ -234,6 +234,10 @@ def _parse_npy(start: bytes, name: str, compression: Literal["gzip", "bz2"] | No
         voxel_size=(0.0, 0.0, 0.0),
         compression=compression,
     )
+
+
+def _some(words: tuple[str, ...], most: int = 3) -> str:
+    return ", ".join(words[:most]) + (" …" if len(words) > most else "")
 
 
 def _check_size(layout: Layout, size: int, name: str) -> None:

@@ -79,6 +79,18 @@ class Source(ABC):
 
     def empty_batch(self, indices: Sequence[int]) -> Array:
         """Return an array that the samples fit into, after a check that they have one shape."""
+        shape = self.one_shape(indices)
+        dtype = np.result_type(*{self.dtype(i) for i in indices})
+        return np.empty((len(indices), *shape), dtype=dtype)
+
+    def one_shape(self, indices: Sequence[int]) -> tuple[int, ...]:
+        """Return the shape of some samples.
+
+        Raises
+        ------
+        ShapeError
+            If they have several.
+        """
         if not len(indices):
             raise InvalidOptionError("A batch of no samples has no shape.")
         shape = self.shape(indices[0])
@@ -88,8 +100,7 @@ class Source(ABC):
                     f"A batch takes one shape: {self.names[indices[0]]} has {shape}, {self.names[i]} "
                     f"has {self.shape(i)}. Bring them to one size with a transform such as FourierCrop."
                 )
-        dtype = np.result_type(*{self.dtype(i) for i in indices})
-        return np.empty((len(indices), *shape), dtype=dtype)
+        return shape
 
     def meta(self, i: int) -> dict[str, Any]:
         """Return what is known of sample ``i`` beside its pixels, such as ``pixel_size_angstrom``."""
