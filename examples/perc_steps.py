@@ -103,7 +103,9 @@ def find_particles(story: Story) -> caked.Source:
         stacks = entry.find("*.mrcs", directory=imageset.directory)
         story.tell(f"{entry.accession}, {entry.title!r}: {len(stacks)} stacks in {imageset.directory}")
         if number == 0:
-            manifest = empiarreader.download(stacks, story.output / "downloads" / str(entry_id))
+            manifest = empiarreader.download(
+                stacks, story.output / "downloads" / str(entry_id), layout="flat"
+            )
             if manifest.failures:
                 raise click.ClickException(f"could not download {manifest.failures[0]}")
             story.tell(f"downloaded {len(manifest.files)} files, each with its SHA-256 in the manifest")

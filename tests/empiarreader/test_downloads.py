@@ -29,7 +29,7 @@ from empiarreader import (
     ServiceError,
     download,
 )
-from empiarreader.downloading.manifest import MANIFEST_NAME, append_record, read_records
+from empiarreader.downloading.manifest import MANIFEST_NAME, read_records
 from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"
@@ -125,10 +125,9 @@ def test_an_interrupted_download_continues_where_it_stopped(archive: Archive, tm
 
     assert (tmp_path / "a.mrc").read_bytes() == BODY
     assert manifest.files[0].sha256 == hashlib.sha256(BODY).hexdigest()
-    first, second = archive.requests("*a.mrc")
-    assert first.range is None
+    _, second = archive.requests("*a.mrc")
     assert second.range is not None
-    start = int(second.range.removeprefix("bytes=").removesuffix("-"))
+    start = int(second.range.removeprefix("bytes=").partition("-")[0])
     assert kept - 65536 <= start <= kept
     assert second.headers["If-Range"] == manifest.files[0].etag
     assert second.status == 206
@@ -153,10 +152,11 @@ def test_what_arrived_before_a_failure_serves_the_next_run(archive: Archive, tmp
     assert not (tmp_path / "a.mrc").exists()
     (part,) = tmp_path.glob("a.mrc.*.part")
     assert BODY.startswith(part.read_bytes())
+    kept = part.stat().st_size
     second = download(urls, tmp_path)
     assert second.failures == ()
     assert (tmp_path / "a.mrc").read_bytes() == BODY
-    assert _ranges(archive)[-1] == f"bytes={len(BODY) - archive.requests('*.mrc')[-1].body_bytes_sent}-"
+    assert _ranges(archive)[-1] == f"bytes={kept}-{len(BODY) - 1}"
     assert _names(tmp_path) == ["a.mrc"]
 
 
@@ -170,7 +170,8 @@ def test_a_part_of_a_file_that_has_changed_is_begun_again(archive: Archive, tmp_
 
     assert download(urls, tmp_path).failures == ()
     assert (tmp_path / "a.mrc").read_bytes() == changed
-    assert archive.requests("*.mrc")[-1].status == 200
+    last = archive.requests("*.mrc")[-1]
+    assert (last.body_bytes_sent, last.headers.get("If-Range")) == (len(BODY), "")
 
 
 FAULTS = ["stall", "drop", "status", "html", "refuse", "gzip", "wrong_length", "ignore_range"]
@@ -404,18 +405,17 @@ def test_two_jobs_never_write_the_same_file_at_once(archive: Archive, tmp_path: 
         job.join(30)
 
     assert (tmp_path / "a.mrc").read_bytes() == body
-    assert [] in failures
-    assert all("another process" in message for messages in failures for message in messages)
+    assert failures == [[], [], []]  # two waited for the one that was first
+    moved = sum(request.body_bytes_sent for request in archive.requests("*a.mrc"))
+    assert moved == len(body)
     assert _names(tmp_path) == ["a.mrc"]
 
 
 def test_a_manifest_whose_last_line_was_cut_is_read_without_it(archive: Archive, tmp_path: Path) -> None:
     urls = _serve(archive, {"data/a.mrc": BODY, "data/b.mrc": b"b"})
-    manifest = download(urls[:1], tmp_path)
+    download(urls[:1], tmp_path)
     with (tmp_path / MANIFEST_NAME).open("a") as file:
         file.write('{"path": "b.m')
-    assert list(read_records(tmp_path)) == ["a.mrc"]
-    append_record(tmp_path, manifest.files[0])
     assert list(read_records(tmp_path)) == ["a.mrc"]
 
     assert download(urls, tmp_path).failures == ()

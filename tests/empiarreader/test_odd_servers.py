@@ -191,7 +191,7 @@ def test_without_etag_and_date_nothing_is_continued(serve: Callable[[Script], st
 
     assert download([serve(script)], tmp_path).failures == ()
     assert (tmp_path / "a.mrc").read_bytes() == BODY
-    assert ranges == [None, None]
+    assert [wanted is None or wanted.startswith("bytes=0-") for wanted in ranges] == [True, True]
 
 
 def test_a_disk_that_takes_no_more_is_an_error_and_no_loss(archive: Archive, tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_disk_that_takes_no_more_is_an_error_and_no_loss(archive: Archive, tmp
     assert part.read_bytes() == BODY[:70001]
     assert download([url], tmp_path).failures == ()
     assert (tmp_path / "a.mrc").read_bytes() == BODY
-    assert archive.requests("*a.mrc")[-1].range == "bytes=70001-"
+    assert archive.requests("*a.mrc")[-1].range == f"bytes=70001-{len(BODY) - 1}"
 
 
 def test_a_server_that_cannot_show_who_it_is_is_not_asked_again() -> None:

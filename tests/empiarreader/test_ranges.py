@@ -339,15 +339,15 @@ def test_many_threads_read_at_once(archive: Archive) -> None:
 
 
 def test_a_redirect_is_followed_on_the_same_host_only() -> None:
-    from empiarreader.network.transport import _redirected
+    from empiarreader.network.transport import redirected
 
     here = "https://host/a.mrc"
-    assert _redirected(here, "/b.mrc") == "https://host/b.mrc"
+    assert redirected(here, "/b.mrc") == "https://host/b.mrc"
     for location in ("https://elsewhere/b.mrc", "http://host/b.mrc", "file:///etc/passwd", ""):
         with pytest.raises(ServiceError):
-            _redirected(here, location)
+            redirected(here, location)
     with pytest.raises(ArchiveFileNotFoundError, match="is a directory"):
-        _redirected(here, "/a.mrc/")
+        redirected(here, "/a.mrc/")
 
 
 def test_a_directory_asked_for_as_a_file_is_called_one(archive: Archive) -> None:

@@ -56,7 +56,7 @@ def test_streamed_batches_equal_those_from_downloaded_files(
     empiarreader.download(remote, tmp_path / "local")
     datasets = [
         caked.Dataset(source, labels="prefix", transform=[caked.transforms.Standardise()])
-        for source in (caked.Sections(remote), caked.StackSource(tmp_path / "local"))
+        for source in (caked.Sections(remote), caked.StackSource(tmp_path / "local" / "data"))
     ]
     streamed, local = (list(caked.Loader(d, batch_size=4, shuffle=True, seed=3)) for d in datasets)
 

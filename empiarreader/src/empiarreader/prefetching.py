@@ -84,7 +84,7 @@ def prefetch(
     >>> prefetch([]).paths
     ()
     """
-    from empiarreader.downloading.download import addresses_of
+    from empiarreader.downloading.selecting import addresses_of
 
     urls = [_canonical(url) for url in addresses_of(files)]
     failures: dict[str, EmpiarReaderError] = {}

@@ -1,57 +1,75 @@
-"""Many files of the archive onto a disk: in parallel, continued where they stopped, whole or not at all."""
+"""Files of the archive onto a disk: many at once, continued where they stopped, whole or not at all."""
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from empiarreader.addresses import check_target
-from empiarreader.downloading.manifest import DownloadedFile, DownloadFailure, Manifest, read_records
-from empiarreader.downloading.placement import Placement, parse_address, place_all, with_unique_target
-from empiarreader.downloading.transfer import fetch_file, is_unchanged
-from empiarreader.errors import EmpiarReaderError, InvalidRequestError, LocalFileError
-from empiarreader.listing.tree import ArchiveFile
+from empiarreader import settings
+from empiarreader.downloading.crew import Crew, Outcome, TransferOptions
+from empiarreader.downloading.ledger import Arrival, Ledger, cannot_write, open_ledger
+from empiarreader.downloading.manifest import DownloadedFile, DownloadFailure, Manifest
+from empiarreader.downloading.parts import PartFile
+from empiarreader.downloading.placement import Placement
+from empiarreader.downloading.progress import Meter, Progress
+from empiarreader.downloading.selecting import Wanted, select_files
+from empiarreader.errors import InvalidRequestError, ServiceError
+from empiarreader.listing.doors import check_protocol
+from empiarreader.network.connections import CONNECTIONS_PER_HOST
 
 if TYPE_CHECKING:
-    from empiarreader.source import EmpiarSource
+    from empiarreader.downloading.selecting import Downloadable
 
-Outcome = DownloadedFile | EmpiarReaderError
 _MOST_WORKERS = 64
 
 
 def download(
-    files: EmpiarSource | Iterable[str | ArchiveFile],
+    files: Downloadable,
     directory: str | os.PathLike[str],
     *,
-    workers: int = 8,
+    workers: int = CONNECTIONS_PER_HOST,
+    protocol: str = "https",
+    layout: str | None = None,
     overwrite: bool = False,
+    bytes_per_second: float | None = None,
     progress: Callable[[int, int, str], None] | None = None,
+    watch: Callable[[Progress], None] | None = None,
 ) -> Manifest:
     """Download files of the archive into a folder.
 
     A file is written beside its place and gets its name when its length is right, so that a name stands for
-    a whole file. What has arrived of one that was interrupted is kept as ``.part`` and continued next time,
-    if the file in the archive is still the same. A file that is there already, from the same address and
-    unchanged in the archive, is left as it is (one request, no bytes).
+    a whole file. Large files move in pieces, side by side. What has arrived of one that was interrupted, in
+    whatever way, is kept as ``.part`` and continued next time, if the file in the archive is still the same.
+    A file that is there already, from the same address and unchanged in the archive, is left as it is (one
+    request, no bytes). Several jobs may download into one folder at once.
 
     Parameters
     ----------
     files
-        Addresses of files, files from :meth:`EmpiarEntry.find`, or a source.
+        What to download: an :class:`EmpiarEntry`, a source, files from :meth:`EmpiarEntry.find`, addresses,
+        or somebody's :class:`Manifest`, by whose SHA-256 everything is checked then.
     directory
-        Folder to save in; made if need be, with its parents. Files get their own names in it, without the
-        directories they have in the archive. Files that share a name get ``ENTRY/path/in/entry`` instead,
-        all of them.
+        Folder to save in; made if need be, with its parents.
     workers
-        How many files move at once.
+        How many connections to use, 16 at most (8 for FTP), each for a file or a piece of one.
+    protocol
+        ``"https"``, or ``"ftp"``: the same files from ``EMPIARREADER_FTP_URL``, one connection a file.
+    layout
+        ``"tree"`` keeps the directories of the entry (``data/sub/a.mrc``), ``"flat"`` leaves them out
+        (``a.mrc``), ``"archive"`` puts the number of the entry first, too, as a mirror is laid out. Files
+        that would share a name get ``ENTRY/path/in/entry`` instead, all of them. None: flat for plain
+        addresses, as in earlier versions, the manifest's own paths for a manifest, and a tree for all else.
     overwrite
         Replace files of unknown origin that are in the way. Without it each is a failure.
+    bytes_per_second
+        What all connections together may take; None for no limit.
     progress
         Called with the number of files done, the number of all, and the address just done.
+    watch
+        Called some twenty times a second with a :class:`Progress`: bytes, rate and time left.
 
     Returns
     -------
@@ -62,127 +80,115 @@ def download(
     Raises
     ------
     InvalidRequestError
-        If ``workers`` makes no sense, or ``directory`` is a file.
+        If an argument makes no sense, or ``directory`` is a file.
+    LocalFileError
+        If the sizes that are known beforehand do not fit onto the disk. Nothing has moved then.
+    EntryNotFoundError, ArchiveFileNotFoundError, ServiceError
+        If an entry or a source cannot be listed.
     """
     if not 1 <= workers <= _MOST_WORKERS:
         raise InvalidRequestError(f"workers is {workers}; use 1 to {_MOST_WORKERS}")
+    options = TransferOptions(
+        workers=workers,
+        protocol=check_protocol(protocol),
+        overwrite=overwrite,
+        bytes_per_second=bytes_per_second,
+    )
+    wanted = select_files(files, layout=layout)
+    outcomes: dict[str, Outcome] = dict(wanted.refused)
     folder = Path(directory).expanduser()
-    urls = addresses_of(files)
-    outcomes: dict[str, Outcome] = {}
-    wanted = _read_addresses(urls, outcomes)
-    if wanted:
-        records = _prepare_folder(folder)
-        jobs = [_avoid_others(placement, records) for placement in place_all(wanted)]
-        outcomes.update(_run_all(jobs, folder, records, workers, overwrite, progress))
-    return _collect(folder, urls, outcomes)
+    if wanted.placements:
+        outcomes |= _fetch_all(wanted.placements, folder, options, progress, watch)
+    return _collect(folder, wanted, outcomes)
 
 
-def addresses_of(files: EmpiarSource | Iterable[str | ArchiveFile]) -> list[str]:
-    """Return the addresses of files, each once, in the order given."""
-    from empiarreader.source import EmpiarSource
+@dataclass(frozen=True)
+class Chunk:
+    """What has become of some files, none of which has its name yet.
 
-    given: Iterable[str | ArchiveFile] = files.files if isinstance(files, EmpiarSource) else files
-    if isinstance(given, str):
-        given = [given]
-    return list(dict.fromkeys(file.url if isinstance(file, ArchiveFile) else file for file in given))
+    Attributes
+    ----------
+    fetched : tuple
+        Of each file that is whole and checked, under the name of its part: where it goes, and its record.
+    settled : tuple
+        Addresses of the others, each with its record, where the file was there already and is unchanged, or
+        the error.
+    """
+
+    fetched: tuple[tuple[Placement, DownloadedFile], ...]
+    settled: tuple[tuple[str, Outcome], ...]
 
 
-def _read_addresses(urls: Sequence[str], outcomes: dict[str, Outcome]) -> list[Placement]:
-    """Return where to put what; two spellings of one address are one file. Refusals become outcomes."""
-    wanted: dict[str, Placement] = {}
-    for url in urls:
+def fetch_chunk(placements: Sequence[Placement], directory: str, options: TransferOptions) -> Chunk:
+    """Fetch files into a folder without naming them or writing its manifest, as another process will.
+
+    Everything given and returned can be pickled. :func:`name_chunk` does the rest. A process that ends in
+    between leaves parts that are whole, which the next download names.
+    """
+    ledger = open_ledger(Path(directory), overwrite=options.overwrite)
+    fetched: list[tuple[Placement, DownloadedFile]] = []
+
+    def keep(arrival: Arrival) -> None:
+        arrival.part.keep()
+        fetched.append((arrival.placement, arrival.record))
+
+    crew = Crew(placements, ledger, options, deliver=keep)
+    crew.run(lambda: None)
+    return Chunk(tuple(fetched), tuple(crew.outcomes()))
+
+
+def name_chunk(ledger: Ledger, chunk: Chunk) -> list[tuple[str, Outcome]]:
+    """Give the files of a chunk their names, and the manifest its lines; return what became of each."""
+    outcomes = list(chunk.settled)
+    for placement, record in chunk.fetched:
         try:
-            placement = parse_address(url)
-        except EmpiarReaderError as error:
-            outcomes[url] = error
-            continue
-        wanted.setdefault(placement.url, placement)
-    return list(wanted.values())
+            part = PartFile(ledger.folder / placement.target, placement.url)
+            ledger.take(Arrival(placement, record, part))
+        except OSError as error:
+            outcomes.append((placement.url, cannot_write(ledger.folder / placement.target, error)))
+    return outcomes + ledger.settle()
 
 
-def _prepare_folder(folder: Path) -> dict[str, DownloadedFile]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InvalidRequestError(f"{folder} is no folder to save in: {error.strerror}") from error
-    return read_records(folder)
-
-
-def _avoid_others(placement: Placement, records: dict[str, DownloadedFile]) -> Placement:
-    """Give way where an earlier download of another file has the name."""
-    record = records.get(placement.target)
-    return placement if record is None or record.url == placement.url else with_unique_target(placement)
-
-
-def _run_all(
-    jobs: Sequence[Placement],
+def _fetch_all(
+    placements: Sequence[Placement],
     folder: Path,
-    records: dict[str, DownloadedFile],
-    workers: int,
-    overwrite: bool,
+    options: TransferOptions,
     progress: Callable[[int, int, str], None] | None,
+    watch: Callable[[Progress], None] | None,
 ) -> dict[str, Outcome]:
-    cancelled = threading.Event()
+    _refuse_offline(placements)
+    ledger = open_ledger(folder, overwrite=options.overwrite)
+    crew = Crew(placements, ledger, options, deliver=ledger.take)
+    meter = Meter(placements, crew)
     outcomes: dict[str, Outcome] = {}
 
-    def run(job: Placement) -> DownloadedFile:
-        return _one(job, folder, records.get(job.target), overwrite, cancelled)
-
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="empiarreader-download")
-    try:
-        futures: dict[Future[DownloadedFile], str] = {pool.submit(run, job): job.url for job in jobs}
-        for future in as_completed(futures):
-            url = futures[future]
-            outcomes[url] = _outcome(future)
+    def tick() -> None:
+        for url, outcome in [*ledger.settle(), *crew.outcomes()]:
+            outcomes[url] = outcome
             if progress is not None:
-                progress(len(outcomes), len(jobs), url)
+                progress(len(outcomes), len(placements), url)
+        if watch is not None:
+            watch(meter.read(len(outcomes)))
+
+    try:
+        crew.run(tick)
     finally:
-        # After an interrupt nothing new begins, and what moves stops at its next piece, without being waited
-        # for: a silent server could keep it for long. Without one, all is done here.
-        cancelled.set()
-        pool.shutdown(wait=False, cancel_futures=True)
+        ledger.settle()  # after an interrupt: what is whole gets its name
     return outcomes
 
 
-def _outcome(future: Future[DownloadedFile]) -> Outcome:
-    try:
-        return future.result()
-    except EmpiarReaderError as error:
-        return error
+def _refuse_offline(placements: Sequence[Placement]) -> None:
+    if settings.offline():
+        from empiarreader.cache.facts import not_kept
+
+        raise ServiceError(not_kept(placements[0].url))
 
 
-def _one(
-    job: Placement,
-    folder: Path,
-    record: DownloadedFile | None,
-    overwrite: bool,
-    cancelled: threading.Event,
-) -> DownloadedFile:
-    path = folder / check_target(job.target)
-    try:
-        there = os.path.lexists(path)
-        if there and record is not None and is_unchanged(path, record):
-            return record
-        if there and record is None and not overwrite:
-            raise LocalFileError(
-                f"{path} is there already and no manifest says where it is from; move it away, or overwrite"
-            )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return fetch_file(job.url, folder, job.target, cancelled=cancelled)
-    except OSError as error:
-        if isinstance(error, EmpiarReaderError):
-            raise
-        raise LocalFileError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def _collect(folder: Path, urls: Sequence[str], outcomes: dict[str, Outcome]) -> Manifest:
-    files: dict[str, DownloadedFile] = {}
-    failures: dict[str, DownloadFailure] = {}
-    for url in urls:
-        key = url if url in outcomes else parse_address(url).url
-        outcome = outcomes[key]
-        if isinstance(outcome, DownloadedFile):
-            files[key] = outcome
-        else:
-            failures[key] = DownloadFailure(url=key, error=outcome)
-    return Manifest(directory=folder, files=tuple(files.values()), failures=tuple(failures.values()))
+def _collect(folder: Path, wanted: Wanted, outcomes: dict[str, Outcome]) -> Manifest:
+    files = tuple(outcome for url in wanted.order if isinstance(outcome := outcomes[url], DownloadedFile))
+    failures = tuple(
+        DownloadFailure(url=url, error=outcome)
+        for url in wanted.order
+        if not isinstance(outcome := outcomes[url], DownloadedFile)
+    )
+    return Manifest(directory=folder, files=files, failures=failures)

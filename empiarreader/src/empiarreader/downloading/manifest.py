@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from empiarreader.addresses import check_target
 from empiarreader.errors import DamagedDataError, EmpiarReaderError, InvalidRequestError
 
 MANIFEST_NAME = "empiarreader-manifest.jsonl"
+FAILED_NAME = "empiarreader-failed.txt"
 
 logger = logging.getLogger(__name__)
 
@@ -97,40 +98,35 @@ def read_records(directory: Path) -> dict[str, DownloadedFile]:
         If the file is something else.
     """
     path = directory / MANIFEST_NAME
-    if not path.exists():
-        return {}
-    lines = [line for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if line]
+    return parse_records(path.read_bytes(), path) if path.exists() else {}
+
+
+def parse_records(content: bytes, path: Path) -> dict[str, DownloadedFile]:
+    """Return the last line about each path in the content of a manifest, or of a part of one.
+
+    Raises
+    ------
+    DamagedDataError
+        If it is something else; ``path`` is for the message.
+    """
+    lines = [line for line in content.decode("utf-8", "replace").split("\n") if line]
     records = [record for line in lines if (record := _parse_line(line, path)) is not None]
     if len(lines) > 1 and not records:
         raise DamagedDataError(f"{path} is no manifest of downloads: {lines[0][:80]!r}; move it away")
     return {record.path: record for record in records}
 
 
-def append_record(directory: Path, record: DownloadedFile) -> None:
-    """Add a line to a folder's manifest, in one write."""
-    line = json.dumps(asdict(record)) + "\n"
-    path = directory / MANIFEST_NAME
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-    try:
-        if not _ends_line(path):
-            line = "\n" + line
-        os.write(descriptor, line.encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def as_json_line(record: DownloadedFile) -> str:
+    """Return a file as the manifest has it, without the end of the line."""
+    return json.dumps({name: getattr(record, name) for name in _FIELDS})
 
 
 def as_json_lines(files: Iterable[DownloadedFile]) -> str:
     """Return files as JSON, one on a line."""
-    return "\n".join(json.dumps(asdict(file)) for file in files)
+    return "\n".join(map(as_json_line, files))
 
 
-def _ends_line(path: Path) -> bool:
-    with path.open("rb") as file:
-        if file.seek(0, os.SEEK_END) == 0:
-            return True
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+_FIELDS = tuple(field.name for field in fields(DownloadedFile))
 
 
 def _parse_line(line: str, path: Path) -> DownloadedFile | None:
@@ -141,8 +137,7 @@ def _parse_line(line: str, path: Path) -> DownloadedFile | None:
         logger.warning("a line of %s is cut short and left out", path)
         return None
     try:
-        known = {field.name for field in fields(DownloadedFile)}
-        record = DownloadedFile(**{name: value for name, value in values.items() if name in known})
+        record = DownloadedFile(**{name: values[name] for name in _FIELDS if name in values})
         check_target(record.path)
     except (TypeError, AttributeError, InvalidRequestError) as error:
         raise DamagedDataError(f"{path} is no manifest of downloads: {line[:80]!r}; move it away") from error

@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from empiarreader import settings
 from empiarreader.addresses import decode_path, entry_address
-from empiarreader.downloading.manifest import MANIFEST_NAME
+from empiarreader.downloading.manifest import FAILED_NAME, MANIFEST_NAME
 from empiarreader.errors import RefusedAddressError
 
 _LONGEST_NAME_BYTES = 255
+_RESERVED = frozenset({MANIFEST_NAME, FAILED_NAME})
 # RFC 3986 allows none of these in an address; where they occur, the line is something else.
 _NOT_IN_ADDRESSES = re.compile(r"[\s\x00-\x20\x7f-\x9f\"<>\\^`{|}]")
 # Also those that reverse the direction of writing, which make a name look like another.
@@ -33,6 +34,9 @@ class Placement:
     entry_id: int
     path: str
     target: str  # relative to the folder, with forward slashes
+    sha256: str | None = None  # what it must be, where somebody knows
+    size: int | None = None  # bytes, where its directory told
+    size_is_exact: bool = True
 
     @property
     def name(self) -> str:
@@ -89,14 +93,15 @@ def parse_address(line: str) -> Placement:
 
 
 def place_all(placements: Sequence[Placement]) -> list[Placement]:
-    """Return the placements with targets that differ: flat names, and whole paths where two files share one.
+    """Return the placements with targets that differ: whole paths where two files share one.
 
-    Which of them comes first makes no difference: all that share a name get their paths.
+    Which of them comes first makes no difference: all that share a name get their paths. Names that differ in
+    upper and lower case alone are one name on many disks.
     """
-    counts = Counter(placement.target for placement in placements)
+    counts = Counter(placement.target.casefold() for placement in placements)
     return [
         placement
-        if counts[placement.target] == 1 and placement.target != MANIFEST_NAME
+        if counts[placement.target.casefold()] == 1 and placement.target not in _RESERVED
         else with_unique_target(placement)
         for placement in placements
     ]
@@ -104,12 +109,7 @@ def place_all(placements: Sequence[Placement]) -> list[Placement]:
 
 def with_unique_target(placement: Placement) -> Placement:
     """Return the placement under its entry and path, where no other file can be."""
-    return Placement(
-        url=placement.url,
-        entry_id=placement.entry_id,
-        path=placement.path,
-        target=placement.unique_target,
-    )
+    return replace(placement, target=placement.unique_target)
 
 
 def _path_in_archive(text: str) -> str:

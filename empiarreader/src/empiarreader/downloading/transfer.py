@@ -1,235 +1,286 @@
-"""One file of the archive onto a disk: continued where it stopped, whole and checked before it has a name.
+"""One file of the archive on its way onto a disk: in pieces, continued where it stopped, whole or nameless.
 
-What has arrived lies beside the target as ``NAME.HASH.part`` (the hash is of the address), with what the
-server said of the file in ``NAME.HASH.part.json``. A job that is killed leaves these two; the next one asks
-for the rest on the condition (``If-Range``) that the file is still the same, and begins again where it is
-not.
+Several threads fetch pieces of one file. A piece that is late may be fetched by a second one beside the
+first: both write the same bytes to the same place, and whoever comes to its end first ends the other. What
+concerns the file as a whole is done by the thread that leaves it last, when nobody else writes to it.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
-import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
-from empiarreader.downloading.manifest import DownloadedFile, append_record
-from empiarreader.errors import EmpiarReaderError, LocalFileError, ServiceError
-from empiarreader.network.answers import (
-    FileVersion,
-    parse_content_range,
-    refuse_page_or_compression,
-    version_of,
-)
-from empiarreader.network.transport import Answer, open_answer, with_retries
-
-_LONGEST_STEM_BYTES = 180
-_HASHED_AT_ONCE = 1024 * 1024
+from empiarreader.downloading.doors import Door, strong_validator
+from empiarreader.downloading.manifest import DownloadedFile
+from empiarreader.downloading.parts import Layout, PartFile
+from empiarreader.downloading.placement import Placement
+from empiarreader.errors import DamagedDataError, EmpiarReaderError, ServiceError
+from empiarreader.network.answers import FileVersion
 
 
-def fetch_file(url: str, folder: Path, target: str, *, cancelled: threading.Event) -> DownloadedFile:
-    """Download one file and give it its name; record it in the folder's manifest.
+class Surroundings(Protocol):
+    """What a transfer needs of the download that it belongs to."""
+
+    def first_length(self) -> int:
+        """Return how many bytes the first request for a file should ask for."""
+
+    def count_of_pieces(self, rest: int) -> int:
+        """Return into how many pieces the rest of a file should be cut."""
+
+    def queue(self, transfer: Transfer, pieces: Sequence[int]) -> None:
+        """Have pieces fetched, if there is room for them on the disk; raise if there is none."""
+
+    def arrived(self, count: int) -> None:
+        """Take note of bytes that have arrived, and slow down if need be."""
+
+    def before_asking(self) -> None:
+        """Wait while the server has asked to be left alone; raise if all has been stopped."""
+
+    def after_failure(self, error: ServiceError, attempt: int) -> None:
+        """Wait before another attempt, after so many failures; raise the error where there should be none."""
+
+
+@dataclass(eq=False)
+class Racer:
+    """One request for a piece: when it began, when bytes last came, and how many it is to bring."""
+
+    piece: int
+    door: Door
+    began: float
+    last_heard: float
+    length: int = 0
+    is_over: bool = False
+
+
+class Transfer:
+    """One file on its way.
 
     Parameters
     ----------
-    url, folder, target
-        What to fetch, and where it goes; ``target`` is relative and checked.
-    cancelled
-        Set from elsewhere to stop at the next piece.
+    placement
+        What to fetch, and where it goes.
+    folder
+        The folder that targets are relative to.
+    around
+        The download that it belongs to.
 
-    Raises
-    ------
-    ArchiveFileNotFoundError, ServiceError
-        If the file is not there, or could not be had; what has arrived is kept.
-    DamagedDataError
-        If the archive contradicts itself about the file's size.
-    LocalFileError
-        If another process is downloading the same file into the same folder.
+    Attributes
+    ----------
+    error : EmpiarReaderError or None
+        Why it cannot be had.
     """
-    part = _part_path(folder / target, url)
-    with _locked(part) as file:
-        version = _fetch_rest(url, file, part, cancelled)
-        os.fsync(file.fileno())
+
+    def __init__(self, placement: Placement, folder: Path, around: Surroundings) -> None:
+        self.placement = placement
+        self.url = placement.url
+        self.error: EmpiarReaderError | None = None
+        self.part = PartFile(folder / placement.target, placement.url)
+        self._around = around
+        self._lock = threading.Lock()
+        self._racers: list[Racer] = []
+        self._inside = 0  # threads that may write to it
+        self._is_concluded = False
+
+    @property
+    def version(self) -> FileVersion:
+        """The version of the file that is arriving."""
+        assert self.part.version is not None
+        return self.part.version
+
+    @property
+    def missing_bytes(self) -> int:
+        """How much of it has not arrived; 0 while its size is not known."""
+        return self.part.missing_bytes
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all of it is here, or it cannot be had."""
+        return self.error is not None or (self.part.version is not None and not self.part.missing_bytes)
+
+    def resume(self) -> bool:
+        """Go on with what an earlier process left; return whether there was any such thing."""
+        if not self.part.resume():
+            return False
+        layout, arrived = self.part.layout, self.part.arrived
+        missing = [piece for piece in range(len(layout)) if arrived[piece] < layout.length(piece)]
+        self._around.queue(self, missing)
+        return True
+
+    def enter(self) -> bool:
+        """Have this thread work on it, unless it has been concluded."""
+        with self._lock:
+            self._inside += not self._is_concluded
+            return not self._is_concluded
+
+    def leave(self) -> bool:
+        """Have this thread be done with it; return whether it is the one that has to conclude it."""
+        with self._lock:
+            self._inside -= 1
+            self._is_concluded = self._inside == 0 and self.is_settled
+            return self._is_concluded
+
+    def give_up(self, error: EmpiarReaderError) -> None:
+        """Settle that it cannot be had, and wake those who wait for bytes of it."""
+        with self._lock:
+            self.error = self.error or error
+            for racer in self._racers:
+                racer.door.interrupt()
+
+    def fetch(self, piece: int, door: Door, buffer: memoryview) -> None:
+        """Fetch a piece, with as many attempts as make sense; attempts that bring something do not count.
+
+        Raises
+        ------
+        FileChangedError
+            If the file has changed in the archive: what has arrived of it is of no more use.
+        EmpiarReaderError
+            If it cannot be had.
+        """
+        attempt = 0
+        while not self._is_over(piece):
+            before = self._arrived(piece)
+            try:
+                self._race(piece, door, buffer, attempt)
+            except ServiceError as error:
+                if self._is_over(piece):
+                    return
+                went_on = self._arrived(piece) > before and not self.part.layout.in_one_stream
+                attempt = 0 if went_on else attempt + 1
+                self._around.after_failure(error, attempt)
+
+    def fetch_beside(self, piece: int, door: Door, buffer: memoryview) -> None:
+        """Fetch what is missing of a piece beside a request that is late; failing has no consequence."""
+        if not self._is_over(piece):
+            try:
+                self._race(piece, door, buffer, 0)
+            except ServiceError:
+                return  # the first request has patience of its own, and will say the same if it is so
+
+    def racers(self) -> list[Racer]:
+        """Return the requests that are under way."""
+        with self._lock:
+            return list(self._racers)
+
+    def record(self) -> DownloadedFile:
+        """Return what the manifest will say, when all has arrived; compare it with what was expected.
+
+        Raises
+        ------
+        DamagedDataError
+            If it is something else. Nothing of it is kept.
+        """
         record = DownloadedFile(
-            path=target,
-            url=url,
-            size=version.size,
-            sha256=_sha256(file),
-            etag=version.etag,
+            path=self.placement.target,
+            url=self.url,
+            size=self.version.size,
+            sha256=self.part.sha256(),
+            etag=self.version.etag,
             time=datetime.now(UTC).isoformat(timespec="seconds"),
-            last_modified=version.last_modified,
+            last_modified=self.version.last_modified,
         )
-        append_record(folder, record)
-        part.replace(folder / target)
-        _state_path(part).unlink(missing_ok=True)
-    return record
-
-
-def is_unchanged(path: Path, record: DownloadedFile) -> bool:
-    """Return whether a file is there in full, and the archive still has the version of it that was recorded.
-
-    One request without a body; no bytes of the file are read.
-    """
-    if not path.is_file() or path.stat().st_size != record.size:
-        return False
-    known = FileVersion(size=record.size, etag=record.etag, last_modified=record.last_modified)
-    return not _ask_version(record.url).differs_from(known)
-
-
-def _fetch_rest(url: str, file: BinaryIO, part: Path, cancelled: threading.Event) -> FileVersion:
-    """Fetch what is missing of a file; attempts that bring something do not count."""
-    while True:
-        before = file.seek(0, os.SEEK_END)
-        try:
-            return with_retries(
-                lambda attempt: _fetch_once(url, file, part, attempt, cancelled), cancelled=cancelled
+        wanted = self.placement.sha256
+        if wanted is not None and wanted != record.sha256:
+            self.part.discard()
+            raise DamagedDataError(
+                f"{self.url} has the SHA-256 {record.sha256}, not {wanted} as the manifest says; it is "
+                "damaged, or the archive has another version of it now"
             )
-        except ServiceError as error:
-            if not error.retryable or cancelled.is_set() or file.seek(0, os.SEEK_END) <= before:
-                raise
+        if (modified := seconds_of(record.last_modified)) is not None:
+            self.part.set_time(modified)
+        return record
 
-
-def _fetch_once(
-    url: str, file: BinaryIO, part: Path, attempt: int, cancelled: threading.Event
-) -> FileVersion:
-    known = _read_state(part, url)
-    have = file.seek(0, os.SEEK_END)
-    if known is not None and have == known.size and not _ask_version(url).differs_from(known):
-        return known
-    headers = _conditions(known, have)
-    with open_answer("GET", url, headers=headers, attempt=attempt, statuses=(200, 206, 416)) as answer:
-        if answer.status == 416:
-            file.truncate(0)
-            raise ServiceError(f"{url} is shorter than what is here of it; beginning again", retryable=True)
-        refuse_page_or_compression(answer)
-        if answer.status == 206:
-            version = _check_continuation(answer, have, known)
-        else:
-            version = _whole_version(answer)
-            file.seek(0)
-            file.truncate(0)
-            _write_state(part, url, version)
-        _append(answer, file, cancelled)
-    arrived = file.tell()
-    if arrived != version.size:
-        raise ServiceError(f"{url} has {version.size} bytes, but {arrived} came", retryable=True)
-    return version
-
-
-def _conditions(known: FileVersion | None, have: int) -> dict[str, str]:
-    """Return the headers that ask for the rest of the same version; none where that cannot be made sure."""
-    if known is None or not 0 < have < known.size:
-        return {}
-    strong = known.etag if known.etag and not known.etag.startswith("W/") else known.last_modified
-    return {"Range": f"bytes={have}-", "If-Range": strong} if strong else {}
-
-
-def _check_continuation(answer: Answer, have: int, known: FileVersion | None) -> FileVersion:
-    found = parse_content_range(answer)
-    version = version_of(answer, found.size)
-    if known is None or found.first != have or found.last != found.size - 1 or version.differs_from(known):
-        raise ServiceError(
-            f"{answer.url} went on at byte {found.first} of {found.size}, not at {have} of the same file",
-            retryable=True,
-        )
-    return known
-
-
-def _whole_version(answer: Answer) -> FileVersion:
-    if answer.length is None:
-        raise ServiceError(f"{answer.url} came without its size; it could not be checked", retryable=True)
-    return version_of(answer, answer.length)
-
-
-def _append(answer: Answer, file: BinaryIO, cancelled: threading.Event) -> None:
-    for chunk in answer.chunks():
-        if cancelled.is_set():
-            raise ServiceError(f"downloading {answer.url} was given up")
-        _write_all(file, chunk)
-
-
-def _write_all(file: BinaryIO, chunk: bytes) -> None:
-    """Write a whole piece: a disk that is nearly full takes the beginning of one without complaint."""
-    view = memoryview(chunk)
-    while view:
-        view = view[file.write(view) :]
-
-
-def _ask_version(url: str) -> FileVersion:
-    def ask(attempt: int) -> FileVersion:
-        with open_answer("HEAD", url, attempt=attempt) as answer:
-            return _whole_version(answer)
-
-    return with_retries(ask)
-
-
-def _sha256(file: BinaryIO) -> str:
-    """Return the checksum of what is on the disk, all of it, also what an earlier job wrote."""
-    digest = hashlib.sha256()
-    file.seek(0)
-    while block := file.read(_HASHED_AT_ONCE):
-        digest.update(block)
-    return digest.hexdigest()
-
-
-def _part_path(target: Path, url: str) -> Path:
-    stem = os.fsdecode(os.fsencode(target.name)[:_LONGEST_STEM_BYTES])
-    return target.with_name(f"{stem}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part")
-
-
-def _state_path(part: Path) -> Path:
-    return part.with_name(f"{part.name}.json")
-
-
-def _read_state(part: Path, url: str) -> FileVersion | None:
-    """Return what an earlier attempt learned of the file; None where nothing of it can be trusted."""
-    try:
-        state = json.loads(_state_path(part).read_text(encoding="utf-8"))
-        if state.pop("url") != url or not isinstance(state["size"], int):
-            return None
-        return FileVersion(**state)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None
-
-
-def _write_state(part: Path, url: str, version: FileVersion) -> None:
-    path = _state_path(part)
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps({"url": url, **asdict(version)}), encoding="utf-8")
-    beside.replace(path)
-
-
-@contextmanager
-def _locked(part: Path) -> Iterator[BinaryIO]:
-    """Open a part for this process alone, and leave nothing behind of one that stays empty."""
-    file = _open_locked(part)
-    try:
-        yield file
-    except (EmpiarReaderError, OSError):
-        if file.seek(0, os.SEEK_END) == 0:
-            part.unlink(missing_ok=True)
-            _state_path(part).unlink(missing_ok=True)
-        raise
-    finally:
-        file.close()
-
-
-def _open_locked(part: Path) -> BinaryIO:
-    while True:
-        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-        file = os.fdopen(descriptor, "r+b", buffering=0)
+    def _race(self, piece: int, door: Door, buffer: memoryview, attempt: int) -> None:
+        self._around.before_asking()
+        now = time.monotonic()
+        racer = Racer(piece, door, began=now, last_heard=now)
+        if self.part.version is not None:
+            racer.length = self.part.layout.length(piece) - self.part.arrived[piece]
+        with self._lock:
+            self._racers.append(racer)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            raise LocalFileError(f"another process is downloading {part.name}; wait for it") from None
-        if part.exists() and os.path.samestat(os.fstat(descriptor), part.stat()):
-            return file
-        file.close()  # another process finished it, and gave it its name, while this one waited to open it
+            place, end = self._open(piece, door, attempt)
+            while place < end:
+                count = door.receive(buffer[: end - place])
+                if count == 0:
+                    raise ServiceError(
+                        f"{self.url} broke off {end - place} bytes before its end", retryable=True
+                    )
+                if self._is_over(piece):
+                    break  # somebody else was quicker, or nobody wants it any more
+                racer.last_heard = time.monotonic()
+                self.part.write(piece, place, buffer[:count])
+                place += count
+                self._around.arrived(count)
+            if place == end:
+                door.ended()
+            else:
+                door.leave()
+        except BaseException:
+            door.leave()
+            raise
+        finally:
+            with self._lock:
+                self._racers.remove(racer)
+                losers = [other for other in self._racers if other.piece == piece and self._is_over(piece)]
+                for loser in losers:
+                    loser.door.interrupt()
+        self.part.hash_ahead()
+
+    def _open(self, piece: int, door: Door, attempt: int) -> tuple[int, int]:
+        """Ask for what is missing of a piece; return from where to where in the piece bytes will come."""
+        if self.part.version is None:
+            return self._open_unknown(door, attempt)
+        layout = self.part.layout
+        if layout.in_one_stream:
+            self.part.restart(piece)
+            door.open(self.url, 0, None, self.version, attempt)
+            return 0, layout.length(piece)
+        start, stop = layout.edges[piece], layout.edges[piece + 1]
+        coming = door.open(self.url, start + self.part.arrived[piece], stop, self.version, attempt)
+        return coming.start - start, layout.length(piece)
+
+    def _open_unknown(self, door: Door, attempt: int) -> tuple[int, int]:
+        """Ask for the beginning of a file that nothing is known of, and learn its size from the answer."""
+        coming = door.open(self.url, 0, self._around.first_length(), None, attempt)
+        version = coming.version
+        in_one_stream = coming.is_from_the_start_only or strong_validator(version) is None
+        if in_one_stream and coming.stop < version.size:
+            door.leave()
+            coming = door.open(self.url, 0, None, version, attempt)
+        rest = version.size - coming.stop
+        cut = Layout.cut(
+            version.size, first=coming.stop, count=self._around.count_of_pieces(rest) if rest else 0
+        )
+        self.part.begin(version, Layout(cut.edges, in_one_stream))
+        self._around.queue(self, range(1, len(cut)))
+        return 0, cut.length(0)
+
+    def _is_over(self, piece: int) -> bool:
+        """Whether a piece has arrived, or is not wanted any more."""
+        if self.part.version is None:
+            return self.error is not None
+        return self.error is not None or self.part.arrived[piece] >= self.part.layout.length(piece)
+
+    def _arrived(self, piece: int) -> int:
+        return self.part.arrived[piece] if self.part.version is not None else 0
+
+
+def seconds_of(last_modified: str | None) -> float | None:
+    """Return the moment that a server stated, in seconds since 1970, None where it stated none.
+
+    Examples
+    --------
+    >>> seconds_of("Mon, 07 Feb 2022 10:11:12 GMT"), seconds_of("yesterday")
+    (1644228672.0, None)
+    """
+    try:
+        moment = parsedate_to_datetime(last_modified or "")
+    except (ValueError, TypeError, OverflowError, IndexError):  # whatever stands where a date should
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()

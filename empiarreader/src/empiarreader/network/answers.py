@@ -12,7 +12,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from empiarreader.errors import DamagedDataError, FileChangedError, ServiceError
-from empiarreader.network.transport import Answer
+from empiarreader.network.transport import Answered
 
 # A server that ignores ranges sends files from their beginning; this much of one is still worth reading.
 _MOST_READ_WITHOUT_RANGES = 8 * 1024 * 1024
@@ -51,7 +51,7 @@ class Coming(NamedTuple):
     skip: int  # bytes that come before that
 
 
-def accept(answer: Answer, start: int, wanted: int, known: FileVersion | None) -> Coming:
+def accept(answer: Answered, start: int, wanted: int, known: FileVersion | None) -> Coming:
     """Return what an answer to the request for ``wanted`` bytes from ``start`` on is about to bring.
 
     Raises
@@ -71,7 +71,7 @@ def accept(answer: Answer, start: int, wanted: int, known: FileVersion | None) -
     return _check_whole(answer, start, wanted, known)
 
 
-def _check_range(answer: Answer, start: int, wanted: int, known: FileVersion | None) -> Coming:
+def _check_range(answer: Answered, start: int, wanted: int, known: FileVersion | None) -> Coming:
     found = parse_content_range(answer)
     version = version_of(answer, found.size)
     _check_version(answer.url, version, known)
@@ -86,7 +86,7 @@ def _check_range(answer: Answer, start: int, wanted: int, known: FileVersion | N
     return Coming(version, length, 0)
 
 
-def _check_whole(answer: Answer, start: int, wanted: int, known: FileVersion | None) -> Coming:
+def _check_whole(answer: Answered, start: int, wanted: int, known: FileVersion | None) -> Coming:
     """Accept a whole file in place of a range, if it is the same file and the range is near its beginning."""
     if answer.length is None:
         raise ServiceError(f"{answer.url} came whole and without its size instead of a range", retryable=True)
@@ -104,7 +104,7 @@ def _check_whole(answer: Answer, start: int, wanted: int, known: FileVersion | N
     return Coming(version, stop - start, start)
 
 
-def refuse_page_or_compression(answer: Answer) -> None:
+def refuse_page_or_compression(answer: Answered) -> None:
     """Raise a :class:`ServiceError` where an answer is a web page, or is compressed though it must not be."""
     path = urlsplit(answer.url).path.lower()
     kind = answer.headers.get("Content-Type", "").split(";")[0].strip().lower()
@@ -126,7 +126,7 @@ def _check_version(url: str, version: FileVersion, known: FileVersion | None) ->
         )
 
 
-def parse_content_range(answer: Answer) -> ContentRange:
+def parse_content_range(answer: Answered) -> ContentRange:
     """Return what an answer says it holds of a file.
 
     Raises
@@ -141,7 +141,7 @@ def parse_content_range(answer: Answer) -> ContentRange:
     return ContentRange(*(int(number) for number in match.groups()))
 
 
-def version_of(answer: Answer, size: int) -> FileVersion:
+def version_of(answer: Answered, size: int) -> FileVersion:
     """Return the version that an answer belongs to, of a file of ``size`` bytes in all."""
     return FileVersion(
         size=size, etag=answer.headers.get("ETag"), last_modified=answer.headers.get("Last-Modified")

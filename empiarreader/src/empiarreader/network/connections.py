@@ -110,7 +110,7 @@ class _ProcessState:
             return self._times.setdefault(host, AnswerTimes())
 
     def manager(self, url: str) -> PoolManager:
-        proxy = _proxy_for(url)
+        proxy = proxy_for(url)
         key = proxy, "https" in {urlsplit(url).scheme, urlsplit(proxy).scheme}
         with self._lock:
             if key not in self._managers:
@@ -132,7 +132,7 @@ def _new_manager(proxy: str, is_secure: bool) -> PoolManager:
 
     # One context for all connections: each would otherwise read the file of authorities again, which takes
     # longer than greeting the server.
-    trusted = _trust(_certificates()) if is_secure else None
+    trusted = trusted_context() if is_secure else None
     connections = CONNECTIONS_PER_HOST + HEDGES_PER_HOST
     if proxy:
         manager: PoolManager = ProxyManager(proxy, maxsize=connections, block=True, ssl_context=trusted)
@@ -186,8 +186,9 @@ def _attach(connected: object) -> None:
         _asking.line.attach(connected)
 
 
-def _trust(certificates: str) -> ssl.SSLContext:
+def trusted_context() -> ssl.SSLContext:
     """Return what makes connections that are only opened to who can show to be who they are."""
+    certificates = _certificates()
     try:
         if os.path.isdir(certificates):  # noqa: PTH112  # as REQUESTS_CA_BUNDLE may be
             return ssl.create_default_context(capath=certificates)
@@ -209,7 +210,8 @@ def _certificates() -> str:
     return certifi.where()
 
 
-def _proxy_for(url: str) -> str:
+def proxy_for(url: str) -> str:
+    """Return the address of the proxy that the environment names for an address, ``""`` for none."""
     from urllib.request import getproxies, proxy_bypass
 
     parts = urlsplit(url)

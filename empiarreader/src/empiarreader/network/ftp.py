@@ -66,19 +66,25 @@ def over_ftp(url: str, ask: Callable[[ftplib.FTP], T]) -> T:
         try:
             with _sessions.session(host) as connection:
                 return ask(connection)
-        except ftplib.error_perm as error:
-            if str(error).startswith("550"):
-                raise ArchiveFileNotFoundError(f"there is nothing at {url} ({error})") from error
-            raise ServiceError(f"{host} refuses {url}: {error}") from error
-        except ftplib.error_temp as error:
-            raise ServiceError(f"{host} cannot answer now: {error} ({url})", retryable=True) from error
-        except TimeoutError as error:
-            counter.add(stalls=1)
-            raise ServiceError(f"{host} stopped answering in the middle of {url}", retryable=True) from error
         except (OSError, EOFError, ftplib.Error) as error:
-            raise ServiceError(f"{host} broke off while answering {url}: {error}", retryable=True) from error
+            raise refusal(url, error) from error
 
     return with_retries(attempt_once)
+
+
+def refusal(url: str, error: Exception) -> ServiceError | ArchiveFileNotFoundError:
+    """Return what it means that a server answered with an error, or not at all."""
+    host = urlsplit(url).netloc
+    if isinstance(error, ftplib.error_perm):
+        if str(error).startswith("550"):
+            return ArchiveFileNotFoundError(f"there is nothing at {url} ({error})")
+        return ServiceError(f"{host} refuses {url}: {error}")
+    if isinstance(error, ftplib.error_temp):
+        return ServiceError(f"{host} cannot answer now: {error} ({url})", retryable=True)
+    if isinstance(error, TimeoutError):
+        counter.add(stalls=1)
+        return ServiceError(f"{host} stopped answering in the middle of {url}", retryable=True)
+    return ServiceError(f"{host} broke off while answering {url}: {error}", retryable=True)
 
 
 def _list(connection: ftplib.FTP, path: str) -> list[ListedItem]:
@@ -166,14 +172,15 @@ class _Sessions:
             idle = self._idle.setdefault(host, [])
             if idle:
                 return idle.pop()
-        return _connect(host)
+        return connect(host)
 
     def _keep(self, host: str, connection: ftplib.FTP) -> None:
         with self._lock:
             self._idle.setdefault(host, []).append(connection)
 
 
-def _connect(host: str) -> ftplib.FTP:
+def connect(host: str) -> ftplib.FTP:
+    """Return a new connection to a server, on which files are what they are (TYPE I)."""
     parts = urlsplit(f"ftp://{host}")
     # latin-1 takes every byte and gives it back: the names are decoded here, not there.
     connection = ftplib.FTP(timeout=settings.timeout_seconds(), encoding="latin-1")

@@ -59,6 +59,15 @@ class AnswerTimes:
             return False
         return not a_byte or a_byte[len(a_byte) // 2] < _FAST_SECONDS_A_BYTE
 
+    def is_next_door(self) -> bool:
+        """Return whether the quickest of the latest answers began at once, and came as fast as memory copies.
+
+        One quick answer proves it; those that took longer did so because this machine was busy.
+        """
+        with self._lock:
+            quickest, fastest = min(self._seconds, default=1.0), min(self._a_byte, default=0.0)
+        return quickest < _NEAR_SECONDS and fastest < _FAST_SECONDS_A_BYTE
+
     def is_late(self, silence: float, age: float, length: int) -> bool:
         """Return whether an answer still under way is so late that another is worth asking for.
 

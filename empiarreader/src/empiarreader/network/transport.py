@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from empiarreader import settings
@@ -36,6 +36,26 @@ _SLOWEST_BYTES_PER_SECOND = 1024
 _WORTH_ASKING_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 logger = logging.getLogger(__name__)
+
+
+class Answered(Protocol):
+    """The head of an answer, whoever received it."""
+
+    @property
+    def url(self) -> str:
+        """Address that was asked."""
+
+    @property
+    def status(self) -> int:
+        """Status of the answer."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Its headers, whose names may be written in any case."""
+
+    @property
+    def length(self) -> int | None:
+        """Length of the body as the server states it, in bytes."""
 
 
 class Answer:
@@ -78,8 +98,7 @@ class Answer:
     @property
     def length(self) -> int | None:
         """Length of the body as the server states it, in bytes."""
-        text = self.headers.get("Content-Length", "")
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+        return stated_length(self.headers)
 
     def chunks(self, size: int = 64 * 1024) -> Iterator[bytes]:
         """Yield the body, undecoded, in pieces of at most ``size`` bytes.
@@ -127,6 +146,12 @@ class Answer:
         return bytes(collected)
 
 
+def stated_length(headers: Mapping[str, str]) -> int | None:
+    """Return the length of a body by the headers before it; None where they say none that can be."""
+    text = headers.get("Content-Length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
 def open_answer(
     method: str,
     url: str,
@@ -163,8 +188,8 @@ def open_answer(
             return answer
         with answer:
             if answer.status not in {301, 302, 303, 307, 308}:
-                raise _status_error(answer)
-            url = _redirected(url, answer.headers.get("Location", ""))
+                raise status_error(answer)
+            url = redirected(url, answer.headers.get("Location", ""))
     raise ServiceError(f"{url} leads from one address to the next without end")
 
 
@@ -265,7 +290,8 @@ def _lost_connection(url: str, error: Exception) -> ServiceError:
     return ServiceError(f"{host} broke off while answering {url}: {error}", retryable=True)
 
 
-def _status_error(answer: Answer) -> ServiceError | ArchiveFileNotFoundError:
+def status_error(answer: Answered) -> ServiceError | ArchiveFileNotFoundError:
+    """Return the error that an answer's status stands for."""
     status, url = answer.status, answer.url
     if status in {404, 410}:
         return ArchiveFileNotFoundError(f"there is nothing at {url} (status {status})")
@@ -278,7 +304,7 @@ def _status_error(answer: Answer) -> ServiceError | ArchiveFileNotFoundError:
     )
 
 
-def _redirected(url: str, location: str) -> str:
+def redirected(url: str, location: str) -> str:
     """Return where a server sends us; only to its own host, and never from a file to a directory's page."""
     target = urljoin(url, location)
     here, there = urlsplit(url), urlsplit(target)

@@ -1,0 +1,462 @@
+"""The threads that fetch: many files at once, and the pieces of large ones, over one connection each.
+
+There are never more than sixteen connections to a host. Pieces of files that have begun come before files
+that have not, so that few files are incomplete at any moment. When nothing is left to begin, threads that are
+idle fetch a second time what is late. From a server as near as the next room a few connections bring all
+there is, and more would only fight for this process's own time.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from empiarreader import settings
+from empiarreader.byteunits import describe_bytes
+from empiarreader.downloading.doors import Door, FtpDoor, HttpDoor
+from empiarreader.downloading.ledger import Arrival, Ledger, cannot_write
+from empiarreader.downloading.manifest import DownloadedFile
+from empiarreader.downloading.parts import PartInUseError
+from empiarreader.downloading.placement import Placement
+from empiarreader.downloading.restraint import Rest, Throttle
+from empiarreader.downloading.transfer import Transfer
+from empiarreader.errors import (
+    DamagedDataError,
+    EmpiarReaderError,
+    FileChangedError,
+    LocalFileError,
+    ServiceError,
+)
+from empiarreader.network.answers import FileVersion
+from empiarreader.network.connections import CONNECTIONS_PER_HOST, answer_times
+from empiarreader.network.counters import counter
+from empiarreader.network.patience import ATTEMPTS, pause_before_retry
+from empiarreader.network.wire import UnreachableError
+
+MIB = 1024 * 1024
+FTP_CONNECTIONS = 8
+_LARGEST_PIECE = 8 * MIB
+_SMALLEST_PIECE = MIB
+_READ_AT_ONCE = 256 * 1024
+_ENOUGH_WHEN_NEAR = 4
+_LOOK_EVERY_SECONDS = 0.05
+_ATTEMPTS_WHEN_BUSY = 8
+_LONGEST_REST_SECONDS = 900.0
+_LONGEST_OUTAGE_SECONDS = 900.0
+_LONGEST_PAUSE_SECONDS = 30.0
+_MOST_CHANGES = 3
+_WORTH_A_LOOK_BYTES = MIB
+_ALWAYS_ALLOWED_HEDGES = 2
+_PIECES_A_HEDGE = 8
+_FEW = 4
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+Outcome = DownloadedFile | EmpiarReaderError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferOptions:
+    """How files are fetched; see :func:`empiarreader.download`."""
+
+    workers: int = CONNECTIONS_PER_HOST
+    protocol: str = "https"
+    overwrite: bool = False
+    bytes_per_second: float | None = None
+
+
+class Crew:
+    """Fetches files into a folder.
+
+    Parameters
+    ----------
+    placements
+        What to fetch.
+    ledger
+        The folder.
+    options
+        How.
+    deliver
+        Called, by any thread, with each file that is whole; the ledger gives it its name.
+    """
+
+    def __init__(
+        self,
+        placements: Iterable[Placement],
+        ledger: Ledger,
+        options: TransferOptions,
+        deliver: Callable[[Arrival], None],
+    ) -> None:
+        self._ledger = ledger
+        self._options = options
+        self._deliver = deliver
+        self._waiting = deque(placements)
+        self._in_use: deque[Placement] = deque()  # by other processes
+        self._pieces: deque[tuple[Transfer, int]] = deque()
+        self._active: list[Transfer] = []
+        self._beginning = 0
+        self._changed = threading.Condition()
+        self._stopped = threading.Event()
+        self._outcomes: list[tuple[str, Outcome]] = []
+        self._changes: Counter[str] = Counter()
+        self._hedges_left: float = _ALWAYS_ALLOWED_HEDGES
+        self._rest = Rest()
+        rate = options.bytes_per_second
+        self._throttle = Throttle(rate) if rate is not None else None
+        most = FTP_CONNECTIONS if options.protocol == "ftp" else CONNECTIONS_PER_HOST
+        self._connections = min(options.workers, most)
+        self._are_few = len(self._waiting) < self._connections
+        self._doors: list[Door] = []
+        self._crash: BaseException | None = None
+        self._times = answer_times(settings.archive_url())
+        self._last_byte = 0.0  # when one arrived
+        self.bytes_arrived = 0
+        self.bytes_known = self.files_known = 0  # files whose size is known, and the sum of their sizes
+
+    def run(self, tick: Callable[[], None], *, every_seconds: float = 0.05) -> None:
+        """Fetch everything; call ``tick`` in this thread again and again meanwhile, and once at the end."""
+        threads = [
+            threading.Thread(target=self._work, args=(k,), name=f"empiarreader-download-{k}", daemon=True)
+            for k in range(self._connections)
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(every_seconds)
+                    tick()
+            if self._crash is not None:
+                raise self._crash
+            tick()
+        finally:
+            # After an interrupt nobody is waited for: a silent server could keep a thread for long.
+            self._stop()
+
+    def outcomes(self) -> list[tuple[str, Outcome]]:
+        """Return what became of files that got no new name: failures, and what was there already."""
+        with self._changed:
+            outcomes, self._outcomes = self._outcomes, []
+            return outcomes
+
+    # What transfers ask of their surroundings.
+
+    def first_length(self) -> int:
+        """Return how many bytes the first request for a file asks for: few where others wait for it."""
+        return _SMALLEST_PIECE if self._are_few else _LARGEST_PIECE
+
+    def count_of_pieces(self, rest: int) -> int:
+        """Return into how many pieces the rest of a file is cut; of few files, equally many a connection."""
+        count = -(-rest // _LARGEST_PIECE)
+        if not self._are_few:
+            return count
+        count = max(count, min(self._connections, rest // _SMALLEST_PIECE), 1)
+        return count if count < self._connections else -(-count // self._connections) * self._connections
+
+    def queue(self, transfer: Transfer, pieces: Sequence[int]) -> None:
+        """Have pieces fetched next; raise if the disk has no room for what has begun."""
+        with self._changed:
+            self.bytes_known += transfer.version.size
+            self.files_known += 1
+            self.bytes_arrived += transfer.version.size - transfer.missing_bytes
+            self._hedges_left += (len(pieces) + 1) / _PIECES_A_HEDGE
+            begun = sum(other.missing_bytes for other in self._active)
+        if transfer.missing_bytes > _WORTH_A_LOOK_BYTES:
+            self._check_room(transfer, begun)
+        with self._changed:
+            self._pieces.extend((transfer, piece) for piece in pieces)
+            self._changed.notify(len(pieces))
+
+    def arrived(self, count: int) -> None:
+        """Take note of bytes that have arrived, and slow down if need be."""
+        self.bytes_arrived += count  # now and then one thread's sum is lost; it is shown, and nothing else
+        self._last_byte = time.monotonic()
+        if self._throttle is not None:
+            self._throttle.pay(count, self._stopped)
+
+    def before_asking(self) -> None:
+        """Wait while the server has asked to be left alone; raise if all has been stopped."""
+        self._rest.keep(self._stopped)
+        if self._stopped.is_set():
+            raise ServiceError("the download was given up")
+
+    def after_failure(self, error: ServiceError, attempt: int) -> None:
+        """Wait before another attempt, or raise the error where there should be none.
+
+        The whole host is left alone for as long as it asks. Where it cannot be reached any more, though it
+        could before, that is waited out for a quarter of an hour, in which networks come back.
+        """
+        if not error.retryable or self._stopped.is_set():
+            raise error
+        is_outage = (
+            isinstance(error, UnreachableError)
+            and self._last_byte > 0
+            and time.monotonic() - self._last_byte < _LONGEST_OUTAGE_SECONDS
+        )
+        is_busy = error.status in {429, 503}
+        if attempt >= (_ATTEMPTS_WHEN_BUSY if is_busy else ATTEMPTS) and not is_outage:
+            raise error
+        seconds = pause_before_retry(min(attempt - 1, 10), error.retry_after_seconds)
+        if seconds > _LONGEST_REST_SECONDS and error.retry_after_seconds is not None:
+            error.add_note(f"It asks to be left alone for {seconds:.0f} s; try again after that.")
+            raise error
+        logger.info("asking again in %.1f s: %s", seconds, error)
+        counter.add(retries=1)
+        if is_busy:
+            self._rest.ask(seconds)
+        else:
+            self._stopped.wait(min(seconds, _LONGEST_PAUSE_SECONDS))
+
+    # What threads do.
+
+    def _work(self, number: int) -> None:
+        size = _READ_AT_ONCE if self._throttle is None else self._throttle.read_at_once
+        buffer = memoryview(bytearray(size))
+        try:
+            door: Door = FtpDoor() if self._options.protocol == "ftp" else HttpDoor(settings.archive_url())
+            with self._changed:
+                self._doors.append(door)
+            try:
+                while (task := self._next_task(number)) is not None:
+                    task(door, buffer)
+            finally:
+                door.leave()
+        except BaseException as error:
+            if not self._stopped.is_set():
+                self._crash = error
+                self._stop()
+
+    def _next_task(self, number: int) -> Callable[[Door, memoryview], None] | None:
+        """Return what a thread should do next, waiting for it; None at the end."""
+        with self._changed:
+            while not self._stopped.is_set():
+                if number < _ENOUGH_WHEN_NEAR or not self._times.is_next_door():
+                    if self._pieces:
+                        transfer, piece = self._pieces.popleft()
+                        return lambda door, buffer: self._fetch(transfer, piece, door, buffer, Transfer.fetch)
+                    if self._waiting or self._in_use:
+                        placement = (self._waiting or self._in_use).popleft()
+                        self._beginning += 1
+                        return lambda door, buffer: self._begin(placement, door, buffer)
+                    if (late := self._find_late()) is not None:
+                        hedged, which = late
+                        return lambda door, buffer: self._fetch(
+                            hedged, which, door, buffer, Transfer.fetch_beside
+                        )
+                if not (self._pieces or self._waiting or self._in_use or self._active or self._beginning):
+                    self._changed.notify_all()
+                    return None
+                self._changed.wait(_LOOK_EVERY_SECONDS)
+        return None
+
+    def _begin(self, placement: Placement, door: Door, buffer: memoryview) -> None:
+        """Begin a file: see what is there of it, and fetch its first piece."""
+        transfer: Transfer | None = None
+        try:
+            transfer = self._open(self._ledger.place(placement), door)
+            if transfer is not None:
+                is_resumed = self._resume(transfer, door)
+        except PartInUseError:
+            self._wait_for_other(placement)
+        except OSError as error:
+            self._settle_as(placement, cannot_write(self._ledger.folder / placement.target, error))
+        except EmpiarReaderError as error:
+            self._settle_as(placement, error)
+        finally:
+            with self._changed:
+                self._beginning -= 1
+        if transfer is not None:
+            self._fetch(transfer, 0, door, buffer, _fetch_nothing if is_resumed else Transfer.fetch)
+
+    def _open(self, placement: Placement, door: Door) -> Transfer | None:
+        """Return a transfer for a file that is to be fetched; None where the file is there."""
+        path = self._ledger.make_room(placement)
+        record = self._known(placement, path)
+        if record is not None and self._is_unchanged(placement, record, door):
+            with self._changed:
+                self.bytes_known, self.files_known = self.bytes_known + record.size, self.files_known + 1
+                self.bytes_arrived += record.size
+            self._settle_as(placement, record)
+            return None
+        self._ledger.refuse_strangers(placement)
+        transfer = Transfer(placement, self._ledger.folder, self)
+        if self._known(placement, path) != record:  # another process finished it just now
+            transfer.part.close()
+            return self._open(placement, door)
+        with self._changed:
+            self._active.append(transfer)
+        return transfer
+
+    def _resume(self, transfer: Transfer, door: Door) -> bool:
+        """Go on with what an earlier job left, if it left anything that is of use still."""
+        try:
+            if not transfer.resume():
+                return False
+            if transfer.is_settled and self._ask_version(transfer.url, door).differs_from(transfer.version):
+                transfer.give_up(FileChangedError(f"{transfer.url} has changed since it was downloaded"))
+        except OSError as error:
+            transfer.give_up(cannot_write(transfer.part.path, error))
+        except EmpiarReaderError as error:
+            transfer.give_up(error)
+        return True
+
+    def _fetch(
+        self,
+        transfer: Transfer,
+        piece: int,
+        door: Door,
+        buffer: memoryview,
+        fetch: Callable[[Transfer, int, Door, memoryview], None],
+    ) -> None:
+        if not transfer.enter():
+            return
+        try:
+            fetch(transfer, piece, door, buffer)
+        except EmpiarReaderError as error:
+            transfer.give_up(error)
+        except OSError as error:
+            transfer.give_up(cannot_write(self._ledger.folder / transfer.placement.target, error))
+        finally:
+            if transfer.leave():
+                self._settle(transfer)
+
+    def _settle(self, transfer: Transfer) -> None:
+        """Conclude a file that is whole or cannot be had, and that nobody writes to any more."""
+        try:
+            if transfer.error is None:
+                self._deliver(Arrival(transfer.placement, transfer.record(), transfer.part))
+            else:
+                self._conclude_failure(transfer, transfer.error)
+        except EmpiarReaderError as error:
+            self._conclude_failure(transfer, error)
+        except OSError as error:
+            self._conclude_failure(transfer, cannot_write(transfer.part.path, error))
+        finally:
+            with self._changed:
+                if transfer.error is not None:
+                    self._pieces = deque(one for one in self._pieces if one[0] is not transfer)
+                self._active.remove(transfer)
+                self._changed.notify_all()
+
+    def _conclude_failure(self, transfer: Transfer, error: EmpiarReaderError) -> None:
+        self._changes[transfer.url] += 1
+        if isinstance(error, FileChangedError):
+            transfer.part.discard()
+        transfer.part.close()
+        if isinstance(error, FileChangedError) and self._changes[transfer.url] < _MOST_CHANGES:
+            logger.info("beginning again: %s", error)
+            with self._changed:
+                self._waiting.appendleft(transfer.placement)
+            return
+        self._settle_as(transfer.placement, error)
+        if isinstance(error, OSError) and error.errno in _FULL:
+            self._give_up_waiting(error)
+
+    def _settle_as(self, placement: Placement, outcome: Outcome) -> None:
+        with self._changed:
+            self._outcomes.append((placement.url, outcome))
+            self._changed.notify_all()
+
+    def _give_up_waiting(self, error: EmpiarReaderError) -> None:
+        """Begin nothing more: there is no room for any of it."""
+        with self._changed:
+            waiting, self._waiting = list(self._waiting), deque()
+        for placement in waiting:
+            self._settle_as(placement, LocalFileError(f"{placement.url} was not begun: {error}"))
+
+    def _wait_for_other(self, placement: Placement) -> None:
+        """Let another process finish a file that it is fetching into the same folder; look again later."""
+        with self._changed:
+            self._in_use.append(placement)
+            alone = not (self._pieces or self._waiting or self._active)
+        if alone:
+            self._stopped.wait(_LOOK_EVERY_SECONDS)
+
+    def _known(self, placement: Placement, path: Path) -> DownloadedFile | None:
+        """Return what is known of the file at a path, also if another process put it there."""
+        if os.path.lexists(path):
+            self._ledger.read_news()
+        return self._ledger.record(placement)
+
+    def _is_unchanged(self, placement: Placement, record: DownloadedFile, door: Door) -> bool:
+        """Return whether a file is there in full, and the archive still has the version that was recorded."""
+        path = self._ledger.folder / placement.target
+        if path.is_symlink() or not path.is_file() or path.stat().st_size != record.size:
+            return False
+        known = FileVersion(size=record.size, etag=record.etag, last_modified=record.last_modified)
+        if self._ask_version(record.url, door).differs_from(known):
+            return False
+        if placement.sha256 is not None and placement.sha256 != record.sha256:
+            raise DamagedDataError(
+                f"{path} has the SHA-256 {record.sha256}, not {placement.sha256} as the manifest says"
+            )
+        return True
+
+    def _ask_version(self, url: str, door: Door) -> FileVersion:
+        attempt = 0
+        while True:
+            self.before_asking()
+            try:
+                return door.version(url, attempt)
+            except ServiceError as error:
+                attempt += 1
+                self.after_failure(error, attempt)
+
+    def _check_room(self, transfer: Transfer, begun: int) -> None:
+        status = os.statvfs(self._ledger.folder)
+        free = status.f_bavail * status.f_frsize
+        if begun > free:
+            raise disk_full(
+                f"there is no room for {transfer.url}: {describe_bytes(begun)} are still to come of the "
+                f"files that have begun, and {self._ledger.folder} has {describe_bytes(free)} left"
+            )
+
+    def _find_late(self) -> tuple[Transfer, int] | None:
+        """Return a piece of which the only request is late, unless most are, or nothing more may be asked."""
+        if self._hedges_left < 1 or self._rest.is_on or self._throttle is not None:
+            return None
+        if self._options.protocol == "ftp":
+            return None
+        now = time.monotonic()
+        running = [
+            (transfer, racer) for transfer in self._active for racer in transfer.racers() if racer.length
+        ]
+        counts = Counter((transfer, racer.piece) for transfer, racer in running)
+        late = [
+            (transfer, racer.piece)
+            for transfer, racer in running
+            if counts[transfer, racer.piece] == 1
+            and self._times.is_late(now - racer.last_heard, now - racer.began, racer.length)
+        ]
+        if not late or (len(late) > _FEW and 2 * len(late) > len(running)):
+            return None
+        self._hedges_left -= 1
+        counter.add(hedges=1)
+        return late[0]
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        with self._changed:
+            doors = list(self._doors)
+            self._changed.notify_all()
+        for door in doors:
+            door.cut()
+
+
+def disk_full(message: str) -> LocalFileError:
+    """Return the error for a disk without room, by which other files need not be tried either."""
+    error = LocalFileError(message)
+    error.errno = errno.ENOSPC
+    return error
+
+
+def _fetch_nothing(transfer: Transfer, piece: int, door: Door, buffer: memoryview) -> None:
+    """What is missing of a file that is gone on with has been queued, all of it."""
