@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from empiarreader.addresses import parse_entry_id
+    from empiarreader.binning import bin_image
     from empiarreader.catalog import EmpiarCatalog
     from empiarreader.catalogue.index import CatalogueHit, EmpiarIndex
     from empiarreader.catalogue.online import OnlineHit, search_online
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         ServiceError,
         ShapeMismatchError,
         UnsupportedFormatError,
+        WorkerLostError,
     )
     from empiarreader.flatness import GainCheck, GainWarning, check_gain
     from empiarreader.gain import GainOrientation, apply_gain, open_gain
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from empiarreader.prefetching import Prefetched, prefetch
     from empiarreader.protocol import ReadableSource
     from empiarreader.source import EmpiarSource
+    from empiarreader.spreading.images import MappedImage, MappedImages, iterate_mapped, map_images
+    from empiarreader.spreading.saving import to_mrc, to_zarr
     from empiarreader.starsource import StarSource
     from empiarreader.tables.opening import open_table
     from empiarreader.tilts.series import open_tilt_series
@@ -81,6 +85,8 @@ _HOME = {
     "InvalidRequestError": "errors",
     "LocalFileError": "errors",
     "Manifest": "downloading.manifest",
+    "MappedImage": "spreading.images",
+    "MappedImages": "spreading.images",
     "MissingExtraError": "errors",
     "MrcHeader": "mrc",
     "MrcSource": "mrcsource",
@@ -97,9 +103,13 @@ _HOME = {
     "Traffic": "network.counters",
     "UnsupportedFormatError": "errors",
     "VoxelSize": "voxels",
+    "WorkerLostError": "errors",
     "apply_gain": "gain",
+    "bin_image": "binning",
     "check_gain": "flatness",
     "download": "downloading.download",
+    "iterate_mapped": "spreading.images",
+    "map_images": "spreading.images",
     "open_gain": "gain",
     "open_image": "imagefile",
     "open_table": "tables.opening",
@@ -109,6 +119,8 @@ _HOME = {
     "prefetch": "prefetching",
     "read_metadata": "imagefile",
     "search_online": "catalogue.online",
+    "to_mrc": "spreading.saving",
+    "to_zarr": "spreading.saving",
     "traffic": "network.counters",
 }
 
@@ -136,6 +148,8 @@ __all__ = [
     "InvalidRequestError",
     "LocalFileError",
     "Manifest",
+    "MappedImage",
+    "MappedImages",
     "MissingExtraError",
     "MrcHeader",
     "MrcSource",
@@ -152,10 +166,14 @@ __all__ = [
     "Traffic",
     "UnsupportedFormatError",
     "VoxelSize",
+    "WorkerLostError",
     "__version__",
     "apply_gain",
+    "bin_image",
     "check_gain",
     "download",
+    "iterate_mapped",
+    "map_images",
     "open_gain",
     "open_image",
     "open_table",
@@ -165,6 +183,8 @@ __all__ = [
     "prefetch",
     "read_metadata",
     "search_online",
+    "to_mrc",
+    "to_zarr",
     "traffic",
 ]
 

@@ -9,6 +9,7 @@
     ├── DamagedDataError          (ValueError)          what came is not what it should be
     │   └── FileChangedError                            a file changed while it was being read
     ├── LocalFileError            (OSError)             a local file is in the way or cannot be written
+    ├── WorkerLostError           (ChildProcessError)   a process that worked on something died of it
     ├── MissingExtraError         (ImportError)         a library that few need is not installed
     └── InvalidRequestError       (ValueError)          the question itself is wrong; nothing was asked
         ├── PatternError                                a malformed pattern
@@ -84,6 +85,10 @@ class FileChangedError(DamagedDataError):
 
 class LocalFileError(EmpiarReaderError, OSError):
     """A local file is in the way and nothing says that it may be replaced, or it cannot be written."""
+
+
+class WorkerLostError(EmpiarReaderError, ChildProcessError):
+    """The process that worked on something died, more often than it was tried again."""
 
 
 class MissingExtraError(EmpiarReaderError, ImportError):

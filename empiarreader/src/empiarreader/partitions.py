@@ -45,6 +45,11 @@ class ImagePartitions(ABC):
         return {**self.__dict__, "_images": dict(self._images), "_locks": {}}
 
     @property
+    def options(self) -> ImageOptions:
+        """What is known of the files, or wanted of them."""
+        return self._options
+
+    @property
     @abstractmethod
     def names(self) -> Sequence[str]:
         """Names of the partitions: unique, and the same each time."""

@@ -1,0 +1,1 @@
+"""Work on many images or files, over threads, processes or a dask cluster."""

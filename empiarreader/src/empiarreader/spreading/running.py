@@ -1,0 +1,76 @@
+"""What is done where the work is done: open an image, call the function, save what it returns."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from empiarreader.errors import InvalidRequestError
+from empiarreader.spreading.jobs import Job
+from empiarreader.spreading.journal import part_of
+
+Function = Callable[[Any], Any]
+Saver = Callable[[Any, Path], object]
+
+
+def compute(function: Function | None, job: Job) -> Any:
+    """Return what the function makes of an image, in memory."""
+    with _own_threads():
+        value = job.open() if function is None else function(job.open())
+        # What is still lazy would move its bytes where the results are collected.
+        return value.compute() if hasattr(value, "__dask_graph__") else value
+
+
+def compute_and_save(function: Function | None, saver: Saver, job: Job) -> Path:
+    """Save what the function makes of an image beside its place, and return where."""
+    assert job.path is not None
+    part = part_of(job.path)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with _own_threads():
+            saver(job.open() if function is None else function(job.open()), part)
+        if not part.exists():
+            raise InvalidRequestError(f"nothing was written to the path that was given for {job.name}")
+    except BaseException:
+        if part.is_dir():
+            shutil.rmtree(part)
+        part.unlink(missing_ok=True)
+        raise
+    return part
+
+
+class _OwnThreads:
+    """Dask's setting that lazy arrays are computed in this process; shared by the threads that want it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        self._setting = ExitStack()
+
+    def __enter__(self) -> None:
+        import dask
+
+        with self._lock:
+            if self._count == 0:
+                self._setting.enter_context(dask.config.set(scheduler="threads"))
+            self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._count -= 1
+            if self._count == 0:
+                self._setting.close()
+
+
+_shared = _OwnThreads()
+
+
+@contextmanager
+def _own_threads() -> Iterator[None]:
+    """Compute here: within a task of a cluster, dask would give parts of an image to the cluster again."""
+    with _shared:
+        yield

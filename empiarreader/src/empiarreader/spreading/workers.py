@@ -1,0 +1,122 @@
+"""Who does the work: threads of this process, processes of this machine, or the workers of a dask cluster.
+
+Each gives futures of :mod:`concurrent.futures`, so that what waits for them need not know which it is.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any
+
+from empiarreader.errors import InvalidRequestError
+
+MOST_WORKERS = 256
+
+
+class Workers(ABC):
+    """Those who do the work; ``count`` things at a time."""
+
+    count: int
+
+    @abstractmethod
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Have ``function(*arguments)`` called somewhere."""
+
+    def renew(self) -> None:  # noqa: B027  # threads do not die, and a cluster does so for itself
+        """Find others in the place of those that died."""
+
+    @abstractmethod
+    def dismiss(self) -> None:
+        """Begin nothing more, and wait for nothing that is under way."""
+
+
+def hire(client: Any | None, *, workers: int | None, processes: bool) -> Workers:
+    """Return who does the work.
+
+    Parameters
+    ----------
+    client
+        A ``distributed.Client``; None for this machine.
+    workers
+        How many at a time; None for one a processor, and on a cluster one a thread of it.
+    processes
+        Whether they are processes and not threads.
+
+    Raises
+    ------
+    InvalidRequestError
+        If that cannot be.
+    """
+    if workers is not None and not 1 <= workers <= MOST_WORKERS:
+        raise InvalidRequestError(f"workers is {workers}; use 1 to {MOST_WORKERS}")
+    if client is not None:
+        if processes:
+            raise InvalidRequestError("give a client, or ask for processes of this machine, not both")
+        return _Cluster(client, workers)
+    count = workers or os.cpu_count() or 1
+    return _Processes(count) if processes else _Threads(count)
+
+
+class _Threads(Workers):
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="empiarreader-map")
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        return self._pool.submit(function, *arguments)
+
+    def dismiss(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Processes(Workers):
+    """Processes that are started, not forked: a fork would take locks along that nobody opens again."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool = self._start()
+
+    def _start(self) -> Executor:
+        return ProcessPoolExecutor(self.count, mp_context=multiprocessing.get_context("spawn"))
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        import cloudpickle
+
+        # Functions of a notebook or a script travel by their content.
+        return self._pool.submit(_call, cloudpickle.dumps((function, arguments)))
+
+    def renew(self) -> None:
+        self.dismiss()
+        self._pool = self._start()
+
+    def dismiss(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Cluster(Workers):
+    """The workers of a dask cluster, through its client."""
+
+    def __init__(self, client: Any, workers: int | None) -> None:
+        if not hasattr(client, "get_executor") or getattr(client, "asynchronous", False):
+            raise InvalidRequestError(
+                f"{client!r} is no client of dask.distributed that waits for its answers"
+            )
+        self.count = workers or max(1, sum(client.nthreads().values()))
+        self._pool = client.get_executor(pure=False)
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        future: Future[Any] = self._pool.submit(function, *arguments)
+        return future
+
+    def dismiss(self) -> None:
+        self._pool.shutdown(wait=False)
+
+
+def _call(pickled: bytes) -> Any:
+    function, arguments = pickle.loads(pickled)
+    return function(*arguments)
