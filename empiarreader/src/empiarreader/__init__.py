@@ -43,6 +43,11 @@ if TYPE_CHECKING:
     )
     from empiarreader.flatness import GainCheck, GainWarning, check_gain
     from empiarreader.gain import GainOrientation, apply_gain, open_gain
+    from empiarreader.handing_over.acquisition import Acquisition
+    from empiarreader.handing_over.handed import Handed, HandedSet
+    from empiarreader.handing_over.relion import export_relion
+    from empiarreader.handing_over.scipion import export_scipion
+    from empiarreader.handing_over.transfers import export_aspera, export_globus
     from empiarreader.imagefile import open_image, read_metadata
     from empiarreader.listing.tree import ArchiveFile, Directory
     from empiarreader.metadata.records import Citation, Imageset
@@ -62,6 +67,7 @@ if TYPE_CHECKING:
 __version__ = "2.0.0.dev0"
 
 _HOME = {
+    "Acquisition": "handing_over.acquisition",
     "ArchiveFile": "listing.tree",
     "ArchiveFileNotFoundError": "errors",
     "CatalogueHit": "catalogue.index",
@@ -81,6 +87,8 @@ _HOME = {
     "GainCheck": "flatness",
     "GainOrientation": "gain",
     "GainWarning": "flatness",
+    "Handed": "handing_over.handed",
+    "HandedSet": "handing_over.handed",
     "Imageset": "metadata.records",
     "InvalidRequestError": "errors",
     "LocalFileError": "errors",
@@ -108,6 +116,10 @@ _HOME = {
     "bin_image": "binning",
     "check_gain": "flatness",
     "download": "downloading.download",
+    "export_aspera": "handing_over.transfers",
+    "export_globus": "handing_over.transfers",
+    "export_relion": "handing_over.relion",
+    "export_scipion": "handing_over.scipion",
     "iterate_mapped": "spreading.images",
     "map_images": "spreading.images",
     "open_gain": "gain",
@@ -125,6 +137,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Acquisition",
     "ArchiveFile",
     "ArchiveFileNotFoundError",
     "CatalogueHit",
@@ -144,6 +157,8 @@ __all__ = [
     "GainCheck",
     "GainOrientation",
     "GainWarning",
+    "Handed",
+    "HandedSet",
     "Imageset",
     "InvalidRequestError",
     "LocalFileError",
@@ -172,6 +187,10 @@ __all__ = [
     "bin_image",
     "check_gain",
     "download",
+    "export_aspera",
+    "export_globus",
+    "export_relion",
+    "export_scipion",
     "iterate_mapped",
     "map_images",
     "open_gain",

@@ -104,11 +104,24 @@ def _kind_of_image(path: str, name: PurePosixPath, suffix: str, imagesets: Itera
     return "particles" if suffix in {".mrcs", ".img", ".hed"} else None
 
 
-def _kind_of_imageset(path: str, imagesets: Iterable[Imageset]) -> Kind | None:
+def imageset_of(path: str, imagesets: Iterable[Imageset]) -> Imageset | None:
+    """Return the innermost imageset around a file, None where there is none.
+
+    Examples
+    --------
+    >>> outer, inner = Imageset(name="all", directory="data"), Imageset(name="best", directory="data/best")
+    >>> imageset_of("data/best/a.mrc", [outer, inner]).name
+    'best'
+    """
     around = [
         item for item in imagesets if not item.directory or path.startswith(item.directory.rstrip("/") + "/")
     ]
-    if not around:
+    return max(around, key=lambda item: len(item.directory), default=None)
+
+
+def _kind_of_imageset(path: str, imagesets: Iterable[Imageset]) -> Kind | None:
+    around = imageset_of(path, imagesets)
+    if around is None:
         return None
-    category = max(around, key=lambda item: len(item.directory)).category.lower()
+    category = around.category.lower()
     return next((kind for words, kind in _BY_CATEGORY if words in category), None)

@@ -1,0 +1,230 @@
+"""``empiarreader export``: what was found or downloaded, for RELION, Scipion, Globus and Aspera."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from empiarreader.entry import EmpiarEntry
+from empiarreader.errors import ArchiveFileNotFoundError
+from empiarreader.formats import is_image
+from empiarreader.handing_over.files import HANDED_KINDS
+from empiarreader.handing_over.handed import Handed
+from empiarreader.handing_over.transfers import ASPERA_KEY
+from empiarreader.printable import printable
+
+if TYPE_CHECKING:
+    from empiarreader.handing_over.acquisition import Acquisition
+
+Command = Callable[..., Any]
+
+_EXPORT_HELP = """\
+\b
+$ empiarreader export movies/ --relion movies.star --voltage 300 --cs 2.7 --amplitude-contrast 0.1
+$ empiarreader export movies/ --scipion movies.json --voltage 300 --cs 2.7 --amplitude-contrast 0.1
+$ empiarreader export 10943 "data/**/*.mrc" --globus batch.txt --to COLLECTION:/scratch/10943
+$ empiarreader export 10943 --aspera list.txt --to /scratch/10943
+
+Hand over what was downloaded to RELION or Scipion, or a download to Globus or Aspera.
+
+SOURCE is a folder of downloads (or of any images, or one image), a list of addresses as `empiarreader search
+--save_search` writes it, or an entry. PATTERN selects among the files of a folder or an entry.
+
+For RELION a STAR file is written, with an optics group for each imageset; for Scipion a workflow of import
+protocols; for Globus and Aspera a list of files. The pixel size is the entry's unless it is given; what
+EMPIAR does not say is asked for. Files whose names the program cannot take are linked. Nothing is started:
+what to run next is printed.
+"""
+_FLIPS = {"0": "none", "1": "up_down", "2": "left_right"}
+
+
+def _options(command: Command) -> Command:
+    number = click.FloatRange(min=0)
+    local = click.Path()
+    options = (
+        click.option("--relion", metavar="STAR", type=local, help="Write a STAR file for RELION here."),
+        click.option("--scipion", metavar="JSON", type=local, help="Write a workflow for Scipion here."),
+        click.option("--globus", metavar="FILE", type=local, help="Write a batch file for Globus here."),
+        click.option("--aspera", metavar="FILE", type=local, help="Write a list of files for ascp here."),
+        click.option("--kind", type=click.Choice(HANDED_KINDS), help="What the images are."),
+        click.option("--dir", "directory", default="", help="Directory of the entry to look in."),
+        click.option(
+            "--save_dir", type=local, help="Folder that files of an entry lie in, or will be downloaded into."
+        ),
+        click.option("--pixel-size", type=number, help="Å a pixel, instead of what the entry says."),
+        click.option("--voltage", type=number, help="Voltage of the microscope in kV."),
+        click.option("--cs", type=number, help="Spherical aberration in mm."),
+        click.option("--amplitude-contrast", type=number, help="Amplitude contrast, such as 0.1."),
+        click.option("--dose-per-frame", type=number, help="Dose of a frame in e/Å²."),
+        click.option(
+            "--gain", type=click.Path(exists=True, dir_okay=False), help="Gain reference of movies."
+        ),
+        click.option(
+            "--gain-rot", type=click.IntRange(0, 3), default=0, help="Quarter turns of it, clockwise."
+        ),
+        click.option(
+            "--gain-flip",
+            type=click.Choice(list(_FLIPS)),
+            default="0",
+            help="1 flips it up-down, 2 left-right, after that.",
+        ),
+        click.option(
+            "--mtf", type=click.Path(exists=True, dir_okay=False), help="Detector's MTF, for RELION."
+        ),
+        click.option("--project", type=local, help="Folder of the RELION project, if not the STAR file's."),
+        click.option("--to", help="Where to copy to: COLLECTION:/path for Globus, a folder for Aspera."),
+        click.option("--key", default=ASPERA_KEY, help="Aspera's public key.", show_default=True),
+        click.option("--overwrite", is_flag=True, help="Replace what was written before."),
+        click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing."),
+        click.option("--quiet", "-q", is_flag=True, help="Print no more than what to run next."),
+        click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command("export", help=_EXPORT_HELP, short_help="Hand over to RELION, Scipion, Globus or Aspera.")
+@click.argument("source")
+@click.argument("pattern", required=False)
+@_options
+def export_command(
+    source: str,
+    pattern: str | None,
+    relion: str | None,
+    scipion: str | None,
+    globus: str | None,
+    aspera: str | None,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Hand over to another program."""
+    targets = {"relion": relion, "scipion": scipion, "globus": globus, "aspera": aspera}
+    chosen = [(program, target) for program, target in targets.items() if target is not None]
+    if len(chosen) != 1:
+        raise click.UsageError("Give one of --relion, --scipion, --globus and --aspera.")
+    program, target = chosen[0]
+    export = _export_images if program in {"relion", "scipion"} else _export_list
+    handed = export(program, source, pattern, target, options)
+    if as_json:
+        click.echo(json.dumps(_as_dict(handed)))
+        return
+    if not quiet:
+        _tell(handed, dry_run=options["dry_run"])
+    for step in handed.next_steps:
+        click.echo(printable(step))
+
+
+def _export_images(
+    program: str, source: str, pattern: str | None, target: str, options: dict[str, Any]
+) -> Handed:
+    from empiarreader.handing_over.relion import export_relion
+    from empiarreader.handing_over.scipion import export_scipion
+
+    files, selection = _images(source, pattern, options)
+    common: dict[str, Any] = {
+        "acquisition": _acquisition(options),
+        "pattern": selection,
+        "directory": options["save_dir"],
+        **{name: options[name] for name in ("kind", "overwrite", "dry_run")},
+    }
+    if program == "scipion":
+        return export_scipion(files, target, **common)
+    return export_relion(files, target, project=options["project"], mtf=options["mtf"], **common)
+
+
+def _export_list(
+    program: str, source: str, pattern: str | None, target: str, options: dict[str, Any]
+) -> Handed:
+    from empiarreader.handing_over.transfers import export_aspera, export_globus
+
+    files: Any = _listed(source, pattern, options, whole=True)
+    common = {name: options[name] for name in ("directory", "overwrite", "dry_run")}
+    if program == "aspera":
+        return export_aspera(files, target, to=options["to"] or ".", key=options["key"], **common)
+    if options["to"] is None:
+        raise click.UsageError("Globus needs to know where to copy to: --to COLLECTION:/path.")
+    return export_globus(files, target, to=options["to"], **common)
+
+
+def _images(source: str, pattern: str | None, options: dict[str, Any]) -> tuple[Any, str | None]:
+    """Return the files that are meant, and the pattern that is still to select among them."""
+    if Path(source).is_dir() or (Path(source).is_file() and is_image(source)):
+        return source, pattern
+    return _listed(source, pattern, options, whole=False), None
+
+
+def _listed(source: str, pattern: str | None, options: dict[str, Any], *, whole: bool) -> Any:
+    """Return the files of a list or an entry; or the entry itself, where a whole one is meant."""
+    if Path(source).is_file():
+        return _read_list(source)
+    if Path(source).is_dir():
+        from empiarreader.downloading.manifest import Manifest
+
+        return [file.url for file in Manifest.load(source).files]
+    entry = EmpiarEntry(source)
+    kind, directory = options["kind"], options["directory"]
+    if whole and pattern is None and kind is None:
+        return entry
+    wanted = None if kind == "volumes" else kind
+    if pattern is None:
+        return entry.files(kind=wanted, directory=directory)
+    found = entry.find(pattern, directory=directory, kind=wanted)
+    if not found:
+        raise ArchiveFileNotFoundError(f"no file in entry {source} matches {pattern!r}")
+    return found
+
+
+def _read_list(name: str) -> list[Any]:
+    from empiarreader.commands.download import _read_list
+
+    return list(_read_list(name))
+
+
+def _acquisition(options: dict[str, Any]) -> Acquisition:
+    from empiarreader.gain import GainOrientation
+    from empiarreader.handing_over.acquisition import Acquisition
+
+    return Acquisition(
+        voltage_kv=options["voltage"],
+        spherical_aberration_mm=options["cs"],
+        amplitude_contrast=options["amplitude_contrast"],
+        pixel_size_angstrom=options["pixel_size"],
+        frame_dose_electrons_per_square_angstrom=options["dose_per_frame"],
+        gain=options["gain"],
+        gain_orientation=GainOrientation(
+            quarter_turns=options["gain_rot"],
+            flip=_FLIPS[options["gain_flip"]],  # type: ignore[arg-type]
+        ),
+    )
+
+
+def _tell(handed: Handed, *, dry_run: bool) -> None:
+    verb = "would write" if dry_run else "wrote"
+    click.echo(printable(f"{verb} {handed.path}: {handed.files} files"), err=True)
+    for one in handed.sets:
+        size = f", {one.pixel_size_angstrom:g} Å a pixel" if one.pixel_size_angstrom else ""
+        click.echo(printable(f"  {one.files} {one.kind}{': ' if one.name else ''}{one.name}{size}"), err=True)
+    if handed.links:
+        click.echo(
+            printable(f"  {len(handed.links)} of them by links in {next(iter(handed.links)).parent}"),
+            err=True,
+        )
+    for note in handed.notes:
+        click.echo(printable(f"  note: {note}"), err=True)
+
+
+def _as_dict(handed: Handed) -> dict[str, Any]:
+    return {
+        "path": str(handed.path),
+        "files": handed.files,
+        "sets": [vars(one) for one in handed.sets],
+        "links": {str(link): str(target) for link, target in handed.links.items()},
+        "notes": list(handed.notes),
+        "next_steps": list(handed.next_steps),
+    }

@@ -1,0 +1,159 @@
+"""Images that belong together: one imageset, one pixel size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from empiarreader.errors import EmpiarReaderError, UnsupportedFormatError
+from empiarreader.handing_over.acquisition import Acquisition, require
+from empiarreader.handing_over.files import HandedFile, of_kind
+
+_SAME = 0.01  # relative difference of pixel sizes that are taken for equal
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageGroup:
+    """Images of one kind and one imageset of an entry, or from outside any.
+
+    Attributes
+    ----------
+    name : str
+        Name of the imageset, ``""`` where there is none.
+    kind : str
+        What the images are for.
+    files : tuple of HandedFile
+        The images.
+    acquisition : Acquisition
+        How they were taken, with the pixel size of this imageset.
+    note : str
+        What a user should know of them, ``""`` where there is nothing.
+    """
+
+    name: str
+    kind: str
+    files: tuple[HandedFile, ...]
+    acquisition: Acquisition
+    note: str = ""
+
+
+def group_images(
+    files: Sequence[HandedFile], kind: str, acquisition: Acquisition, *, program: str, needs: tuple[str, ...]
+) -> list[ImageGroup]:
+    """Return the imagesets that images are from, each with its pixel size, in the order of their files.
+
+    The pixel size is the one given; else the imageset's; else, of volumes, that of the first file.
+
+    Raises
+    ------
+    InvalidRequestError
+        If the program needs a value that nothing says.
+    """
+    sets: dict[tuple[int | None, str, str], list[HandedFile]] = {}
+    for file in files:
+        imageset = file.imageset
+        key = (file.entry_id, imageset.directory, imageset.name) if imageset else (file.entry_id, "", "")
+        sets.setdefault(key, []).append(file)
+    return [
+        _group(name, kind, members, acquisition, program, needs) for (_, _, name), members in sets.items()
+    ]
+
+
+class Chosen(NamedTuple):
+    """The files of one kind, how each must be called, and a note about those left out."""
+
+    files: list[HandedFile]
+    suffixes: dict[Path, str]
+    note: str
+
+
+def choose(files: Sequence[HandedFile], kind: str, taken: Mapping[str, str], *, program: str) -> Chosen:
+    """Return the files of a kind that a program takes; those of no known kind that it does not, are left out.
+
+    Parameters
+    ----------
+    taken
+        How names of files that the program takes end, in lower case, and how they should.
+
+    Raises
+    ------
+    UnsupportedFormatError
+        If files of this kind are not taken, or none is left.
+    """
+    chosen = of_kind(files, kind)
+    suffixes = {file.path: suffix for file in chosen if (suffix := _suffix(file, taken))}
+    left_out = [file for file in chosen if file.path not in suffixes]
+    refused = left_out if not suffixes else [file for file in left_out if file.kind is not None]
+    if refused:
+        name = refused[0].name
+        packed = name.lower().endswith((".gz", ".bz2", ".xz", ".zst", ".zip", ".tar"))
+        raise UnsupportedFormatError(
+            f"{program} does not read {name} as {kind} ({', '.join(taken)}): "
+            + ("unpack it first" if packed else "convert it first")
+        )
+    note = ""
+    if left_out:
+        note = f"{len(left_out)} files are left out that {program} does not read, such as {left_out[0].name}"
+    return Chosen([file for file in chosen if file.path in suffixes], suffixes, note)
+
+
+def _suffix(file: HandedFile, taken: Mapping[str, str]) -> str | None:
+    """Return how a file must be called in the end, None where it is not taken."""
+    name = file.path.name.lower()
+    longest_first = sorted(taken, key=len, reverse=True)
+    return next((taken[suffix] for suffix in longest_first if name.endswith(suffix)), None)
+
+
+def sections_and_size(path: Path) -> tuple[int, int, int]:
+    """Return the number of images in a file, and their height and width, by its header.
+
+    Raises
+    ------
+    ArchiveFileNotFoundError
+        If the file is not there yet.
+    """
+    from empiarreader.mrcsource import MrcSource
+
+    shape = MrcSource([os.fspath(path)]).shape(0)
+    return (shape[0] if len(shape) > 2 else 1), shape[-2], shape[-1]
+
+
+def _group(
+    name: str,
+    kind: str,
+    files: list[HandedFile],
+    acquisition: Acquisition,
+    program: str,
+    needs: tuple[str, ...],
+) -> ImageGroup:
+    of_entry, of_file = _pixel_size_of_entry(files[0]), _pixel_size_of_file(files[0].path)
+    pixel_size = acquisition.pixel_size_angstrom or of_entry or (of_file if kind == "volumes" else None)
+    known = replace(acquisition, pixel_size_angstrom=pixel_size)
+    said = f"the header of {files[0].path.name} says {of_file or 0:g} Å a pixel"
+    require(known, needs, program=program, hint=f" ({said})" if of_file and not pixel_size else "")
+    note = ""
+    if of_file and pixel_size and abs(of_file - pixel_size) > _SAME * pixel_size:
+        note = f"{name or kind}: {pixel_size:g} Å a pixel are taken, but {said}; see which is right"
+    return ImageGroup(name=name, kind=kind, files=tuple(files), acquisition=known, note=note)
+
+
+def _pixel_size_of_entry(file: HandedFile) -> float | None:
+    imageset = file.imageset
+    if imageset is None or imageset.pixel_width_angstrom != imageset.pixel_height_angstrom:
+        return None
+    return imageset.pixel_width_angstrom
+
+
+def _pixel_size_of_file(path: Path) -> float | None:
+    """Return what the header of a file says, None where it says nothing; many programs fill in 1 Å."""
+    from empiarreader.imagefile import open_image
+
+    try:
+        size = open_image(path).attrs.get("voxel_size")  # of lengths in 32 bits
+    except EmpiarReaderError:
+        return None
+    height, width = (round(float(length), 4) for length in size[-2:]) if size else (0.0, 0.0)
+    return width if width == height and width not in {0.0, 1.0} else None

@@ -1,0 +1,645 @@
+"""What is handed over to RELION, Scipion, Globus and Aspera: which files, by which names, with which values.
+
+That the programs themselves take it is proved in ``test_handing_over_programs.py``.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import shlex
+from itertools import pairwise
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+import starfile
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+import empiarreader
+from empiarreader import Acquisition, GainOrientation, Handed, export_relion, export_scipion
+from empiarreader.cli import main
+from empiarreader.handing_over.links import is_safe, safe_names
+from empiarreader.handing_over.scipion import common_pattern
+from empiarreader.handing_over.starwriting import star_text
+from perc_archive import Archive
+
+MICROSCOPE = Acquisition(voltage_kv=300, spherical_aberration_mm=2.7, amplitude_contrast=0.1)
+ALL_SAID = ("--voltage", "300", "--cs", "2.7", "--amplitude-contrast", "0.1", "--pixel-size", "1.06")
+
+
+def _stack(path: Path, shape: tuple[int, ...] = (4, 16, 12), *, pixel_size: float = 1.06) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with mrcfile.new(path, np.arange(np.prod(shape), dtype="i2").reshape(shape)) as file:
+        file.voxel_size = pixel_size
+    return path
+
+
+def _run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["export", *map(str, arguments)])
+
+
+@pytest.fixture
+def movies(tmp_path: Path) -> Path:
+    for number in range(3):
+        _stack(tmp_path / f"raw/m{number}.mrcs")
+    return tmp_path / "raw"
+
+
+@pytest.fixture
+def downloaded(archive: Archive, tmp_path: Path) -> Path:
+    """A folder with the manifest of a download: movies of two imagesets, their gain, and a table."""
+    made = {
+        name: _stack(tmp_path / "made" / name).read_bytes() for name in ("a 1.mrcs", "a 2.mrcs", "b 1.mrcs")
+    }
+    gain = _stack(tmp_path / "made/gain.mrc", (16, 12)).read_bytes()
+    archive.add_entry(
+        10001,
+        {
+            "data/first/a 1.mrcs": made["a 1.mrcs"],
+            "data/first/a 2.mrcs": made["a 2.mrcs"],
+            "data/second/b 1.mrcs": made["b 1.mrcs"],
+            "data/first/gain.mrc": gain,
+            "data/first/notes.star": b"data_x\n",
+        },
+        {
+            "imagesets": [
+                _imageset("First: K3", "data/first", 1.06),
+                _imageset("Second", "data/second", 0.53),
+            ]
+        },
+    )
+    folder = tmp_path / "project" / "raw"
+    empiarreader.download(empiarreader.EmpiarEntry(10001).files(), folder).raise_for_failures()
+    return folder
+
+
+def _imageset(name: str, directory: str, pixel_size: float | None) -> dict[str, object]:
+    return {
+        "name": name,
+        "directory": directory,
+        "category": "micrographs - multiframe",
+        "data_format": "MRCS",
+        "pixel_width": pixel_size,
+        "pixel_height": pixel_size,
+    }
+
+
+def test_imagesets_become_optics_groups_with_their_own_pixel_sizes(downloaded: Path) -> None:
+    handed = export_relion(downloaded, downloaded.parent / "movies.star", acquisition=MICROSCOPE)
+
+    blocks = starfile.read(handed.path)
+    optics, rows = blocks["optics"], blocks["movies"]
+    assert list(optics.rlnOpticsGroupName) == ["opticsGroup1_First_K3", "opticsGroup2_Second"]
+    assert list(optics.rlnMicrographOriginalPixelSize) == [1.06, 0.53]
+    assert set(optics.rlnVoltage) == {300.0}
+    assert set(optics.rlnSphericalAberration) == {2.7}
+    assert set(optics.rlnAmplitudeContrast) == {0.1}
+    assert list(rows.rlnOpticsGroup) == [1, 1, 2]
+    assert [Path(downloaded.parent, name).resolve().name for name in rows.rlnMicrographMovieName] == [
+        "a 1.mrcs",
+        "a 2.mrcs",
+        "b 1.mrcs",
+    ]
+    assert handed.files == 3
+    assert [one.pixel_size_angstrom for one in handed.sets] == [1.06, 0.53]
+
+
+def test_a_pixel_size_that_is_given_goes_before_the_entrys(downloaded: Path) -> None:
+    given_size = Acquisition(
+        voltage_kv=300, spherical_aberration_mm=2.7, amplitude_contrast=0.1, pixel_size_angstrom=2.12
+    )
+    handed = export_relion(downloaded, downloaded.parent / "movies.star", acquisition=given_size)
+
+    assert set(starfile.read(handed.path)["optics"].rlnMicrographOriginalPixelSize) == {2.12}
+
+
+def test_where_entry_and_file_differ_about_the_pixel_size_the_user_is_told(downloaded: Path) -> None:
+    handed = export_relion(downloaded, downloaded.parent / "movies.star", acquisition=MICROSCOPE)
+
+    told = [note for note in handed.notes if note.startswith("Second: 0.53 Å")]
+    assert len(told) == 1
+    assert "b 1.mrcs says 1.06 Å" in told[0]
+    assert not any(note.startswith("First") for note in handed.notes)
+
+
+def test_a_gain_reference_among_the_files_is_pointed_out_and_not_taken_for_a_movie(downloaded: Path) -> None:
+    handed = export_relion(downloaded, downloaded.parent / "movies.star", acquisition=MICROSCOPE)
+
+    assert any("data/first/gain.mrc" in note for note in handed.notes)
+    assert "gain" not in handed.text
+
+
+def test_what_the_archive_does_not_say_is_asked_for_in_one_sentence(movies: Path) -> None:
+    with pytest.raises(empiarreader.InvalidRequestError) as caught:
+        export_relion(movies, movies.parent / "movies.star", kind="movies")
+
+    said = str(caught.value)
+    assert said.startswith(
+        "RELION needs the pixel size in Å, the voltage in kV, the spherical aberration in mm and the "
+        "amplitude contrast, which EMPIAR does not say"
+    )
+    assert "m0.mrcs says 1.06 Å a pixel" in said
+    assert "--voltage (voltage_kv= in Python)" in said
+    assert not (movies.parent / "movies.star").exists()
+
+
+def test_a_voltage_in_volts_is_refused() -> None:
+    with pytest.raises(empiarreader.InvalidRequestError, match="the voltage in kV is 300000"):
+        Acquisition(voltage_kv=300_000)
+
+
+def test_images_of_two_kinds_are_not_mixed(tmp_path: Path) -> None:
+    _stack(tmp_path / "a_movie.mrcs")
+    _stack(tmp_path / "stack.mrcs")
+
+    with pytest.raises(
+        empiarreader.InvalidRequestError, match="there are 1 movies and 1 particles; say which"
+    ):
+        export_relion(tmp_path, tmp_path / "x.star", acquisition=MICROSCOPE)
+
+
+def test_names_that_relion_cannot_take_are_linked_and_lead_to_the_files(tmp_path: Path) -> None:
+    names = ["a b.mrcs", "run:1/c#1.mrcs", "run:2/c#1.mrcs", "x@y.MRC", "ünï.mrc", "-o.mrc", "fine.mrcs"]
+    for name in names:
+        _stack(tmp_path / "raw" / name)
+    acquisition = Acquisition(
+        voltage_kv=300, spherical_aberration_mm=2.7, amplitude_contrast=0.1, pixel_size_angstrom=1.06
+    )
+    handed = export_relion(tmp_path / "raw", tmp_path / "movies.star", kind="movies", acquisition=acquisition)
+
+    written = starfile.read(handed.path)["movies"].rlnMicrographMovieName
+    assert len(set(written)) == len(names)
+    assert all(is_safe(name) for name in written)
+    assert "raw/fine.mrcs" in set(written)
+    assert {(tmp_path / name).resolve() for name in written} == {tmp_path / "raw" / name for name in names}
+    assert all(name.endswith((".mrc", ".mrcs")) for name in written)
+
+
+def test_files_outside_the_project_are_linked_into_it(movies: Path, tmp_path: Path) -> None:
+    star = tmp_path / "project" / "Import" / "movies.star"
+    star.parent.mkdir(parents=True)
+    acquisition = Acquisition(
+        voltage_kv=300, spherical_aberration_mm=2.7, amplitude_contrast=0.1, pixel_size_angstrom=1.06
+    )
+    handed = export_relion(movies, star, kind="movies", acquisition=acquisition, project=tmp_path / "project")
+
+    names = list(starfile.read(star)["movies"].rlnMicrographMovieName)
+    assert names == [f"Import/movies.links/m{k}.mrcs" for k in range(3)]
+    assert [(tmp_path / "project" / name).resolve() for name in names] == [
+        movies / f"m{k}.mrcs" for k in range(3)
+    ]
+    assert handed.next_steps == ("relion_run_motioncorr --use_own --i Import/movies.star --o MotionCorr/",)
+
+
+def test_a_star_file_outside_the_project_is_refused(movies: Path, tmp_path: Path) -> None:
+    with pytest.raises(empiarreader.InvalidRequestError, match="is not in the project"):
+        export_relion(movies, tmp_path / "a.star", kind="movies", project=tmp_path / "elsewhere")
+
+
+def test_every_image_of_a_stack_of_particles_has_a_row(tmp_path: Path) -> None:
+    _stack(tmp_path / "one.mrcs", (3, 16, 16))
+    _stack(tmp_path / "two.mrc", (2, 16, 16))
+    done = _run(tmp_path, "--relion", tmp_path / "p.star", "--kind", "particles", *ALL_SAID)
+
+    assert done.exit_code == 0, done.output
+    blocks = starfile.read(tmp_path / "p.star")
+    assert list(blocks["particles"].rlnImageName) == [
+        "000001@one.mrcs",
+        "000002@one.mrcs",
+        "000003@one.mrcs",
+        "000001@p.links/two.mrcs",  # in an .mrc, RELION sees a volume
+        "000002@p.links/two.mrcs",
+    ]
+    optics = blocks["optics"]
+    assert optics[["rlnImageSize", "rlnImageDimensionality", "rlnImagePixelSize"]].values.tolist() == [
+        [16, 2, 1.06]
+    ]
+
+
+def test_particles_that_are_not_square_are_refused(tmp_path: Path) -> None:
+    _stack(tmp_path / "one.mrcs", (3, 16, 12))
+    done = _run(tmp_path, "--relion", tmp_path / "p.star", "--kind", "particles", *ALL_SAID)
+
+    assert done.exit_code == 2
+    assert "square" in done.stderr
+
+
+def test_micrographs_say_their_pixel_size_twice_as_relion_does(tmp_path: Path) -> None:
+    _stack(tmp_path / "one.mrc", (16, 12))
+    assert _run(tmp_path, "--relion", tmp_path / "m.star", "--kind", "micrographs", *ALL_SAID).exit_code == 0
+
+    optics = starfile.read(tmp_path / "m.star")["optics"]
+    sizes = optics[["rlnMicrographPixelSize", "rlnMicrographOriginalPixelSize"]]
+    assert sizes.values.tolist() == [[1.06, 1.06]]
+
+
+def test_gain_dose_and_its_orientation_go_into_the_next_command(movies: Path, tmp_path: Path) -> None:
+    gain = _stack(tmp_path / "the gain.mrc", (16, 12))
+    acquisition = Acquisition(
+        voltage_kv=300,
+        spherical_aberration_mm=2.7,
+        amplitude_contrast=0.1,
+        pixel_size_angstrom=1.06,
+        frame_dose_electrons_per_square_angstrom=1.25,
+        gain=gain,
+        gain_orientation=GainOrientation(quarter_turns=1, flip="left_right"),
+    )
+    handed = export_relion(movies, tmp_path / "m.star", kind="movies", acquisition=acquisition)
+
+    words = shlex.split(handed.next_steps[0])
+    pairs = dict(pairwise(words))
+    assert (pairs["--gain_rot"], pairs["--gain_flip"], pairs["--dose_per_frame"]) == ("1", "2", "1.25")
+    assert (tmp_path / pairs["--gainref"]).resolve() == gain
+
+
+def test_an_entrys_selection_is_written_as_a_download_will_place_it(archive: Archive, tmp_path: Path) -> None:
+    archive.add_entry(
+        10001,
+        {"data/x/a.mrcs": b"x", "data/x/b.mrcs": b"x"},
+        {"imagesets": [_imageset("S", "data/x", 0.8)]},
+    )
+    done = _run(
+        "10001",
+        "data/**/*.mrcs",
+        "--relion",
+        tmp_path / "m.star",
+        "--save_dir",
+        tmp_path / "raw",
+        *ALL_SAID[:6],
+    )
+
+    assert done.exit_code == 0, done.output
+    names = list(starfile.read(tmp_path / "m.star")["movies"].rlnMicrographMovieName)
+    assert names == ["raw/data/x/a.mrcs", "raw/data/x/b.mrcs"]
+
+
+def test_packed_movies_are_refused_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "m_movie.mrcs.bz2").write_bytes(b"BZh")
+    done = _run(tmp_path, "--relion", tmp_path / "m.star", *ALL_SAID)
+
+    assert done.exit_code == 2
+    assert "RELION does not read m_movie.mrcs.bz2 as movies" in done.stderr
+    assert "unpack it first" in done.stderr
+
+
+def test_what_the_user_had_is_never_replaced_unless_asked(movies: Path, tmp_path: Path) -> None:
+    star = tmp_path / "m.star"
+    star.write_text("mine")
+    refused = _run(movies, "--relion", star, "--kind", "movies", *ALL_SAID)
+
+    assert refused.exit_code == 1
+    assert star.read_text() == "mine"
+    assert "overwrite" in refused.stderr
+    assert _run(movies, "--relion", star, "--kind", "movies", "--overwrite", *ALL_SAID).exit_code == 0
+    assert len(starfile.read(star)["movies"]) == 3
+
+
+def test_a_file_in_the_place_of_a_link_is_never_replaced(tmp_path: Path) -> None:
+    _stack(tmp_path / "raw/a b.mrcs")
+    mine = tmp_path / "m.links/a_b.mrcs"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    done = _run(
+        tmp_path / "raw", "--relion", tmp_path / "m.star", "--kind", "movies", "--overwrite", *ALL_SAID
+    )
+
+    assert done.exit_code == 1
+    assert mine.read_text() == "mine"
+    assert not (tmp_path / "m.star").exists()
+
+
+def test_a_dry_run_writes_nothing_and_says_what_it_would(tmp_path: Path) -> None:
+    _stack(tmp_path / "raw/a b.mrcs")
+    before = sorted(tmp_path.rglob("*"))
+    done = _run(tmp_path / "raw", "--relion", tmp_path / "m.star", "--kind", "movies", "--dry-run", *ALL_SAID)
+
+    assert done.exit_code == 0
+    assert "would write" in done.stderr
+    assert "1 of them by links" in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_json_tells_programs_what_was_written(movies: Path, tmp_path: Path) -> None:
+    done = _run(movies, "--relion", tmp_path / "m.star", "--kind", "movies", "--json", *ALL_SAID)
+
+    told = json.loads(done.stdout)
+    assert told["path"] == str(tmp_path / "m.star")
+    assert told["files"] == 3
+    assert told["sets"] == [{"kind": "movies", "name": "", "files": 3, "pixel_size_angstrom": 1.06}]
+
+
+@given(
+    st.lists(
+        st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20),
+        min_size=1,
+        max_size=6,
+        unique=True,
+    )
+)
+def test_safe_names_are_safe_and_like_no_other_whatever_files_are_called(names: list[str]) -> None:
+    from empiarreader.handing_over.files import HandedFile
+
+    files = [HandedFile(path=Path(f"/d/{name}.mrc"), name=f"{name}.mrc") for name in names]
+    made = safe_names(files, {file.path: ".mrc" for file in files})
+
+    assert len({name.lower() for name in made.values()}) == len(names)
+    assert all(is_safe(name) and name.endswith(".mrc") and "/" not in name for name in made.values())
+
+
+def test_a_star_file_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    columns: dict[str, list[str | int | float]] = {
+        "rlnVoltage": [300.0, 200.0],
+        "rlnOpticsGroupName": ["a", "b"],
+        "rlnOpticsGroup": [1, 2],
+    }
+    (tmp_path / "x.star").write_text(star_text({"optics": columns}))
+
+    assert starfile.read(tmp_path / "x.star").to_dict("list") == columns
+    assert empiarreader.open_table(tmp_path / "x.star")["optics"].to_dict("list") == columns
+
+
+def test_files_in_one_star_folders_are_imported_from_where_they_lie(tmp_path: Path) -> None:
+    for number in range(3):
+        _stack(tmp_path / f"raw/GridSquare_{number}/Data/m{number}.mrcs")
+    (tmp_path / "raw/GridSquare_0/Data/m0.xml").write_text("<x/>")
+    done = _run(tmp_path / "raw", "--scipion", tmp_path / "w.json", "--kind", "movies", *ALL_SAID)
+
+    assert done.exit_code == 0, done.output
+    (protocol,) = json.loads((tmp_path / "w.json").read_text())
+    assert protocol["object.className"] == "ProtImportMovies"
+    assert (protocol["filesPath"], protocol["filesPattern"]) == (
+        str(tmp_path / "raw"),
+        "GridSquare_*/Data/m*.mrcs",
+    )
+    assert (protocol["samplingRate"], protocol["voltage"]) == (1.06, 300.0)
+    assert not (tmp_path / "w.links").exists()
+
+
+def test_a_pattern_that_would_find_other_files_too_is_not_used(tmp_path: Path) -> None:
+    for name in ("m1.mrcs", "m2.mrcs", "m_gain.mrcs"):
+        _stack(tmp_path / "raw" / name)
+    assert (
+        _run(tmp_path / "raw", "--scipion", tmp_path / "w.json", "--kind", "movies", *ALL_SAID).exit_code == 0
+    )
+
+    (protocol,) = json.loads((tmp_path / "w.json").read_text())
+    found = glob.glob(os.path.join(protocol["filesPath"], protocol["filesPattern"]))  # noqa: PTH118, PTH207
+    assert sorted(Path(path).resolve().name for path in found) == ["m1.mrcs", "m2.mrcs"]
+
+
+def test_movies_of_one_name_in_two_folders_stay_two(tmp_path: Path) -> None:
+    for number in range(2):
+        _stack(tmp_path / f"raw/grid{number}/m.mrcs")
+    handed = export_scipion(tmp_path / "raw", tmp_path / "w.json", kind="movies", acquisition=_all_said())
+
+    assert sorted(link.name for link in handed.links) == ["grid0_m.mrcs", "grid1_m.mrcs"]
+
+
+def test_stacks_are_no_micrographs_for_scipion(tmp_path: Path) -> None:
+    _stack(tmp_path / "one.mrc", (3, 16, 12))
+    with pytest.raises(empiarreader.UnsupportedFormatError, match="holds 3 images"):
+        export_scipion(tmp_path, tmp_path / "w.json", kind="micrographs", acquisition=_all_said())
+
+
+def test_a_packed_map_is_refused_for_scipion(tmp_path: Path) -> None:
+    (tmp_path / "emd.map.gz").write_bytes(b"\x1f\x8b")
+    with pytest.raises(empiarreader.UnsupportedFormatError, match="unpack it first"):
+        export_scipion(tmp_path, tmp_path / "w.json", acquisition=_all_said())
+
+
+def test_a_folder_that_scipion_cannot_take_is_refused_where_links_would_lie_in_it(tmp_path: Path) -> None:
+    _stack(tmp_path / "a:b/one.mrcs")
+    with pytest.raises(empiarreader.InvalidRequestError, match="write the workflow elsewhere"):
+        export_scipion(tmp_path / "a:b", tmp_path / "a:b/w.json", kind="movies", acquisition=_all_said())
+
+
+def test_volumes_say_their_pixel_size_themselves(tmp_path: Path) -> None:
+    _stack(tmp_path / "emd_1.map", (8, 8, 8), pixel_size=1.43)
+    handed = export_scipion(tmp_path, tmp_path / "w.json")
+
+    (protocol,) = json.loads(handed.text)
+    assert protocol["object.className"] == "ProtImportVolumes"
+    assert protocol["samplingRate"] == pytest.approx(1.43, abs=1e-6)
+    assert "voltage" not in protocol
+
+
+@given(st.lists(st.text("ab1_", min_size=1, max_size=4), min_size=1, max_size=4, unique=True))
+def test_a_common_pattern_fits_all_the_names_it_is_made_of(names: list[str]) -> None:
+    import fnmatch
+
+    place = common_pattern([Path(f"/d/{name}/x{name}.mrc") for name in names])
+
+    assert place is not None
+    for name in names:
+        assert fnmatch.fnmatch(f"/d/{name}/x{name}.mrc", f"{place[0]}/{place[1]}")
+
+
+def _all_said() -> Acquisition:
+    return Acquisition(
+        voltage_kv=300, spherical_aberration_mm=2.7, amplitude_contrast=0.1, pixel_size_angstrom=1.06
+    )
+
+
+@pytest.fixture
+def odd_entry(archive: Archive) -> list[str]:
+    names = [
+        "data/a b.mrc",
+        "data/it's.mrc",
+        'data/say "x".mrc',
+        "data/$(x);y.mrc",
+        "data/#1.mrc",
+        "data/ü.mrc",
+    ]
+    archive.add_entry(10001, dict.fromkeys(names, b"x"))
+    return names
+
+
+def test_globus_reads_back_the_names_of_a_batch_file(odd_entry: list[str], tmp_path: Path) -> None:
+    done = _run("10001", "data/*.mrc", "--globus", tmp_path / "batch.txt", "--to", "abc:/scratch/my data")
+
+    assert done.exit_code == 0, done.output
+    lines = [shlex.split(line, comments=True) for line in (tmp_path / "batch.txt").read_text().splitlines()]
+    assert sorted(lines) == sorted(["--", f"10001/{name}", name] for name in odd_entry)
+    words = shlex.split(done.stdout)
+    assert words[:4] == [
+        "globus",
+        "transfer",
+        "47772002-3e5b-4fd3-b97c-18cee38d6df2:/empiar/world_availability/",
+        "abc:/scratch/my data/",
+    ]
+    assert words[words.index("--batch") + 1] == str(tmp_path / "batch.txt")
+
+
+def test_a_whole_entry_is_one_line_and_asks_the_archive_for_nothing(archive: Archive, tmp_path: Path) -> None:
+    handed = empiarreader.export_globus(
+        empiarreader.EmpiarEntry(10001), tmp_path / "batch.txt", to="abc:/scratch", directory="data/raw"
+    )
+
+    assert handed.text == "--recursive -- 10001/data/raw data/raw\n"
+    assert archive.requests() == []
+
+
+def test_ascp_gets_a_list_of_plain_names(odd_entry: list[str], tmp_path: Path) -> None:
+    done = _run("10001", "data/*.mrc", "--aspera", tmp_path / "list.txt", "--to", "my data")
+
+    assert done.exit_code == 0, done.output
+    assert sorted((tmp_path / "list.txt").read_text().splitlines()) == sorted(
+        f"/10001/{name}" for name in odd_entry
+    )
+    words = shlex.split(done.stdout)
+    assert words[0] == "ascp"
+    assert words[-1] == "my data"
+    assert {"--mode=recv", "--host=hx-fasp-1.ebi.ac.uk", "--user=emp_ext2", "--src-base=/10001/"} <= set(
+        words
+    )
+    assert f"--file-list={tmp_path / 'list.txt'}" in words
+
+
+def test_a_saved_search_is_taken_by_all(odd_entry: list[str], tmp_path: Path) -> None:
+    saved = tmp_path / "found.txt"
+    CliRunner().invoke(
+        main, ["search", "--entry", "10001", "--dir", "data", "--select", "*", "--save_search", str(saved)]
+    )
+    done = _run(saved, "--globus", tmp_path / "batch.txt", "--to", "abc:/d")
+
+    assert done.exit_code == 0, done.output
+    assert len((tmp_path / "batch.txt").read_text().splitlines()) == len(odd_entry)
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb.mrc", "a\u2028b.mrc", "a\x85b.mrc", b"\xff.mrc".decode(errors="surrogateescape")]
+)
+def test_names_that_no_line_can_hold_are_refused(name: str, archive: Archive, tmp_path: Path) -> None:
+    from empiarreader import settings
+    from empiarreader.addresses import entry_address
+
+    url = entry_address(settings.archive_url(), 10001, f"data/{name}")
+    with pytest.raises(empiarreader.RefusedAddressError):
+        empiarreader.export_globus([url], tmp_path / "b.txt", to="abc:/d")
+    assert not (tmp_path / "b.txt").exists()
+
+
+def test_addresses_of_other_hosts_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(empiarreader.RefusedAddressError):
+        empiarreader.export_aspera(["https://example.org/10001/data/a.mrc"], tmp_path / "b.txt")
+
+
+def test_one_program_at_a_time_is_handed_to(movies: Path, tmp_path: Path) -> None:
+    assert _run(movies).exit_code == 2
+    assert _run(movies, "--relion", tmp_path / "a", "--scipion", tmp_path / "b").exit_code == 2
+    assert _run("10001", "--globus", tmp_path / "a").exit_code == 2
+
+
+def test_an_empty_folder_is_not_found(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert _run(tmp_path / "empty", "--relion", tmp_path / "a.star", *ALL_SAID).exit_code == 3
+
+
+def test_what_was_handed_over_is_a_plain_value(movies: Path, tmp_path: Path) -> None:
+    import pickle
+
+    handed = export_relion(movies, tmp_path / "m.star", kind="movies", acquisition=_all_said())
+
+    assert isinstance(handed, Handed)
+    assert pickle.loads(pickle.dumps(handed)).sets == handed.sets
+
+
+def test_the_dose_of_eer_movies_is_that_of_the_fractions_relion_sums(tmp_path: Path) -> None:
+    (tmp_path / "m.eer").write_bytes(b"II+\0")
+    dose = Acquisition(
+        voltage_kv=300,
+        spherical_aberration_mm=2.7,
+        amplitude_contrast=0.1,
+        pixel_size_angstrom=0.8,
+        frame_dose_electrons_per_square_angstrom=0.04,
+    )
+    handed = export_relion(tmp_path, tmp_path / "m.star", acquisition=dose)
+
+    pairs = dict(pairwise(shlex.split(handed.next_steps[0])))
+    assert (pairs["--eer_grouping"], pairs["--dose_per_frame"]) == ("25", "1")
+    without = export_relion(tmp_path, tmp_path / "n.star", acquisition=_all_said())
+    assert any("--eer_grouping" in note for note in without.notes)
+
+
+def test_a_gain_reference_called_like_a_movie_gets_a_link_of_its_own(tmp_path: Path) -> None:
+    movie = _stack(tmp_path / "raw/a 1.mrc")
+    gain = _stack(tmp_path / "other/a 1.mrc", (16, 12))
+    (tmp_path / "project").mkdir()
+    acquisition = Acquisition(
+        voltage_kv=300,
+        spherical_aberration_mm=2.7,
+        amplitude_contrast=0.1,
+        pixel_size_angstrom=1.06,
+        gain=gain,
+    )
+    for export, name in ((export_relion, "m.star"), (export_scipion, "m.json")):
+        handed = export(tmp_path / "raw", tmp_path / "project" / name, kind="movies", acquisition=acquisition)
+        assert sorted(handed.links.values()) == sorted([movie, gain])
+        assert {link.resolve() for link in handed.links} == {movie, gain}
+
+
+@pytest.mark.parametrize("kind", ["tilt_series", "volumes", "gains", "nonsense"])
+def test_kinds_that_relion_does_not_import_are_refused(kind: str, movies: Path, tmp_path: Path) -> None:
+    with pytest.raises(empiarreader.InvalidRequestError):
+        export_relion(movies, tmp_path / "m.star", kind=kind, acquisition=_all_said())
+
+
+@pytest.mark.parametrize("name", ["gain.mrc", "gain.dm4"])
+def test_a_gain_reference_that_is_not_there_or_not_read_is_refused(
+    name: str, movies: Path, tmp_path: Path
+) -> None:
+    if name.endswith("dm4"):
+        (tmp_path / name).write_bytes(b"no such format")
+    acquisition = Acquisition(
+        voltage_kv=300,
+        spherical_aberration_mm=2.7,
+        amplitude_contrast=0.1,
+        pixel_size_angstrom=1.06,
+        gain=tmp_path / name,
+    )
+    with pytest.raises(empiarreader.EmpiarReaderError, match="gain"):
+        export_relion(movies, tmp_path / "m.star", kind="movies", acquisition=acquisition)
+    assert not (tmp_path / "m.star").exists()
+
+
+def test_thumbnails_among_the_images_are_left_out_and_said_to_be(tmp_path: Path) -> None:
+    _stack(tmp_path / "raw/m.mrc")
+    (tmp_path / "raw/m.jpg").write_bytes(b"\xff\xd8\xff")
+    handed = export_relion(tmp_path / "raw", tmp_path / "m.star", kind="movies", acquisition=_all_said())
+
+    assert handed.files == 1
+    assert any("m.jpg" in note for note in handed.notes)
+
+
+def test_links_of_an_earlier_export_are_not_imported_with_those_of_a_later_one(tmp_path: Path) -> None:
+    for number in range(3):
+        _stack(tmp_path / f"raw/m {number}.mrcs")
+    export_scipion(tmp_path / "raw", tmp_path / "w.json", kind="movies", acquisition=_all_said())
+    handed = export_scipion(
+        tmp_path / "raw",
+        tmp_path / "w.json",
+        kind="movies",
+        acquisition=_all_said(),
+        pattern="m 1.mrcs",
+        overwrite=True,
+    )
+
+    (protocol,) = json.loads(handed.text)
+    assert [path.name for path in Path(protocol["filesPath"]).glob(protocol["filesPattern"])] == ["m_1.mrcs"]
+    assert len(list((tmp_path / "raw").iterdir())) == 3
+
+
+def test_a_file_of_the_users_among_links_is_never_removed_nor_imported(tmp_path: Path) -> None:
+    _stack(tmp_path / "raw/m 1.mrcs")
+    mine = _stack(tmp_path / "w.links/1_movies/mine.mrcs")
+    with pytest.raises(empiarreader.LocalFileError, match=r"mine\.mrcs"):
+        export_scipion(
+            tmp_path / "raw", tmp_path / "w.json", kind="movies", acquisition=_all_said(), overwrite=True
+        )
+    assert mine.exists()
+    assert not (tmp_path / "w.json").exists()
