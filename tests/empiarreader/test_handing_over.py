@@ -643,3 +643,39 @@ def test_a_file_of_the_users_among_links_is_never_removed_nor_imported(tmp_path:
         )
     assert mine.exists()
     assert not (tmp_path / "w.json").exists()
+
+
+def test_names_with_brackets_and_stars_are_names_and_no_patterns(tmp_path: Path) -> None:
+    _stack(tmp_path / "raw/a[1].mrcs", (3, 16, 16))
+    _stack(tmp_path / "raw/a1.mrcs", (2, 16, 16))
+    _stack(tmp_path / "raw/b*.mrcs", (1, 16, 16))
+    handed = export_relion(tmp_path / "raw", tmp_path / "p.star", kind="particles", acquisition=_all_said())
+
+    assert len(starfile.read(handed.path)["particles"]) == 6
+
+
+def test_files_of_a_flat_list_lie_where_such_a_download_puts_them(archive: Archive, tmp_path: Path) -> None:
+    archive.add_entry(10001, {"data/x/a.mrcs": b"x"}, {"imagesets": [_imageset("S", "data/x", 0.8)]})
+    (file,) = empiarreader.EmpiarEntry(10001).find("data/x/*")
+    for files, name in (([file], "raw/data/x/a.mrcs"), ([file.url], "raw/a.mrcs")):
+        handed = export_relion(
+            files, tmp_path / "m.star", acquisition=MICROSCOPE, directory=tmp_path / "raw", overwrite=True
+        )
+        assert list(starfile.read(handed.path)["movies"].rlnMicrographMovieName) == [name]
+    empiarreader.download([file.url], tmp_path / "raw").raise_for_failures()
+    handed = export_relion(
+        [file], tmp_path / "m.star", acquisition=MICROSCOPE, directory=tmp_path / "raw", overwrite=True
+    )
+    assert list(starfile.read(handed.path)["movies"].rlnMicrographMovieName) == ["raw/a.mrcs"]
+
+
+@pytest.mark.parametrize("protocol", ["https", "ftp"])
+def test_a_downloads_manifest_tells_the_imageset_whatever_door_it_came_through(
+    protocol: str, archive: Archive, tmp_path: Path
+) -> None:
+    archive.add_entry(10001, {"data/x/a.mrcs": b"x" * 9}, {"imagesets": [_imageset("S", "data/x", 0.8)]})
+    files = empiarreader.EmpiarEntry(10001).find("data/x/*")
+    manifest = empiarreader.download(files, tmp_path / "raw", protocol=protocol)
+    handed = export_relion(manifest, tmp_path / "m.star", acquisition=MICROSCOPE)
+
+    assert [(one.name, one.pixel_size_angstrom) for one in handed.sets] == [("S", 0.8)]

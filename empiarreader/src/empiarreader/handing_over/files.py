@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from empiarreader.downloading.manifest import MANIFEST_NAME, Manifest, read_records
 from empiarreader.downloading.placement import Placement, parse_address
+from empiarreader.downloading.selecting import select_files
 from empiarreader.entry import EmpiarEntry
 from empiarreader.errors import (
     ArchiveFileNotFoundError,
@@ -159,10 +160,14 @@ def _one_by_one(
     if isinstance(files, (str, os.PathLike)):
         given = [files]
     else:
-        given = files.files if isinstance(files, EmpiarSource) else files
-    names = [file.url if isinstance(file, ArchiveFile) else os.fspath(file) for file in given]
-    yield from _of_entry([name for name in names if "://" in name], directory)
-    yield from (_local(Path(name).expanduser()) for name in names if "://" not in name)
+        given = files.files if isinstance(files, EmpiarSource) else list(files)
+    remote: list[str | ArchiveFile] = []
+    for file in given:
+        if isinstance(file, ArchiveFile) or (isinstance(file, str) and "://" in file):
+            remote.append(file)
+        else:
+            yield _local(Path(file).expanduser())
+    yield from _of_entry(remote, directory)
 
 
 def _of_manifest(manifest: Manifest) -> Iterator[_Found]:
@@ -173,17 +178,22 @@ def _of_manifest(manifest: Manifest) -> Iterator[_Found]:
             yield _Found(folder / file.path, placement.path if placement else file.path, placement)
 
 
-def _of_entry(addresses: Sequence[str], directory: Location | None) -> Iterator[_Found]:
+def _of_entry(files: Sequence[str | ArchiveFile], directory: Location | None) -> Iterator[_Found]:
     """Yield files of entries where a download of them puts, or has put, them."""
-    if addresses and directory is None:
+    if not files:
+        return
+    if directory is None:
         raise InvalidRequestError(
             "say which folder the files of the entry lie in, or will: --save_dir (directory= in Python)"
         )
-    folder = Path(directory or "").expanduser().resolve()
-    there = {record.url: record.path for record in read_records(folder).values()} if addresses else {}
-    for placement in map(parse_address, addresses):
+    folder = Path(directory).expanduser().resolve()
+    there = {record.url: record.path for record in read_records(folder).values()}
+    wanted = select_files(files)
+    for error in wanted.refused.values():
+        raise error
+    for placement in wanted.placements:
         if is_image(placement.path):
-            path = folder / there.get(placement.url, placement.path)
+            path = folder / there.get(placement.url, placement.target)
             yield _Found(path, placement.path, placement)
 
 

@@ -6,11 +6,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from empiarreader.errors import EmpiarReaderError, UnsupportedFormatError
+from empiarreader.formats import suffix_of
 from empiarreader.handing_over.acquisition import Acquisition, require
 from empiarreader.handing_over.files import HandedFile, of_kind
+
+if TYPE_CHECKING:
+    from empiarreader.mrcsource import MrcSource
 
 _SAME = 0.01  # relative difference of pixel sizes that are taken for equal
 
@@ -115,9 +119,7 @@ def sections_and_size(path: Path) -> tuple[int, int, int]:
     ArchiveFileNotFoundError
         If the file is not there yet.
     """
-    from empiarreader.mrcsource import MrcSource
-
-    shape = MrcSource([os.fspath(path)]).shape(0)
+    shape = _opened(path).shape(0)
     return (shape[0] if len(shape) > 2 else 1), shape[-2], shape[-1]
 
 
@@ -149,11 +151,17 @@ def _pixel_size_of_entry(file: HandedFile) -> float | None:
 
 def _pixel_size_of_file(path: Path) -> float | None:
     """Return what the header of a file says, None where it says nothing; many programs fill in 1 Å."""
-    from empiarreader.imagefile import open_image
-
+    if suffix_of(path.name) != path.suffix.lower():
+        return None  # packed: it would have to be unpacked first
     try:
-        size = open_image(path).attrs.get("voxel_size")  # of lengths in 32 bits
+        size = _opened(path).image(0).voxel_size  # of lengths in 32 bits
     except EmpiarReaderError:
         return None
-    height, width = (round(float(length), 4) for length in size[-2:]) if size else (0.0, 0.0)
+    height, width = (round(float(length), 4) for length in size[-2:])
     return width if width == height and width not in {0.0, 1.0} else None
+
+
+def _opened(path: Path) -> MrcSource:
+    from empiarreader.mrcsource import MrcSource
+
+    return MrcSource([os.fspath(path)])

@@ -7,22 +7,18 @@ and on EBI's Aspera server below the number of the entry (EMPIAR's download page
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from empiarreader.addresses import normalise_path
 from empiarreader.downloading.placement import parse_address
+from empiarreader.downloading.selecting import Downloadable, addresses_of
 from empiarreader.entry import EmpiarEntry
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError, RefusedAddressError
 from empiarreader.handing_over.files import Location
 from empiarreader.handing_over.handed import Handed, HandedSet
 from empiarreader.handing_over.writing import write_whole
-from empiarreader.listing.tree import ArchiveFile
-
-if TYPE_CHECKING:
-    from empiarreader.source import EmpiarSource
 
 GLOBUS_COLLECTION = "47772002-3e5b-4fd3-b97c-18cee38d6df2"
 ASPERA_HOST, ASPERA_USER, ASPERA_KEY = "hx-fasp-1.ebi.ac.uk", "emp_ext2", "asperaweb_id_dsa.openssh"
@@ -39,7 +35,7 @@ class _Item:
 
 
 def export_globus(
-    files: EmpiarEntry | EmpiarSource | Iterable[str | ArchiveFile],
+    files: Downloadable,
     batch: Location,
     *,
     to: str,
@@ -53,7 +49,8 @@ def export_globus(
     Parameters
     ----------
     files
-        Files of an entry, a source, or addresses; or an entry, whose files move without being listed here.
+        Files of an entry, a source, a manifest, or addresses; or an entry, whose files move without being
+        listed here.
     batch
         Where to write.
     to
@@ -89,7 +86,7 @@ def export_globus(
 
 
 def export_aspera(
-    files: EmpiarEntry | EmpiarSource | Iterable[str | ArchiveFile],
+    files: Downloadable,
     batch: Location,
     *,
     to: Location = ".",
@@ -131,19 +128,11 @@ def export_aspera(
     return _hand_over(target, lines, items, command, overwrite=overwrite, dry_run=dry_run)
 
 
-def _items(
-    files: EmpiarEntry | EmpiarSource | Iterable[str | ArchiveFile], directory: str
-) -> tuple[_Item, ...]:
-    from empiarreader.source import EmpiarSource
-
+def _items(files: Downloadable, directory: str) -> tuple[_Item, ...]:
     if isinstance(files, EmpiarEntry):
         item = _Item(entry_id=files.entry_id, path=normalise_path(directory), is_directory=True)
         return (_checked(item),)
-    given: Iterable[str | ArchiveFile] = files.files if isinstance(files, EmpiarSource) else files
-    if isinstance(given, str):
-        given = [given]
-    urls = dict.fromkeys(file.url if isinstance(file, ArchiveFile) else file for file in given)
-    placements = [parse_address(url) for url in urls]
+    placements = [parse_address(url) for url in addresses_of(files)]
     if not placements:
         raise ArchiveFileNotFoundError("there are no files to list")
     return tuple(dict.fromkeys(_checked(_Item(entry_id=one.entry_id, path=one.path)) for one in placements))
