@@ -11,6 +11,7 @@ import click
 
 from empiarreader import settings
 from empiarreader.addresses import join_path, normalise_path, parse_entry_id
+from empiarreader.commands.published import PublishedSearch
 from empiarreader.errors import ArchiveFileNotFoundError, LocalFileError, PatternError
 from empiarreader.listing.selection import Selection
 from empiarreader.listing.tree import Directory, EntryTree
@@ -35,7 +36,10 @@ class _Match:
 
 
 @click.command(
-    "search", help=_SEARCH_COMMAND_HELP, short_help="Find files of an entry, and save their addresses."
+    "search",
+    cls=PublishedSearch,
+    help=_SEARCH_COMMAND_HELP,
+    short_help="Find files of an entry, and save their addresses.",
 )
 @click.option("--entry", required=True, help="EMPIAR entry: 10934 or EMPIAR-10934.")
 @click.option("--dir", "directory", default="", help="Directory in the entry to search. Default: its top.")
