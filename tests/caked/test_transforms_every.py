@@ -58,6 +58,7 @@ from caked.transforms import (
     transform_from_dict,
 )
 from caked.transforms.base import TRANSFORMS
+from elsewhere import Elsewhere, There, elsewhere
 
 COUNT = 9
 TILTS = 5
@@ -120,9 +121,16 @@ CASES = [
     *((transform, 3) for transform in (*ANYWHERE, *VOLUMES_ONLY)),
     *((transform, 0) for transform in TILT_SERIES_ONLY),
 ]
-every = pytest.mark.parametrize(
-    ("transform", "kind"), CASES, ids=[f"{type(transform).__name__}-{kind}" for transform, kind in CASES]
-)
+ON_A_DEVICE = [case for case in CASES if not isinstance(case[0], Torchvision)]
+"""Torchvision is left out: it draws from the device's own generator, which only a real one has."""
+
+
+def _each(cases: list[tuple[Transform, int]]) -> pytest.MarkDecorator:
+    ids = [f"{type(transform).__name__}-{kind}" for transform, kind in cases]
+    return pytest.mark.parametrize(("transform", "kind"), cases, ids=ids)
+
+
+every = _each(CASES)
 
 
 def batch_of(kind: int, count: int = COUNT) -> dict[str, Any]:
@@ -266,3 +274,32 @@ def test_channels_are_transformed_alike_in_the_precision_that_they_have(
     assert torch.equal(result[:, 0], result[:, 1]) or isinstance(transform, own_numbers)
     batch["image"] = batch["image"].double()
     assert transform(batch)["image"].dtype == torch.float64
+
+
+def _moved(batch: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: elsewhere(value)
+        if isinstance(value, torch.Tensor)
+        else [elsewhere(one) if isinstance(one, torch.Tensor) else one for one in value]
+        for key, value in batch.items()
+    }
+
+
+@_each(ON_A_DEVICE)
+def test_on_another_device_nothing_of_the_processor_is_mixed_in_and_the_numbers_are_the_same(
+    transform: Transform, kind: int
+) -> None:
+    """Ways through the code that only a GPU takes are taken; Fourier steps may differ by rounding."""
+    draws = Draws(seed=3, epoch=2, samples=np.arange(COUNT))
+    expected = transform(batch_of(kind), draws)
+    with Elsewhere():
+        found = transform(_moved(batch_of(kind)), draws)
+
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        if not isinstance(value, torch.Tensor):
+            continue
+        assert isinstance(found[key], There), f"{key} left the device"
+        one, other = found[key].cpu().double(), value.double()
+        tolerance = 1e-5 * max(float(other.std()), 1e-3)
+        assert torch.allclose(one, other, rtol=1e-5, atol=tolerance), f"{key} differs"

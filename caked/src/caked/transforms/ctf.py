@@ -191,10 +191,10 @@ class RandomCTF(ApplyCTF):
             "ctf_bfactor_square_angstrom": drawn["bfactor_square_angstrom"],
             "ctf_scale": np.ones(len(image)),
         }
-        batch.update({key: torch.from_numpy(values) for key, values in columns.items()})
+        batch.update({key: torch.from_numpy(values).to(image.device) for key, values in columns.items()})
         if self.pixel_size_angstrom is not None:
             batch["pixel_size_angstrom"] = torch.full(
-                (len(image), 2), self.pixel_size_angstrom, dtype=torch.float64
+                (len(image), 2), self.pixel_size_angstrom, dtype=torch.float64, device=image.device
             )
         return super().batch(batch, draws)
 
