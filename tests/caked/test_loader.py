@@ -242,7 +242,12 @@ def test_a_loader_that_would_give_no_batch_is_refused(dataset: Dataset) -> None:
         Loader(dataset, batch_size=24, drop_last=True)
     with pytest.raises(SplitError, match="larger than 0"):
         Loader(dataset.subset([]), batch_size=1)
-    bad_options: list[dict[str, Any]] = [{"batch_size": 0}, {"batch_size": 1, "rank": 2, "world_size": 2}]
+    bad_options: list[dict[str, Any]] = [
+        {"batch_size": 0},
+        {"batch_size": 1, "rank": 2, "world_size": 2},
+        {"batch_size": 1, "rank": 0},
+        {"batch_size": 1, "world_size": 2},
+    ]
     for bad in bad_options:
         with pytest.raises(InvalidOptionError):
             Loader(dataset, **bad)

@@ -134,7 +134,8 @@ class Loader(torch.utils.data.DataLoader[Any]):
         Whether random transforms draw the same in every epoch; ``None``: where the order is fixed too, as it
         is for validation.
     rank, world_size
-        Which share of every epoch this process takes, of how many.
+        Which share of every epoch this process takes, of how many; ``None`` for those of
+        ``torch.distributed``, where a process group has been set up, else for all of it.
     **options
         ``pin_memory``, ``multiprocessing_context``, ``persistent_workers``, ``prefetch_factor``, ``timeout``,
         ``worker_init_fn`` of :class:`torch.utils.data.DataLoader`.
@@ -167,10 +168,11 @@ class Loader(torch.utils.data.DataLoader[Any]):
         drop_last: bool = False,
         num_workers: int = 0,
         fixed_draws: bool | None = None,
-        rank: int = 0,
-        world_size: int = 1,
+        rank: int | None = None,
+        world_size: int | None = None,
         **options: Any,
     ) -> None:
+        rank, world_size = _share(rank, world_size)
         if batch_size < 1 or not 0 <= rank < world_size:
             raise InvalidOptionError(
                 "A batch has one sample at least, and a rank lies below the world size: not "
@@ -263,6 +265,17 @@ class Loader(torch.utils.data.DataLoader[Any]):
         self.batches.epoch = int(state["epoch"])
         self._delivered, self._resumes = int(state["position"]), True
         self.batches.position = self._delivered  # so that len() tells what is left
+
+
+def _share(rank: int | None, world_size: int | None) -> tuple[int, int]:
+    if (rank is None) != (world_size is None):
+        raise InvalidOptionError("A share of an epoch is a rank and a world size: give both, or neither.")
+    if rank is not None and world_size is not None:
+        return rank, world_size
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
 
 
 def collate(samples: Sequence[Any]) -> Any:
