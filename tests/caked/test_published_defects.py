@@ -17,6 +17,7 @@ from caked.dataloader import DiskDataLoader, DiskDataset
 from caked.errors import (
     InvalidOptionError,
     RefusedFileError,
+    ShapeError,
     SourceNotFoundError,
     SplitError,
 )
@@ -356,6 +357,16 @@ def test_wrong_input_gets_one_sentence(tmp_path: Path, volumes: Path) -> None:
     for call, error, message in cases:
         with pytest.raises(error, match=message):
             call()
+
+
+def test_files_of_unlike_shapes_are_named(tmp_path: Path) -> None:
+    for k in range(8):
+        (tmp_path / f"{'ab'[k % 2]}_{k}.mrc").write_bytes(mrc_bytes(np.ones((4 + k // 4, 4), np.float32)))
+    with pytest.raises(ShapeError, match=r"_\d\.mrc has \(1, [45], 4\), .*_\d\.mrc has .*'rescale=N'"):
+        list(_loaded(tmp_path, training=False).get_loader(batch_size=8))
+    loader = _loaded(tmp_path, training=False, transformations=["rescale=4"]).get_loader(batch_size=8)
+    with pytest.warns(UserWarning, match="aspect"):
+        assert next(iter(loader))[0].shape == (8, 1, 4, 4)
 
 
 @pytest.mark.real_data

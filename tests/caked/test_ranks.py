@@ -74,7 +74,7 @@ def test_ranks_of_torchrun_that_stop_in_the_middle_make_what_one_process_makes(t
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     script = [tmp_path / "script.py", tmp_path / "recipe.json"]
     done = subprocess.run(
-        [*torchrun, tmp_path / "script.py", tmp_path / "recipe.json"],
+        [*torchrun, *script],
         capture_output=True,
         text=True,
         timeout=300,

@@ -394,3 +394,19 @@ def test_real_particles_are_a_stack_or_a_volume_by_the_callers_word(real_data: P
     assert volume.shape(0) == (7, 320, 320)
     assert len(particles) == 7
     np.testing.assert_array_equal(particles.read_batch([6, 0]), volume.read(0)[[6, 0]])
+
+
+def test_a_path_is_opened_by_its_ending(make_folder: Callable[..., tuple[Path, Any]], tmp_path: Path) -> None:
+    folder, images = make_folder(["a.mrc", "b.mrc", "c.mrcs"], (3, 8, 8))
+    (tmp_path / "p.star").write_text("data_particles\nloop_\n_rlnImageName\n2@data/c.mrcs\n")
+
+    assert list(caked.Dataset(folder)[1]["image"].shape) == [1, 3, 8, 8]
+    stack, file = caked.as_source(str(folder / "c.mrcs")), caked.as_source(folder / "a.mrc")
+    assert list(stack.names) == ["c.mrcs#0", "c.mrcs#1", "c.mrcs#2"]
+    assert list(file.names) == ["a.mrc"]
+    np.testing.assert_array_equal(caked.as_source(tmp_path / "p.star").read(0), images[2, 1])
+    np.testing.assert_array_equal(caked.as_source((folder / "b.mrc").as_uri()).read(0), images[1])
+    with pytest.raises(SourceNotFoundError, match="no file or folder nowhere"):
+        caked.Dataset("nowhere")
+    with pytest.raises(InvalidOptionError, match="one sample at least"):
+        caked.Dataset(folder).batch([])

@@ -19,7 +19,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler, Subset
 
 from caked.base import AbstractDataLoader
-from caked.diskdataset import SEED, DiskDataset, files_in, suffixes_of
+from caked.diskdataset import SEED, DiskDataset, collate_named, files_in, suffixes_of
 from caked.errors import ClassesNotFoundError, InvalidOptionError, SplitError
 from caked.labels import prefix_of
 from caked.randomness import permutation
@@ -189,7 +189,9 @@ class DiskDataLoader(AbstractDataLoader):
             raise InvalidOptionError(f"A batch has one sample at least, not {batch_size}.")
         if not self.training:
             generator = torch.Generator().manual_seed(SEED)
-            return DataLoader(self.dataset, batch_size=batch_size, generator=generator)
+            return DataLoader(
+                self.dataset, batch_size=batch_size, generator=generator, collate_fn=collate_named
+            )
         if split_size is None:
             raise InvalidOptionError("Split size must be provided for training.")
         order = permutation(len(self.dataset), seed=SEED, operation="split").tolist()
@@ -232,6 +234,7 @@ def _shuffled(subset: Subset[Any], batch_size: int, *, drop_last: bool) -> DataL
         sampler=_Order(subset, batch_size, drop_last=drop_last),
         drop_last=drop_last,
         num_workers=0,
+        collate_fn=collate_named,
         generator=torch.Generator().manual_seed(SEED),  # else torch takes a worker seed from the global one
     )
 

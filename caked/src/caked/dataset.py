@@ -39,7 +39,8 @@ class Dataset(torch.utils.data.Dataset[Sample]):
     Parameters
     ----------
     source
-        Where the samples are: a source, an array, or anything with the reading protocol.
+        Where the samples are: a source, an array, a path, or anything with the reading protocol: see
+        :func:`caked.as_source`.
     labels
         How to label them: see :func:`caked.as_label_rule`; ``None`` for no labels.
     classes
@@ -135,6 +136,8 @@ class Dataset(torch.utils.data.Dataset[Sample]):
         NonFiniteImageError
             If an image holds NaN or infinity, and the dataset is to report it so.
         """
+        if not len(positions):
+            raise InvalidOptionError("A batch has one sample at least.")
         epoch = getattr(positions, "epoch", None)
         rows = np.array([range(len(self))[k] for k in positions], dtype=np.int64)
         indices = self.indices[rows]

@@ -12,9 +12,10 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from caked.base import AbstractDataset
-from caked.errors import InvalidOptionError, SourceNotFoundError
+from caked.errors import InvalidOptionError, ShapeError, SourceNotFoundError
 from caked.io.layout import Layout, read_layout
 from caked.io.listing import has_suffix
 from caked.io.read import read_array
@@ -99,9 +100,8 @@ class DiskDataset(AbstractDataset):
     def __getitems__(self, items: Sequence[int]) -> list[Any]:
         """Return several samples, those of one shape processed together: how torch asks for a batch."""
         if any(getattr(type(self), name) is not getattr(DiskDataset, name) for name in _OWN_WAY):
-            return [
-                self[item] for item in items
-            ]  # somebody's own way of reading a sample holds for batches too
+            # Somebody's own way of reading a sample holds for batches too.
+            return NamedSamples([self[item] for item in items], [self.paths[item] for item in items])
         layouts = [read_layout(self.paths[item]) for item in items]
         samples: list[Any] = [None] * len(items)
         for places in _alike(layouts):
@@ -109,7 +109,7 @@ class DiskDataset(AbstractDataset):
             tensors = self._processed(paths, [layouts[place] for place in places])
             for place, path, x in zip(places, paths, tensors, strict=True):
                 samples[place] = (self.augmented(x, items[place]), prefix_of(Path(path).name))
-        return samples
+        return NamedSamples(samples, [self.paths[item] for item in items])
 
     def _processed(self, paths: Sequence[Any], layouts: Sequence[Layout]) -> list[Tensor]:
         """Read and process files of one shape as one batch; each comes out as it would alone."""
@@ -245,6 +245,33 @@ def _paths_of(paths: Any, datatype: str) -> list[Any]:
         return list(paths)
     place = Path(paths)
     return [place / name for name in files_in(place, suffixes_of(datatype))] if place.is_dir() else [place]
+
+
+class NamedSamples(list[Any]):
+    """Samples, and the files that they are from."""
+
+    def __init__(self, samples: Sequence[Any], paths: Sequence[Any]) -> None:
+        super().__init__(samples)
+        self.paths = list(paths)
+
+
+def collate_named(samples: Sequence[Any]) -> Any:
+    """Make a batch as torch does, and name two files where samples of unlike shapes make none.
+
+    Raises
+    ------
+    ShapeError
+        If shapes differ.
+    """
+    if isinstance(samples, NamedSamples):
+        shapes = [tuple(getattr(sample[0], "shape", ())) for sample in samples]
+        other = next((k for k, shape in enumerate(shapes) if shape != shapes[0]), 0)
+        if other:
+            raise ShapeError(
+                f"A batch takes one shape: {samples.paths[0]} has {shapes[0]}, {samples.paths[other]} has "
+                f"{shapes[other]}. The transformation 'rescale=N' brings them to one."
+            )
+    return default_collate(list(samples))
 
 
 def _alike(layouts: Sequence[Layout]) -> Iterator[list[int]]:

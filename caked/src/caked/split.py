@@ -25,6 +25,7 @@ from caked.io.write import replacing
 from caked.labels import Labels
 from caked.randomness import permutation
 from caked.sources.base import Source
+from caked.sources.stream import as_source
 
 __all__ = ["Split", "SplitRule", "largest_remainder", "split_samples"]
 
@@ -213,7 +214,7 @@ class SplitRule:
 
 
 def split_samples(
-    source: Source,
+    source: Any,
     fractions: Mapping[str, float],
     *,
     by: By = "auto",
@@ -221,7 +222,7 @@ def split_samples(
     labels: Labels | None = None,
     seed: int = 0,
 ) -> Split:
-    """Split the samples of a source; see :class:`SplitRule`.
+    """Split the samples of a source, or of what :func:`caked.as_source` takes; see :class:`SplitRule`.
 
     Examples
     --------
@@ -230,7 +231,7 @@ def split_samples(
     Split(train=7, test=3)
     """
     rule = SplitRule(fractions=fractions, by=by, stratify=stratify, seed=seed)
-    return rule.split(source, labels=labels)
+    return rule.split(as_source(source), labels=labels)
 
 
 def largest_remainder(total: int, fractions: Mapping[str, float]) -> dict[str, int]:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["dataset_options", "open_dataset"]
 
 Command = Callable[..., None]
-_LISTS = (".star", ".cs")
-_STACKS = (".mrcs", ".st")
 
 
 def dataset_options(command: Command) -> Command:
@@ -68,6 +66,7 @@ def open_dataset(
         If the options do not fit.
     """
     from caked.dataset import Dataset
+    from caked.sources.paths import source_of_path
 
     if not path.exists():
         raise SourceNotFoundError(f"There is no file or folder {path}.", path=str(path))
@@ -77,7 +76,7 @@ def open_dataset(
         return _of_recipe(path, part, allow)
     if part is not None:
         raise InvalidOptionError("Only a recipe has parts.")
-    return Dataset(_source(path, pattern), labels=labels, transform=_transform(words))
+    return Dataset(source_of_path(path, pattern=pattern), labels=labels, transform=_transform(words))
 
 
 def _of_recipe(path: Path, part: str | None, allow: Sequence[str]) -> Dataset:
@@ -90,17 +89,6 @@ def _of_recipe(path: Path, part: str | None, allow: Sequence[str]) -> Dataset:
     if part is None and "all" not in parts:
         raise InvalidOptionError(f"The recipe has the parts {', '.join(parts)}; say which with --part.")
     return parts[part or "all"]
-
-
-def _source(path: Path, pattern: str) -> Any:
-    from caked.sources import FileSource, ParticleSource, StackSource
-
-    suffix = path.suffix.lower()
-    if path.is_file() and suffix in _LISTS:
-        return ParticleSource(path)
-    if path.is_file() and suffix in _STACKS:
-        return StackSource(path)
-    return FileSource(path, pattern=pattern) if path.is_dir() else FileSource(path)
 
 
 def _transform(words: Sequence[str]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from inspect import getattr_static
@@ -199,17 +200,22 @@ def stream(source: ReadableSource, **options: Any) -> ProtocolSource:
 
 
 def as_source(value: Any) -> Source:
-    """Return ``value`` as a source: one of caked's, an array, or anything with the reading protocol.
+    """Return ``value`` as a source: one of caked's, an array, a path, or anything with the reading protocol.
 
-    Arrays may be of numpy, dask, zarr, or any that have a shape, a type, and slices.
+    Arrays may be of numpy, dask, zarr, or any that have a shape, a type, and slices. A path is taken by its
+    ending: each image is a sample of a list of particles (``.star``, ``.cs``) and of a stack (``.mrcs``,
+    ``.st``), else each file; where that does not fit, make the source itself.
     """
     from caked.sources.arrays import ArraySource
     from caked.sources.lazy import LazyArraySource
+    from caked.sources.paths import source_of_path
 
     if isinstance(value, Source):
         return value
     if isinstance(value, np.ndarray):
         return ArraySource(value)
+    if isinstance(value, str | os.PathLike):
+        return source_of_path(value)
     if hasattr(value, "shape") and hasattr(value, "dtype") and not callable(value.shape):
         return LazyArraySource(value)
     return ProtocolSource(value)
