@@ -85,7 +85,9 @@ def test_the_pixel_size_follows() -> None:
     assert found.tolist() == [[pytest.approx(4.096), 4.0], [0.0, 6.0]]
 
 
-@pytest.mark.parametrize(("shape", "size"), [((128, 128), 64), ((60, 44), 32), ((24, 24, 24), 16)])
+@pytest.mark.parametrize(
+    ("shape", "size"), [((128, 128), 64), ((60, 44), 32), ((6, 9), 5), ((14, 15), 8), ((24, 24, 24), 16)]
+)
 def test_a_sample_comes_out_with_the_same_bits_in_any_batch_on_any_number_of_threads(
     shape: tuple[int, ...], size: int
 ) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from caked.errors import InvalidOptionError
 from caked.transforms.base import Transform, register, spatial_axes
+from caked.transforms.taps import Taps, apply_taps
 
 __all__ = ["GaussianBlur"]
 
@@ -33,6 +33,7 @@ class GaussianBlur(Transform):
 
     Examples
     --------
+    >>> import torch
     >>> GaussianBlur(sigma=1.0)(torch.ones(1, 1, 4, 4, 4)).allclose(torch.tensor(1.0))
     True
     """
@@ -43,37 +44,19 @@ class GaussianBlur(Transform):
         super().__init__(sigma=sigma, truncate=truncate)
         radius = int(truncate * sigma + 0.5)
         weights = np.exp(-0.5 * (np.arange(radius + 1) / sigma) ** 2)
-        self.weights: list[float] = (weights / (weights[0] + 2 * weights[1:].sum())).tolist()
+        self.weights: tuple[float, ...] = tuple((weights / (weights[0] + 2 * weights[1:].sum())).tolist())
 
     def image(self, image: Tensor) -> Tensor:
-        """Blur one axis after the other, in the same memory: fresh memory costs more than the sums."""
-        blurred = torch.empty_like(image, memory_format=torch.contiguous_format)
-        pair = torch.empty_like(blurred)
+        """Blur one axis after the other."""
         for axis in spatial_axes(image):
-            image = _blur_axis(image, axis, self.weights, pair, blurred)
-        return blurred
+            image = apply_taps(image, axis, _blur_taps(image.shape[axis], self.weights))
+        return image
 
 
-def _mirrored(image: Tensor, axis: int, radius: int) -> Tensor:
-    """Continue an axis on both sides by its mirror image, the edge pixel repeated."""
-    length = image.shape[axis]
-    if radius <= length:
-        before, after = image.narrow(axis, 0, radius), image.narrow(axis, length - radius, radius)
-        return torch.cat([before.flip(axis), image, after.flip(axis)], dim=axis)
-    places = np.pad(np.arange(length), radius, mode="symmetric")  # mirrored more than once
-    return image.index_select(axis, torch.from_numpy(places).to(image.device))
-
-
-def _blur_axis(image: Tensor, axis: int, weights: Sequence[float], pair: Tensor, out: Tensor) -> Tensor:
-    """Add up shifted copies: quicker than a convolution of one channel, and the same bits in any batch.
-
-    Each step is one operation on each pixel by itself, a sum or a product added, so that its rounding does
-    not depend on where in memory the pixel lies or on how many threads there are. ``out`` may be ``image``.
-    """
-    length, radius = image.shape[axis], len(weights) - 1
-    padded = _mirrored(image, axis, radius)
-    torch.mul(padded.narrow(axis, radius, length), weights[0], out=out)
-    for shift, weight in enumerate(weights[1:], start=1):
-        before, after = (padded.narrow(axis, radius + step, length) for step in (-shift, shift))
-        out.add_(torch.add(before, after, out=pair), alpha=weight)
-    return out
+@lru_cache(maxsize=32)
+def _blur_taps(length: int, weights: tuple[float, ...]) -> Taps:
+    """Return the neighbours of each pixel, beyond the ends those in the mirror, with their weights."""
+    radius = len(weights) - 1
+    places = np.pad(np.arange(length), radius, mode="symmetric")
+    windows = np.lib.stride_tricks.sliding_window_view(places, 2 * radius + 1)
+    return Taps(windows.copy(), np.tile([*reversed(weights[1:]), *weights], (length, 1)))

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from caked.errors import InvalidOptionError, ShapeError
+from caked.errors import InvalidOptionError
 from caked.randomness import Draws
 from caked.transforms.base import Batch, register, spatial_axes
 from caked.transforms.moving import Geometric, Motion
+from caked.transforms.resample import fourier_resample
 from caked.transforms.resize import check_size, sizes_for
-from caked.transforms.spectral import one_thread
 from caked.transforms.taps import apply_taps, linear_taps, nearest_taps
 
-__all__ = ["FourierCrop", "fourier_resample"]
-
-LONGEST_BY_MATRIX = 256
-"""Up to this length an axis is resampled by one matrix product, which is quicker than two transforms."""
-
-CACHE_BYTES = 1 << 20
-"""About what a processor's core keeps at hand."""
-
-ALIGNMENT = 64
-"""Where a new tensor of torch's begins: at a multiple of so many bytes."""
+__all__ = ["FourierCrop"]
 
 
 @register("fourier_crop")
@@ -136,81 +125,3 @@ def _resample(image: Tensor, sizes: Sequence[int], taps_of: Any) -> Tensor:
         if size != image.shape[axis]:
             image = apply_taps(image, axis, taps_of(image.shape[axis], size, "first"))
     return image
-
-
-def fourier_resample(image: Tensor, sizes: Sequence[int]) -> Tensor:
-    """Bring the last axes of ``image`` to ``sizes`` in Fourier space; see :class:`FourierCrop`."""
-    if image.is_complex():
-        raise ShapeError("Fourier cropping takes real images, and these are complex.")
-    lengths = image.shape[2:]
-    if tuple(lengths) == tuple(sizes):
-        return image
-    with one_thread(image):
-        if image.device.type == "cpu" and max(*lengths, *sizes) <= LONGEST_BY_MATRIX:
-            return _by_matrices(image, sizes)
-        for axis, size in zip(range(-len(sizes), 0), sizes, strict=True):
-            if size != image.shape[axis]:
-                image = _resample_axis(image, axis, size)
-    return image
-
-
-def _resample_axis(image: Tensor, axis: int, size: int) -> Tensor:
-    length = image.shape[axis]
-    spectrum = torch.fft.rfft(image, dim=axis)
-    kept = min(length, size) // 2 + 1
-    spectrum = spectrum.narrow(axis, 0, kept)
-    if min(length, size) % 2 == 0:
-        spectrum = spectrum.clone()
-        spectrum.narrow(axis, kept - 1, 1).mul_(2.0 if size < length else 0.5)
-    resampled: Tensor = torch.fft.irfft(spectrum, n=size, dim=axis)
-    return resampled.mul_(size / length)
-
-
-@lru_cache(maxsize=32)
-def _matrix(length: int, size: int, dtype: torch.dtype) -> Tensor:
-    """Return what resampling does to an axis as a matrix: ``(size, length)``."""
-    unit = torch.eye(length, dtype=torch.float64)
-    return _resample_axis(unit, 0, size).to(dtype).contiguous()
-
-
-def _by_matrices(image: Tensor, sizes: Sequence[int]) -> Tensor:
-    """Resample by a matrix along each axis, some samples at a time, so that they stay in the cache."""
-    flat = image.contiguous().flatten(0, 1)
-    result = image.new_empty((len(flat), *sizes))
-    step = max(1, CACHE_BYTES // (flat[0].numel() * flat.element_size()))
-    for before, after in zip(torch.split(flat, step), torch.split(result, step), strict=True):
-        for axis, size in enumerate(sizes, start=1):
-            if size != before.shape[axis]:
-                before = _along(before, axis, _matrix(before.shape[axis], size, image.dtype))
-        after.copy_(before)
-    return result.reshape(*image.shape[:2], *sizes)
-
-
-def _along(images: Tensor, axis: int, matrix: Tensor) -> Tensor:
-    """Multiply one axis by a matrix ``(n, N)``.
-
-    One product for each part: products of the same shape, from addresses that are multiples of 64, have the
-    same bits. A product of several images at once may round otherwise.
-    """
-    size, length = matrix.shape
-    lead, trail = images.shape[1:axis], images.shape[axis + 1 :]
-    last = not trail
-    shape = (lead.numel(), length) if last else (length, trail.numel())
-    new_shape = (lead.numel(), size) if last else (size, trail.numel())
-    parts = images.reshape(-1, *shape)
-    if parts.data_ptr() % ALIGNMENT or parts[0].numel() * parts.element_size() % ALIGNMENT:
-        parts = _aligned(parts, len(parts), shape).copy_(parts)
-    results = _aligned(images, len(parts), new_shape)
-    for part, result in zip(parts.unbind(), results.unbind(), strict=True):
-        if last:
-            torch.mm(part, matrix.T, out=result)
-        else:
-            torch.mm(matrix, part, out=result)
-    return results.reshape(*images.shape[:axis], size, *trail)
-
-
-def _aligned(like: Tensor, count: int, shape: tuple[int, ...]) -> Tensor:
-    """Return an empty tensor ``(count, *shape)`` each part of which begins at a multiple of 64 bytes."""
-    unit = ALIGNMENT // like.element_size()
-    pitch = -(-math.prod(shape) // unit) * unit
-    return like.new_empty(count, pitch)[:, : math.prod(shape)].view(count, *shape)

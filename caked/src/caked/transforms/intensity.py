@@ -56,7 +56,7 @@ class Standardise(Transform):
     def image(self, image: Tensor) -> Tensor:
         """Standardise each sample by its own mean and deviation."""
         centred, deviation, _ = centre(image)
-        return centred.div_(torch.where(deviation > 0, deviation, 1.0))
+        return centred.mul_(torch.where(deviation > 0, deviation, 1.0).reciprocal_())
 
 
 @register("clip")

@@ -157,6 +157,8 @@ def _carry(batch: Batch, motion: Motion, before: Sequence[int], after: Sequence[
         _put(batch, "origin_angstrom", origin - _times(motion.inverse, motion.offset) * sizes)
     if known is not None:
         _put(batch, "pixel_size_angstrom", np.where(known > 0, new_sizes, 0.0))
+    if not motion.turns and "shift_angstrom" not in batch:
+        return
     directions = new_sizes[:, :, None] * motion.matrix / sizes[:, None, :]  # (B, n, n)
     if "shift_angstrom" in batch:
         step = _times(motion.matrix, centre_of(before)) + motion.offset - centre_of(after)  # new pixels

@@ -13,10 +13,10 @@ from torch import Tensor
 from caked.errors import InvalidOptionError, ShapeError
 from caked.randomness import Draws
 from caked.transforms.base import register
-from caked.transforms.fourier import fourier_resample
 from caked.transforms.moving import Geometric, Motion, centre_of
 from caked.transforms.options import Range, as_range
 from caked.transforms.reduce import column, mean_of
+from caked.transforms.resample import fourier_resample
 
 __all__ = ["RandomOrientation", "RandomRotation", "axis_rotations", "quaternion_matrices", "rotate"]
 

@@ -1,9 +1,11 @@
-"""Resampling of one axis in real space: which old pixels make a new one, and with which weights."""
+"""New pixels along one axis in real space: which old ones make each, and with which weights."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,11 +14,15 @@ from torch import Tensor
 
 __all__ = ["Alignment", "Taps", "apply_taps", "area_taps", "linear_taps", "nearest_taps"]
 
+_SHORTEST_ROW = 16
+_BAG_LIMIT = 1 << 16
+
 Alignment = Literal["first", "edges"]
 """What old and new pixels share: the centre of the first one, as in Fourier space, or the outer edges."""
 
 
-class Taps(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Taps:
     """New pixel q is the sum over t of ``weights[q, t]`` times old pixel ``places[q, t]``."""
 
     places: NDArray[np.int64]
@@ -66,10 +72,15 @@ def _inside(
 
 
 def apply_taps(image: Tensor, axis: int, taps: Taps) -> Tensor:
-    """Resample an axis. Products and sums are separate steps, so that a sample has the same bits anywhere."""
+    """Make new pixels along an axis, counted from the end. A sample has the same bits in any batch."""
+    if _has_rows(image, axis):
+        return _weigh_rows(image.contiguous(), axis, taps)
+    if axis == -1 and _has_rows(image.mT, -2):
+        return _weigh_rows(image.mT.contiguous(), -2, taps).mT.contiguous()
     shape = [1] * image.ndim
     shape[axis] = len(taps.places)
     result = None
+    # Products and sums are separate steps, each of them on a pixel by itself.
     for places, weights in zip(taps.places.T, taps.weights.T, strict=True):
         picked = image.index_select(axis, torch.from_numpy(places).to(image.device))
         if taps.weights.shape[1] > 1:
@@ -77,3 +88,39 @@ def apply_taps(image: Tensor, axis: int, taps: Taps) -> Tensor:
         result = picked if result is None else result.add_(picked)
     assert result is not None
     return result
+
+
+def _has_rows(image: Tensor, axis: int) -> bool:
+    """Whether behind each pixel of an axis there is a row of some length, for :func:`_weigh_rows`."""
+    suits = image.device.type == "cpu" and image.dtype == torch.float32
+    return suits and math.prod(image.shape[axis:][1:]) >= _SHORTEST_ROW
+
+
+def _weigh_rows(image: Tensor, axis: int, taps: Taps) -> Tensor:
+    """Sum rows with weights, row by row: what torch does for bags of words, in one pass over the memory."""
+    length, size = image.shape[axis], len(taps.places)
+    rows = image.view(-1, math.prod(image.shape[axis:][1:]))
+    places, weights = _bags(taps, length)
+    step = len(places) // size  # so many samples, or planes of one, at a time
+    sums = [
+        torch.nn.functional.embedding_bag(
+            places[: len(part) // length * size],
+            part,
+            mode="sum",
+            per_sample_weights=weights[: len(part) // length * size],
+        )
+        for part in torch.split(rows, step * length)
+    ]
+    return (sums[0] if len(sums) == 1 else torch.cat(sums)).view(
+        *image.shape[:axis], size, *image.shape[axis:][1:]
+    )
+
+
+@lru_cache(maxsize=32)
+def _bags(taps: Taps, length: int) -> tuple[Tensor, Tensor]:
+    """Repeat taps for as many neighbouring pieces of ``length`` rows as are done at a time."""
+    count = max(1, _BAG_LIMIT // taps.places.size)
+    starts = np.arange(count, dtype=np.int32)[:, None, None] * length
+    places = (taps.places.astype(np.int32) + starts).reshape(-1, taps.places.shape[1])
+    weights = np.tile(taps.weights.astype(np.float32), (count, 1))
+    return torch.from_numpy(places), torch.from_numpy(weights)
