@@ -8,7 +8,7 @@ from typing import Any
 from empiarreader.errors import MissingExtraError
 
 
-def import_extra(module: str, extra: str, reason: str) -> Any:
+def import_extra(module: str, extra: str, reason: str, *, how: str = "read") -> Any:
     """Return an optional module.
 
     Parameters
@@ -17,6 +17,8 @@ def import_extra(module: str, extra: str, reason: str) -> Any:
         What to import, and the extra of this package that brings it.
     reason
         What it is needed for: the beginning of a sentence.
+    how
+        What the module does with it: ``"read"``, ``"drawn"``.
 
     Raises
     ------
@@ -29,5 +31,5 @@ def import_extra(module: str, extra: str, reason: str) -> Any:
         if error.name is None or error.name.partition(".")[0] != module.partition(".")[0]:
             raise
         raise MissingExtraError(
-            f"{reason}, which is read through {module.partition('.')[0]}: pip install 'empiarreader[{extra}]'"
+            f"{reason}, which is {how} through {module.partition('.')[0]}: pip install 'empiarreader[{extra}]'"
         ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -96,6 +97,13 @@ def source_html(title: str, facts: Mapping[str, str], names: Iterable[str]) -> s
     listed = "".join(f"<li>{_text(name)}</li>" for name in shown[:_SHOWN_FILES])
     more = f"<li>… and {len(shown) - _SHOWN_FILES} more</li>" if len(shown) > _SHOWN_FILES else ""
     return f"<div><h4>{_text(title)}</h4>{_facts(facts)}<ul>{listed}{more}</ul></div>"
+
+
+def picture_html(title: str, png: bytes, lines: Iterable[str]) -> str:
+    """Return a picture under its title, and what there is to say about it."""
+    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    said = "".join(f"<div>{_text(line)}</div>" for line in lines)
+    return f'<div><h4>{_text(title)}</h4><img alt="{_text(title)}" src="{source}">{said}</div>'
 
 
 def _branch(branch: Branch) -> str:

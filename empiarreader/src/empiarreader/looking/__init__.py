@@ -1,0 +1,1 @@
+"""Looking at images before they are downloaded: pictures, power spectra and contact sheets."""
