@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from empiarreader.handing_over.transfers import export_aspera, export_globus
     from empiarreader.imagefile import open_image, read_metadata
     from empiarreader.listing.tree import ArchiveFile, Directory
+    from empiarreader.looking.preview import Preview, preview
+    from empiarreader.looking.sheet import ContactSheet, SheetImage, contact_sheet
     from empiarreader.metadata.records import Citation, Imageset
     from empiarreader.mrc import MrcHeader, parse_mrc_header
     from empiarreader.mrcsource import MrcSource
@@ -73,6 +75,7 @@ _HOME = {
     "CatalogueHit": "catalogue.index",
     "CatalogueUpdate": "catalogue.updating",
     "Citation": "metadata.records",
+    "ContactSheet": "looking.sheet",
     "DamagedDataError": "errors",
     "Directory": "listing.tree",
     "DownloadFailure": "downloading.manifest",
@@ -102,11 +105,13 @@ _HOME = {
     "PartitionIndexError": "errors",
     "PatternError": "errors",
     "Prefetched": "prefetching",
+    "Preview": "looking.preview",
     "ReadOnlyArchiveError": "errors",
     "ReadableSource": "protocol",
     "RefusedAddressError": "errors",
     "ServiceError": "errors",
     "ShapeMismatchError": "errors",
+    "SheetImage": "looking.sheet",
     "StarSource": "starsource",
     "Traffic": "network.counters",
     "UnsupportedFormatError": "errors",
@@ -115,6 +120,7 @@ _HOME = {
     "apply_gain": "gain",
     "bin_image": "binning",
     "check_gain": "flatness",
+    "contact_sheet": "looking.sheet",
     "download": "downloading.download",
     "export_aspera": "handing_over.transfers",
     "export_globus": "handing_over.transfers",
@@ -129,6 +135,7 @@ _HOME = {
     "parse_entry_id": "addresses",
     "parse_mrc_header": "mrc",
     "prefetch": "prefetching",
+    "preview": "looking.preview",
     "read_metadata": "imagefile",
     "search_online": "catalogue.online",
     "to_mrc": "spreading.saving",
@@ -143,6 +150,7 @@ __all__ = [
     "CatalogueHit",
     "CatalogueUpdate",
     "Citation",
+    "ContactSheet",
     "DamagedDataError",
     "Directory",
     "DownloadFailure",
@@ -172,11 +180,13 @@ __all__ = [
     "PartitionIndexError",
     "PatternError",
     "Prefetched",
+    "Preview",
     "ReadOnlyArchiveError",
     "ReadableSource",
     "RefusedAddressError",
     "ServiceError",
     "ShapeMismatchError",
+    "SheetImage",
     "StarSource",
     "Traffic",
     "UnsupportedFormatError",
@@ -186,6 +196,7 @@ __all__ = [
     "apply_gain",
     "bin_image",
     "check_gain",
+    "contact_sheet",
     "download",
     "export_aspera",
     "export_globus",
@@ -200,6 +211,7 @@ __all__ = [
     "parse_entry_id",
     "parse_mrc_header",
     "prefetch",
+    "preview",
     "read_metadata",
     "search_online",
     "to_mrc",

@@ -21,6 +21,7 @@ from empiarreader.commands.download import download_command
 from empiarreader.commands.entry import find_command, info_command, ls_command
 from empiarreader.commands.exit_codes import INTERRUPTED, exit_code
 from empiarreader.commands.export import export_command
+from empiarreader.commands.peek import peek_command
 from empiarreader.commands.search import search_command
 from empiarreader.errors import EmpiarReaderError
 
@@ -71,6 +72,7 @@ for _command in (
     catalogue_command,
     completion_command,
     export_command,
+    peek_command,
 ):
     main.add_command(_command)
 

@@ -30,6 +30,7 @@ def import_extra(module: str, extra: str, reason: str, *, how: str = "read") -> 
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != module.partition(".")[0]:
             raise
+        package = module.partition(".")[0]
         raise MissingExtraError(
-            f"{reason}, which is {how} through {module.partition('.')[0]}: pip install 'empiarreader[{extra}]'"
+            f"{reason}, which is {how} through {package}: pip install 'empiarreader[{extra}]'"
         ) from None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from empiarreader.catalogue.filters import parse_size
+from empiarreader.byteunits import parse_bytes
 from empiarreader.commands.exit_codes import SOME_FAILED
 from empiarreader.errors import InvalidRequestError
 from empiarreader.printable import printable
@@ -27,9 +27,10 @@ $ empiarreader peek 10943 --imageset 1 --sheet 12
 
 Look at an image: a picture with its scale bar, and its power spectrum, as a PNG file.
 
-TARGET is an address, a path, an EMDB id, or the number of an entry with a PATTERN of `empiarreader find`, whose
-first match is shown. A volume shows its middle section, a movie the sum of some frames, a stack of particles the
-first ones. No more than 16 MB of an image moves (--limit): of a larger one a part is shown, and which one is said.
+TARGET is an address, a path, an EMDB id, or the number of an entry with a PATTERN of `empiarreader find`,
+whose first match is shown. A volume shows its middle section, a movie the sum of some frames, a stack of
+particles the first ones. No more than 16 MiB of an image moves (--limit): of a larger one a part is shown,
+and which one is said.
 """
 
 
@@ -39,9 +40,13 @@ first ones. No more than 16 MB of an image moves (--limit): of a larger one a pa
 @click.option("--imageset", metavar="NAME", help="Imageset of the entry: its name, directory or number.")
 @click.option("--pattern", "more_pattern", metavar="PATTERN", hidden=True, help="The same as PATTERN.")
 @click.option("--sheet", metavar="N", type=click.IntRange(1, 144), help="Show N images side by side.")
-@click.option("--output", "-o", type=click.Path(dir_okay=False), help="File to write. Default: NAME.png here.")
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False), help="File to write. Default: NAME.png here."
+)
 @click.option("--overwrite", is_flag=True, help="Replace the file if it is there already.")
-@click.option("--limit", default=None, metavar="SIZE", help="Most that may be read of an image, such as 100MB.")
+@click.option(
+    "--limit", default=None, metavar="SIZE", help="Most that may be read of an image, such as 100MB."
+)
 @click.option("--frames", default=40, show_default=True, type=click.IntRange(1), help="Most frames to sum.")
 @click.option(
     "--kind", type=click.Choice(["movie", "particles", "tilts", "volume"]), help="What its sections are."
@@ -77,7 +82,7 @@ def peek_command(
     options: dict[str, Any] = {
         "kind": kind,
         "pixel_size_angstrom": pixel_size,
-        "limit_bytes": None if limit is None else parse_size(limit),
+        "limit_bytes": None if limit is None else _size(limit),
         "most_frames": frames,
     }
     if sheet is None:
@@ -155,17 +160,26 @@ def _targets(
     is_entry = re.fullmatch(r"(EMPIAR-)?\d+", target, re.IGNORECASE) and not Path(target).exists()
     if not is_entry:
         if pattern or imageset:
-            raise click.UsageError(f"{target!r} is not the number of an entry; leave out pattern and imageset.")
+            raise click.UsageError(
+                f"{target!r} is not the number of an entry; leave out pattern and imageset."
+            )
         return [Target(location=target, name=target)], target
     if not (pattern or imageset or wants_sheet):
         raise click.UsageError(
-            f"Which image of entry {target}? Give a path or pattern, --imageset 1, or --sheet 12 for some of all."
+            f"Which image of entry {target}? Give a path or a pattern, --imageset 1, or --sheet 12."
         )
     from empiarreader.entry import EmpiarEntry
 
     entry = EmpiarEntry(target)
     title = " ".join(filter(None, (entry.accession, imageset and f"imageset {imageset}", pattern)))
     return entry_targets(entry, pattern, imageset=imageset), title
+
+
+def _size(text: str) -> int:
+    size = parse_bytes(text)
+    if not size:
+        raise InvalidRequestError(f"{text!r} is no size; give bytes, or a text such as 100MB")
+    return size
 
 
 def _stem(name: str) -> str:

@@ -34,13 +34,20 @@ _WIDE, _NARROW, _HIGH = 2 * _SIDE + 3 * _MARGIN, _SIDE + 2 * _MARGIN, _SIDE + 2.
 def draw_preview(shown: Preview) -> bytes:
     """Return the PNG file of a preview."""
     lines, size = shown.describe(), shown.pixel_size_angstrom
-    said = (*(_capital(part.strip()) for part in lines[1].split(";")), *(_capital(line) for line in lines[2:]))
+    said = [_capital(line) for line in lines[1:]]
     figure = _figure(_WIDE if shown.spectrum else _NARROW, _HIGH)
     wide, high = figure.get_size_inches()
     _text(figure, _MARGIN / wide, 1 - 0.38 / high, _short(shown.name), size=13, color=_INK, weight="bold")
     _text(figure, _MARGIN / wide, 1 - 0.63 / high, lines[0], size=10, color=_FAINT)
     for number, line in enumerate(said):
-        _text(figure, _MARGIN / wide, (1.22 - 0.23 * number) / high, line, size=9.5, color=_FAINT if number else _INK)
+        _text(
+            figure,
+            _MARGIN / wide,
+            (1.22 - 0.23 * number) / high,
+            line,
+            size=9.5,
+            color=_FAINT if number else _INK,
+        )
 
     def axes_at(left: float, bottom: float, width: float, height: float) -> Any:
         return figure.add_axes((left / wide, bottom / high, width / wide, height / high))
@@ -53,7 +60,9 @@ def draw_preview(shown: Preview) -> bytes:
     else:  # a band: its middle, larger, fills the space below
         _show_picture(axes_at(_MARGIN, top - tall, _SIDE, tall), shown.picture, shown.look.block, size)
         left = _SIDE - tall - _MARGIN / 2
-        _show_picture(axes_at(_MARGIN, _BOTTOM, _SIDE, left), shown.look.detail, shown.look.detail_block, size)
+        _show_picture(
+            axes_at(_MARGIN, _BOTTOM, _SIDE, left), shown.look.detail, shown.look.detail_block, size
+        )
     if shown.spectrum is not None:
         right = 2 * _MARGIN + _SIDE
         _show_spectrum(axes_at(right, _BOTTOM, _SIDE, _SIDE), shown.spectrum)
@@ -82,7 +91,15 @@ def draw_sheet(
     cell, gap, label = 2.35, 0.18, 0.42
     width, height = across * (cell + gap) + gap, down * (cell + label) + 1.05
     figure = _figure(width, height)
-    _text(figure, gap / width, 1 - 0.42 / height, _short(title, int(width * 9)), size=12, color=_INK, weight="bold")
+    _text(
+        figure,
+        gap / width,
+        1 - 0.42 / height,
+        _short(title, int(width * 9)),
+        size=12,
+        color=_INK,
+        weight="bold",
+    )
     _text(figure, gap / width, 0.2 / height, _short(foot, int(width * 13)), size=8.5, color=_FAINT)
     for number, (name, picture, note) in enumerate(zip(names, pictures, notes, strict=True)):
         left = gap + number % across * (cell + gap)
@@ -106,7 +123,8 @@ def _png(figure: Any) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)
+    FigureCanvasAgg(figure)
+    figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
 
@@ -155,8 +173,9 @@ def _show_spectrum(axes: Any, spectrum: PowerSpectrum) -> None:
         )  # fmt: skip
         axes.add_patch(ellipse)
         axes.text(
-            centre + width * 0.7071, centre - height * 0.7071, f"{resolution:g} Å", color=_ACCENT, fontsize=9.5,
-            ha="left", va="bottom", parse_math=False, path_effects=[withStroke(linewidth=2.2, foreground="black")],
+            centre + width * 0.7071, centre - height * 0.7071, f"{resolution:g} Å", color=_ACCENT,
+            fontsize=9.5, ha="left", va="bottom", parse_math=False,
+            path_effects=[withStroke(linewidth=2.2, foreground="black")],
         )  # fmt: skip
     _bare(axes)
 

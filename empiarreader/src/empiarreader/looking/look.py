@@ -79,7 +79,7 @@ def look_at(
     size
         Longest side of the picture, at most.
     limit_bytes
-        How many bytes of pixels may be read; None is 16 MB over a network and 256 MB from a disk.
+        How many bytes of pixels may be read; None is 16 MiB over a network and 256 MB from a disk.
     most_frames
         How many frames are summed, or particles shown, at most.
     spectrum

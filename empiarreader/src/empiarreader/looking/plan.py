@@ -1,8 +1,8 @@
 """Which part of an image is read for a look at it, so that no more moves than may.
 
-Sections that fit are read whole. Of a larger one a band of rows in its middle is read, as high as fits, where the
-rows lie in the file as they are. A band and not rows spread over the whole: averaged down, neighbours give
-the picture that all of it would give there, whereas single rows far apart fold the noise between them into it.
+Sections that fit are read whole. Of a larger one a band of rows in its middle is read, as high as fits, where
+the rows lie in the file as they are. A band and not rows spread over the whole: averaged down, neighbours give
+the picture that all of it would give there, whereas single rows far apart fold fine noise into a coarse one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from empiarreader.byteunits import describe_bytes
 from empiarreader.errors import InvalidRequestError
 
 Kind = Literal["image", "volume", "movie", "particles", "tilts"]
@@ -85,7 +86,7 @@ def plan_reading(
     if "y" not in dims or "x" not in dims or 0 in shape:
         raise InvalidRequestError(f"there is no picture in an image of the shape {shape} {dims}")
     before = shape[: dims.index("y")]
-    rows, columns = shape[dims.index("y")], shape[dims.index("x")]
+    rows = shape[dims.index("y")]
     total = itemsize * math.prod(shape)
     row_bytes = itemsize * math.prod(shape[len(before) + 1 :])
     section_bytes = min(total, stored_bytes or total) // max(1, math.prod(before))
@@ -97,20 +98,19 @@ def plan_reading(
         return Plan(leading=leading, sections=_choose(kind, count, affordable), rows=range(rows))
     if not by_rows:
         raise InvalidRequestError(
-            f"one {'frame' if count > 1 else 'image'} is about {section_bytes / 1e6:.1f} MB in this file and can "
-            f"only be had whole, and no more than {limit_bytes / 1e6:g} MB may move; a higher limit reads it"
+            f"one {'frame' if count > 1 else 'image'} is about {describe_bytes(section_bytes)} in this file and "
+            f"can only be had whole, and no more than {describe_bytes(limit_bytes)} may move; a higher limit "
+            "reads it"
         )
     frames = min(wanted, max(1, limit_bytes // (min(rows, _GOOD_BAND) * row_bytes)))
     height = limit_bytes // (frames * row_bytes)
     if height < min(rows, _LEAST_BAND):
         raise InvalidRequestError(
-            f"no more than {limit_bytes / 1e6:g} MB may move, which is {height} rows of {row_bytes} bytes; a higher "
-            "limit makes a picture"
+            f"no more than {describe_bytes(limit_bytes)} may move, which is {height} rows of {row_bytes} bytes; "
+            "a higher limit makes a picture"
         )
     start = (rows - height) // 2
-    return Plan(
-        leading=leading, sections=_choose(kind, count, frames), rows=range(start, start + height)
-    )
+    return Plan(leading=leading, sections=_choose(kind, count, frames), rows=range(start, start + height))
 
 
 def _choose(kind: Kind, count: int, wanted: int) -> range:

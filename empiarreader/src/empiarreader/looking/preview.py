@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from empiarreader.byteunits import describe_bytes
 from empiarreader.errors import InvalidRequestError
 from empiarreader.looking.look import Look, look_at
 from empiarreader.looking.plan import MOST_FRAMES
@@ -85,7 +86,9 @@ class Preview:
                 f"values read: {values.minimum:.4g} to {values.maximum:.4g}, mean {values.mean:.4g}, "
                 f"standard deviation {values.standard_deviation:.4g}"
             )
-        moved = f"{self.bytes_moved} bytes in {self.requests} requests" if self.requests else "nothing"
+        moved = (
+            f"{describe_bytes(self.bytes_moved)} in {self.requests} requests" if self.requests else "nothing"
+        )
         lines.append(f"moved: {moved}")
         return tuple(lines)
 
@@ -189,7 +192,7 @@ def preview(
     pixel_size_angstrom
         Where the file gives none or a wrong one.
     limit_bytes
-        How many bytes of pixels may be read; None is 16 MB over a network, 256 MB from a disk.
+        How many bytes of pixels may be read; None is 16 MiB over a network, 256 MB from a disk.
     most_frames
         How many frames are summed at most.
     size
@@ -207,6 +210,7 @@ def preview(
     UnsupportedFormatError, DamagedDataError, ArchiveFileNotFoundError, ServiceError
         As of :func:`empiarreader.open_image`.
     """
+
     def open_subject() -> Subject:
         if isinstance(image, (str, os.PathLike)):
             return subject_of_file(

@@ -31,7 +31,7 @@ def write_whole(path: str | os.PathLike[str], content: bytes, *, overwrite: bool
     Raises
     ------
     LocalFileError
-        If something is there that may not be replaced, also where it came meanwhile, or nothing can be written.
+        If something is there that may not be replaced, or nothing can be written.
     """
     target = check_free(path, overwrite=overwrite)
     beside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")

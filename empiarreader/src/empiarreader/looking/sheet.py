@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from empiarreader.byteunits import describe_bytes
 from empiarreader.errors import EmpiarReaderError, InvalidRequestError
 from empiarreader.looking.look import Look, look_at
 from empiarreader.looking.plan import MOST_FRAMES
@@ -19,11 +20,10 @@ from empiarreader.looking.saving import check_free, write_whole
 from empiarreader.looking.targets import Target, spread
 from empiarreader.network.counters import traffic
 from empiarreader.notebook import picture_html
+from empiarreader.partitions import ImagePartitions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from empiarreader.source import EmpiarSource
 
 _PICTURE_SIZE = 256
 _AT_ONCE = 4
@@ -83,7 +83,7 @@ class ContactSheet:
     def describe(self) -> str:
         """Return how many of how many are shown, and what moved, in a sentence."""
         failed = f", {len(self.failures)} of them not readable" if self.failures else ""
-        moved = f"{self.bytes_moved / 1e6:.1f} MB moved" if self.requests else "nothing moved"
+        moved = f"{describe_bytes(self.bytes_moved)} moved" if self.requests else "nothing moved"
         return f"{len(self.images)} of {self.count} images{failed}; {moved}"
 
     @cached_property
@@ -118,7 +118,7 @@ class ContactSheet:
 
 
 def contact_sheet(
-    images: EmpiarSource | Iterable[str | os.PathLike[str]],
+    images: ImagePartitions | Iterable[str | os.PathLike[str]],
     *,
     count: int = 12,
     limit_bytes: int | None = None,
@@ -129,21 +129,21 @@ def contact_sheet(
     Parameters
     ----------
     images
-        A source, or addresses, paths and EMDB ids.
+        A source of images (:class:`EmpiarSource`, :class:`MrcSource`), or addresses, paths and EMDB ids.
     count
         How many to show.
     limit_bytes
-        How much may be read of each; None is 16 MB over a network, 256 MB from a disk.
+        How much may be read of each; None is 16 MiB over a network, 256 MB from a disk.
     progress
         Called after each image with the number done, their number, and its name.
 
     Raises
     ------
     InvalidRequestError
-        If there are no images, or too many are asked for. An image that cannot be read raises nothing: it says
-        why in ``failures``.
+        If there are no images, or too many are asked for. An image that cannot be read raises nothing:
+        it says why in ``failures``.
     """
-    if hasattr(images, "filenames"):
+    if isinstance(images, ImagePartitions):
         targets = [
             Target(location=url, name=name) for url, name in zip(images.filenames, images.names, strict=True)
         ]
@@ -175,9 +175,7 @@ def sheet_of(
 
     def see(target: Target) -> SheetImage:
         try:
-            subject = target.open(
-                kind=kind, pixel_size_angstrom=pixel_size_angstrom, limit_bytes=limit_bytes
-            )
+            subject = target.open(kind=kind, pixel_size_angstrom=pixel_size_angstrom, limit_bytes=limit_bytes)
             look = look_at(
                 subject, size=_PICTURE_SIZE, limit_bytes=limit_bytes, most_frames=most_frames, spectrum=False
             )

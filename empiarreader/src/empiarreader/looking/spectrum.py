@@ -41,7 +41,9 @@ class PowerSpectrum:
     def frequencies(self) -> NDArray[np.float64]:
         """Return the spatial frequency of every point: 1/Å, or cycles a pixel without a pixel size."""
         n = len(self.power)
-        y, x = (np.fft.fftshift(np.fft.fftfreq(n, length)) for length in self.pixel_size_angstrom or (1.0, 1.0))
+        y, x = (
+            np.fft.fftshift(np.fft.fftfreq(n, length)) for length in self.pixel_size_angstrom or (1.0, 1.0)
+        )
         return np.hypot(y[:, np.newaxis], x[np.newaxis, :])
 
     def radial(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -52,7 +54,8 @@ class PowerSpectrum:
         ring = np.rint(self.frequencies() / step).astype(int).ravel()
         count = np.bincount(ring)[: n // 2 + 1]
         total = np.bincount(ring, self.power.ravel())[: n // 2 + 1]
-        return np.arange(n // 2 + 1) * step, total / np.maximum(count, 1)
+        mean: NDArray[np.float64] = total / np.maximum(count, 1)
+        return np.arange(n // 2 + 1) * step, mean
 
     def shown(self) -> NDArray[np.float64]:
         """Return the logarithm of the power, stretched to 0 … 1 by what lies outside the centre.
@@ -73,7 +76,10 @@ class PowerSpectrum:
 
 
 def power_spectrum(
-    images: Iterable[NDArray[Any]], pixel_size_angstrom: tuple[float, float] | None, *, largest_tile: int = 512
+    images: Iterable[NDArray[Any]],
+    pixel_size_angstrom: tuple[float, float] | None,
+    *,
+    largest_tile: int = 512,
 ) -> PowerSpectrum | None:
     """Return the mean power spectrum of images ``(y, x)``; None where they are too small for one.
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from empiarreader.bytefiles import open_bytes
 from empiarreader.bytesource import file_name
+from empiarreader.byteunits import describe_bytes
 from empiarreader.errors import InvalidRequestError
 from empiarreader.formats import MRC, format_by_name, suffix_of
 from empiarreader.imagefile import ImageFile
@@ -140,7 +141,7 @@ def subject_of_array(
     array: xarray.DataArray, *, kind: str | None = None, pixel_size_angstrom: float | None = None
 ) -> Subject:
     """Take an array, lazy or not, as an image to be looked at."""
-    name = str(array.attrs.get("filename") or array.name or "array")
+    name = str(array.attrs.get("filename") or "array")
     dims = tuple(str(dim) for dim in array.dims)
     size = VoxelSize(*array.attrs.get("voxel_size", (0.0, 0.0, 0.0)))
     return Subject(
@@ -171,7 +172,9 @@ def _kind(
     """
     if wanted is not None and wanted not in KINDS:
         raise InvalidRequestError(f"{wanted!r} is no kind of image; there are {', '.join(KINDS)}")
-    planes = tuple(length for length, dim in zip(shape, dims, strict=True) if dim not in {"y", "x", "channel"})
+    planes = tuple(
+        length for length, dim in zip(shape, dims, strict=True) if dim not in {"y", "x", "channel"}
+    )
     if not any(length > 1 for length in planes):
         return "image"
     if wanted is not None:
@@ -214,6 +217,6 @@ def _refuse_too_large(location: str, limit_bytes: int | None) -> None:
 def _refuse_whole(size: int | None, location: str, limit_bytes: int | None) -> None:
     if size is not None and limit_bytes is not None and size > limit_bytes and "://" in location:
         raise InvalidRequestError(
-            f"{file_name(location)} can only be fetched whole, which is {size / 1e6:.1f} MB, and no more than "
-            f"{limit_bytes / 1e6:g} MB may move; a higher limit fetches it"
+            f"{file_name(location)} can only be fetched whole, which is {describe_bytes(size)}, and no more "
+            f"than {describe_bytes(limit_bytes)} may move; a higher limit fetches it"
         )
