@@ -19,6 +19,7 @@ from empiarreader.thumbnails import shrink
 REMOTE_BYTES = 2**24  # one frame of most cameras
 LOCAL_BYTES = 256_000_000
 _SECTIONS_AT_ONCE = 4
+_LEAST_TILE, _LARGEST_TILE = 64, 512
 _DETAIL_ASPECT = 11 / 8  # width over height
 _GAP = 1 / 32  # between particles, of their side
 
@@ -107,10 +108,16 @@ def look_at(
         picture=picture,
         block=block,
         statistics=statistics(whole),
-        spectrum=power_spectrum([whole], subject.pixel_size_angstrom) if spectrum else None,
+        spectrum=_spectrum(whole, subject) if spectrum else None,
         detail=detail,
         detail_block=detail_block,
     )
+
+
+def _spectrum(image: NDArray[Any], subject: Subject) -> PowerSpectrum | None:
+    """Return the spectrum of an image from several tiles, also of a small one: a single one is all noise."""
+    side = max(_LEAST_TILE, min(_LARGEST_TILE, min(image.shape) // 2))
+    return power_spectrum([image], subject.pixel_size_angstrom, largest_tile=side)
 
 
 def _middle(band: NDArray[Any]) -> NDArray[Any]:

@@ -1,8 +1,9 @@
 """Which part of an image is read for a look at it, so that no more moves than may.
 
 Sections that fit are read whole. Of a larger one a band of rows in its middle is read, as high as fits, where
-the rows lie in the file as they are. A band and not rows spread over the whole: averaged down, neighbours give
-the picture that all of it would give there, whereas single rows far apart fold fine noise into a coarse one.
+the rows lie in the file as they are. A band and not rows spread over the whole: averaged down, neighbours
+give the picture that all of it would give there, whereas single rows far apart turn fine noise into a coarse
+one.
 """
 
 from __future__ import annotations
@@ -96,17 +97,17 @@ def plan_reading(
     affordable = min(wanted, limit_bytes // max(1, section_bytes))
     if affordable:
         return Plan(leading=leading, sections=_choose(kind, count, affordable), rows=range(rows))
+    most = describe_bytes(limit_bytes)
     if not by_rows:
         raise InvalidRequestError(
-            f"one {'frame' if count > 1 else 'image'} is about {describe_bytes(section_bytes)} in this file and "
-            f"can only be had whole, and no more than {describe_bytes(limit_bytes)} may move; a higher limit "
-            "reads it"
+            f"one {'frame' if count > 1 else 'image'} is about {describe_bytes(section_bytes)} in this file "
+            f"and can only be had whole, and no more than {most} may move; a higher limit reads it"
         )
     frames = min(wanted, max(1, limit_bytes // (min(rows, _GOOD_BAND) * row_bytes)))
     height = limit_bytes // (frames * row_bytes)
     if height < min(rows, _LEAST_BAND):
         raise InvalidRequestError(
-            f"no more than {describe_bytes(limit_bytes)} may move, which is {height} rows of {row_bytes} bytes; "
+            f"no more than {most} may move, which is {height} rows of {row_bytes} bytes; "
             "a higher limit makes a picture"
         )
     start = (rows - height) // 2

@@ -14,6 +14,7 @@ from empiarreader.errors import InvalidRequestError
 from empiarreader.looking.look import Look, look_at
 from empiarreader.looking.plan import MOST_FRAMES
 from empiarreader.looking.saving import check_free, write_whole
+from empiarreader.looking.scale import say_pixel
 from empiarreader.looking.subject import Subject, subject_of_array, subject_of_file
 from empiarreader.network.counters import traffic
 from empiarreader.notebook import picture_html
@@ -78,7 +79,7 @@ class Preview:
         """Return what was seen, in lines of text."""
         values = self.look.statistics
         lines = [
-            f"{' x '.join(map(str, self.shape))} {self.dtype}, {self._pixel()}",
+            f"{' x '.join(map(str, self.shape))} {self.dtype}, {say_pixel(self.pixel_size_angstrom)}",
             f"shown: {self.shown()}",
         ]
         if values.mean is not None:
@@ -159,12 +160,6 @@ class Preview:
 
     def _repr_html_(self) -> str:
         return picture_html(self.name, self.png, self.describe())
-
-    def _pixel(self) -> str:
-        if self.pixel_size_angstrom is None:
-            return "pixel size not known"
-        y, x = self.pixel_size_angstrom
-        return f"{x:.4g} Å a pixel" if abs(y - x) < 1e-3 * x else f"{y:.4g} x {x:.4g} Å a pixel"
 
 
 def preview(

@@ -30,3 +30,17 @@ def say_length(angstrom: float) -> str:
         if angstrom >= size:
             return f"{angstrom / size:g} {unit}"
     return f"{angstrom:g} Å"
+
+
+def say_pixel(size_angstrom: tuple[float, float] | None) -> str:
+    """Return a pixel size along y and x in words.
+
+    Examples
+    --------
+    >>> say_pixel((1.06, 1.06)), say_pixel((2.0, 1.0)), say_pixel(None)
+    ('1.06 Å a pixel', '2 x 1 Å a pixel', 'pixel size not known')
+    """
+    if size_angstrom is None:
+        return "pixel size not known"
+    y, x = size_angstrom
+    return f"{x:.4g} Å a pixel" if abs(y - x) < 1e-3 * x else f"{y:.4g} x {x:.4g} Å a pixel"

@@ -17,6 +17,7 @@ from empiarreader.errors import EmpiarReaderError, InvalidRequestError
 from empiarreader.looking.look import Look, look_at
 from empiarreader.looking.plan import MOST_FRAMES
 from empiarreader.looking.saving import check_free, write_whole
+from empiarreader.looking.scale import say_pixel
 from empiarreader.looking.targets import Target, spread
 from empiarreader.network.counters import traffic
 from empiarreader.notebook import picture_html
@@ -101,7 +102,7 @@ class ContactSheet:
             self.title,
             [image.name.rpartition("/")[2] or image.name for image in self.images],
             [image.picture for image in self.images],
-            [str(image.error) if image.error else image.note for image in self.images],
+            [f"not shown: {image.error}" if image.error else image.note for image in self.images],
             self.describe(),
         )
 
@@ -182,7 +183,8 @@ def sheet_of(
         except EmpiarReaderError as error:
             return SheetImage(name=target.name, error=error)
         shape = " x ".join(map(str, subject.shape))
-        return SheetImage(name=target.name, picture=square(look), note=f"{shape} {subject.dtype}")
+        note = f"{shape} {subject.dtype}, {say_pixel(subject.pixel_size_angstrom)}"
+        return SheetImage(name=target.name, picture=square(look), note=note)
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="empiarreader-sheet") as workers:
         try:

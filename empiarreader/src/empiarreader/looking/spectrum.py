@@ -55,7 +55,7 @@ class PowerSpectrum:
         count = np.bincount(ring)[: n // 2 + 1]
         total = np.bincount(ring, self.power.ravel())[: n // 2 + 1]
         mean: NDArray[np.float64] = total / np.maximum(count, 1)
-        return np.arange(n // 2 + 1) * step, mean
+        return np.arange(n // 2 + 1, dtype=np.float64) * step, mean
 
     def shown(self) -> NDArray[np.float64]:
         """Return the logarithm of the power, stretched to 0 … 1 by what lies outside the centre.
