@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from empiarreader import __version__
+from empiarreader.commands.browse import browse_command
 from empiarreader.commands.cache import cache_command, prefetch_command
 from empiarreader.commands.catalogue import catalogue_command
 from empiarreader.commands.completion import completion_command
@@ -73,6 +74,7 @@ for _command in (
     completion_command,
     export_command,
     peek_command,
+    browse_command,
 ):
     main.add_command(_command)
 

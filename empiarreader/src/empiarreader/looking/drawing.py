@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from empiarreader.looking.scale import bar_length, say_length
-from empiarreader.looking.spectrum import PowerSpectrum, ring_resolutions
+from empiarreader.looking.spectrum import PowerSpectrum, rings
 from empiarreader.missing import import_extra
 from empiarreader.printable import printable
 from empiarreader.thumbnails import to_grey
@@ -178,19 +178,6 @@ def _show_spectrum(axes: Any, spectrum: PowerSpectrum) -> None:
             path_effects=[withStroke(linewidth=2.2, foreground="black")],
         )  # fmt: skip
     _bare(axes)
-
-
-def rings(spectrum: PowerSpectrum) -> list[tuple[float, tuple[float, float]]]:
-    """Return resolutions in Å with the radii of their rings along y and x, in points of the spectrum.
-
-    Point k from the middle is the frequency k / (n p) of an image with the pixel size p, so that the ring of
-    the resolution d lies at n p / d. Without a pixel size there are none.
-    """
-    if spectrum.pixel_size_angstrom is None:
-        return []
-    n = len(spectrum.power)
-    y, x = spectrum.pixel_size_angstrom
-    return [(d, (n * y / d, n * x / d)) for d in ring_resolutions(n, (y, x))]
 
 
 def _show_curve(axes: Any, spectrum: PowerSpectrum) -> None:

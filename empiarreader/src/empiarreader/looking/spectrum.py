@@ -139,6 +139,19 @@ def ring_resolutions(side: int, pixel_size_angstrom: tuple[float, float]) -> lis
     return found
 
 
+def rings(spectrum: PowerSpectrum) -> list[tuple[float, tuple[float, float]]]:
+    """Return resolutions in Å with the radii of their rings along y and x, in points of the spectrum.
+
+    Point k from the middle is the frequency k / (n p) of an image with the pixel size p, so that the ring of
+    the resolution d lies at n p / d. Without a pixel size there are none.
+    """
+    if spectrum.pixel_size_angstrom is None:
+        return []
+    n = len(spectrum.power)
+    y, x = spectrum.pixel_size_angstrom
+    return [(d, (n * y / d, n * x / d)) for d in ring_resolutions(n, (y, x))]
+
+
 def _periodogram(tile: NDArray[Any]) -> NDArray[np.float64]:
     values = np.asarray(tile, np.float32)
     finite = np.isfinite(values)
