@@ -12,7 +12,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 UV = Path(sys.executable).with_name("uv")
 LIBRARIES = ("profet", "empiarreader", "caked")
-DATA = {"empiarreader": {"empiarreader/catalogue/synonyms.json"}}
+DATA = {
+    "empiarreader": {
+        "empiarreader/catalogue/synonyms.json",
+        *(f"empiarreader/browsing/page/page.{kind}" for kind in ("html", "css", "js")),
+    }
+}
 
 
 def _run(*command: str | Path, cwd: Path = ROOT) -> str:

@@ -28,7 +28,7 @@ $ empiarreader peek 10943 --imageset 1 --sheet 12
 Look at an image: a picture with its scale bar, and its power spectrum, as a PNG file.
 
 TARGET is an address, a path, an EMDB id, or the number of an entry with a PATTERN of `empiarreader find`,
-whose first match is shown. A volume shows its middle section, a movie the sum of some frames, a stack of
+whose first match is shown. A volume shows its middle section, a movie the sum of its first frames, a stack of
 particles the first ones. No more than 16 MiB of an image moves (--limit): of a larger one a part is shown,
 and which one is said.
 """

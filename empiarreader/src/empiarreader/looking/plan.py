@@ -61,8 +61,8 @@ def plan_reading(
     shape, dims, itemsize
         Of the array.
     kind
-        A ``"volume"`` shows its middle section, ``"tilts"`` the middle one, a ``"movie"`` the sum of some
-        frames in its middle, ``"particles"`` the first ones side by side.
+        A ``"volume"`` shows its middle section, ``"tilts"`` the middle one, a ``"movie"`` the sum of its
+        first frames, ``"particles"`` the first ones side by side.
     limit_bytes
         How much may be read.
     stored_bytes
@@ -115,6 +115,6 @@ def plan_reading(
 
 
 def _choose(kind: Kind, count: int, wanted: int) -> range:
-    """Return the first particles, or the sections in the middle."""
-    start = 0 if kind == "particles" else (count - wanted) // 2 if kind == "movie" else count // 2
+    """Return the first frames or particles, which are the quickest to find, or the section in the middle."""
+    start = 0 if kind in {"movie", "particles"} else count // 2
     return range(start, start + wanted)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from empiarreader.byteunits import describe_bytes
 from empiarreader.errors import InvalidRequestError
-from empiarreader.looking.look import Look, look_at
+from empiarreader.looking.look import REMOTE_BYTES, Look, look_at
 from empiarreader.looking.plan import MOST_FRAMES
 from empiarreader.looking.saving import check_free, write_whole
 from empiarreader.looking.scale import say_pixel
@@ -38,7 +38,7 @@ class Preview:
     name : str
         Address, path or EMDB id.
     kind : str
-        ``"image"``, ``"volume"`` (its middle section is shown), ``"movie"`` (the sum of some frames),
+        ``"image"``, ``"volume"`` (its middle section is shown), ``"movie"`` (the sum of its first frames),
         ``"particles"`` (some of them side by side) or ``"tilts"`` (the middle one).
     shape : tuple of int
         Of the whole image, in array order.
@@ -174,7 +174,7 @@ def preview(
     """Look at an image: its picture and its power spectrum, from a few megabytes of it.
 
     An image that is larger than what may move is read in part: of files whose rows lie as they are (MRC,
-    SPIDER, IMAGIC) a band of rows in the middle; of movies some frames in the middle; of stacks of particles
+    SPIDER, IMAGIC) a band of rows in the middle; of movies the first frames; of stacks of particles
     the first ones. What was read, and how much moved, is said.
 
     Parameters
@@ -209,7 +209,10 @@ def preview(
     def open_subject() -> Subject:
         if isinstance(image, (str, os.PathLike)):
             return subject_of_file(
-                image, kind=kind, pixel_size_angstrom=pixel_size_angstrom, limit_bytes=limit_bytes
+                image,
+                kind=kind,
+                pixel_size_angstrom=pixel_size_angstrom,
+                limit_bytes=limit_bytes or REMOTE_BYTES,
             )
         return subject_of_array(image, kind=kind, pixel_size_angstrom=pixel_size_angstrom)
 

@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empiarreader.bytefiles import open_bytes
-from empiarreader.bytesource import file_name
-from empiarreader.byteunits import describe_bytes
 from empiarreader.errors import InvalidRequestError
 from empiarreader.formats import MRC, format_by_name, suffix_of
-from empiarreader.imagefile import ImageFile
 from empiarreader.images.base import Array, ImageOptions
 from empiarreader.listing.kinds import kind_of
 from empiarreader.looking.plan import KINDS, Kind
+from empiarreader.looking.sparing import SparingImageFile
 from empiarreader.metadata.emdb import map_address, parse_emdb_id
 from empiarreader.metadata.records import Imageset
 from empiarreader.regions import Region
@@ -27,9 +24,7 @@ if TYPE_CHECKING:
     import xarray
 
 _SMALL_BOX = 1024  # no camera has a shorter side, and no box around a particle a longer one
-_PACKED = (".gz", ".bz2", ".xz")
 _BY_ROWS = frozenset({"MRC", "SPIDER", "IMAGIC"})  # formats whose rows lie in the file as they are
-_WHOLE = frozenset({"DigitalMicrograph", "TIA", "HDF5", "PNG", "JPEG"})  # their files are fetched whole
 _BY_KIND: dict[str | None, Kind] = {"movies": "movie", "tilt_series": "tilts"}
 
 
@@ -103,14 +98,13 @@ def subject_of_file(
     kind
         What its sections are; None tells it from header, name and imageset.
     limit_bytes
-        A file that can only be had whole and is larger is refused.
+        No file larger than this is fetched whole; None is no limit.
     """
     text = os.fspath(location)
     emdb_id = parse_emdb_id(text)
     address = map_address(emdb_id) if emdb_id else text
-    _refuse_too_large(address, limit_bytes)
     is_volume = {"volume": True, None: True if emdb_id else None}.get(kind, False)
-    file = ImageFile(
+    file = SparingImageFile(
         address,
         ImageOptions(
             volume=is_volume,
@@ -118,9 +112,9 @@ def subject_of_file(
             signed_bytes=False if imageset and imageset.voxel_type == "UNSIGNED BYTE" else None,
             frames=(imageset.frames_per_image or None) if imageset else None,
         ),
+        limit_bytes,
     )
     image = file.image(0)
-    _refuse_whole(image.attrs.get("must_fetch_bytes"), address, limit_bytes)
     sizes = _pixel_size(image.voxel_size, imageset, pixel_size_angstrom)
     shown = name or (emdb_id or address)
     return Subject(
@@ -204,19 +198,3 @@ def _pixel_size(
         across = imageset.pixel_width_angstrom
         return imageset.pixel_height_angstrom or across, across
     return None
-
-
-def _refuse_too_large(location: str, limit_bytes: int | None) -> None:
-    """Refuse what is fetched whole when it is opened, before that: packed files that are not MRC, for one."""
-    named = format_by_name(file_name(location))
-    packed = location.lower().endswith(_PACKED) and named is not MRC
-    if limit_bytes is not None and "://" in location and (packed or (named and named.name in _WHOLE)):
-        _refuse_whole(open_bytes(location).beginning(1)[0].size, location, limit_bytes)
-
-
-def _refuse_whole(size: int | None, location: str, limit_bytes: int | None) -> None:
-    if size is not None and limit_bytes is not None and size > limit_bytes and "://" in location:
-        raise InvalidRequestError(
-            f"{file_name(location)} can only be fetched whole, which is {describe_bytes(size)}, and no more "
-            f"than {describe_bytes(limit_bytes)} may move; a higher limit fetches it"
-        )

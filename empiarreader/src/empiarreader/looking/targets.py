@@ -10,6 +10,7 @@ from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError
 from empiarreader.formats import is_image
 from empiarreader.listing.kinds import imageset_of, kind_of
 from empiarreader.listing.tree import ArchiveFile
+from empiarreader.looking.look import REMOTE_BYTES
 from empiarreader.looking.subject import Subject, subject_of_file
 from empiarreader.metadata.records import Imageset
 
@@ -37,7 +38,7 @@ class Target:
             imageset=imageset_of(self.name, self.imagesets),
             kind=kind,
             pixel_size_angstrom=pixel_size_angstrom,
-            limit_bytes=limit_bytes,
+            limit_bytes=limit_bytes or REMOTE_BYTES,
         )
 
 
