@@ -343,7 +343,7 @@ def test_a_directory_of_thousands_of_files_is_one_answer(
     monkeypatch.setenv("EMPIARREADER_MIRROR", str(tmp_path))
     with EntryServer(EmpiarEntry(10943)) as server:
         _, listed = Page(server).get("api/list", path="data")
-    assert [row[0] for row in listed["files"]][::19_999] == ["FoilHole_0000.tiff", "FoilHole_2999.tiff"]
+    assert [row[0] for row in listed["files"]][::2_999] == ["FoilHole_0000.tiff", "FoilHole_2999.tiff"]
 
 
 def test_the_command_prints_the_address_and_ends_on_ctrl_c(

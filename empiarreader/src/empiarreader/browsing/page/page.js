@@ -375,7 +375,17 @@ function fetchPictures() {
     if (pictures.has(path)) continue;
     pictures.set(path, { busy: true });
     busy++;
-    fetchPicture(path).then((found) => pictures.set(path, found)).finally(() => { busy--; draw(); });
+    fetchPicture(path).then((found) => { pictures.set(path, found); hang(path); }).finally(() => { busy--; fetchPictures(); });
+  }
+}
+
+// Put a picture in its frame and leave everything else alone: somebody may be about to click on it.
+function hang(path) {
+  for (const frame of element("space").querySelectorAll("[data-wants]")) {
+    if (frame.dataset.wants !== path) continue;
+    delete frame.dataset.wants;
+    frame.replaceChildren();
+    picture(frame, { path, name: last(path) });
   }
 }
 
