@@ -107,7 +107,7 @@ def test_an_image_too_small_or_broken_makes_no_noise() -> None:
 @given(st.floats(0.2, 800.0), st.floats(0.5, 2.0))
 def test_rings_are_round_below_nyquist_and_apart(pixel: float, stretch: float) -> None:
     sizes = (pixel, pixel * stretch)
-    found = ring_resolutions(512, sizes)
+    found = ring_resolutions(sizes)
 
     assert found == sorted(found, reverse=True)
     assert all(resolution >= 2 * max(sizes) * (1 - 1e-6) for resolution in found)

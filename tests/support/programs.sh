@@ -2,8 +2,8 @@
 # Programs beside Python that the full tests talk to: install them where that is possible, else name them.
 set -euo pipefail
 missing=()
-for program in curl:curl wget:wget aria2c:aria2 git:git make:make unshare:util-linux relion_star_printtable:relion; do
-for program in curl:curl wget:wget aria2c:aria2 git:git make:make unshare:util-linux chromium:chromium chromedriver:chromium-driver; do
+for program in curl:curl wget:wget aria2c:aria2 git:git make:make unshare:util-linux \
+  relion_star_printtable:relion chromium:chromium chromedriver:chromium-driver; do
   PATH="$PATH:/usr/sbin" command -v "${program%%:*}" >/dev/null || missing+=("${program##*:}")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0

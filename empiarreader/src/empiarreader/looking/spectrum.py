@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 _MOST_TILES = 144
 _ROUND = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
-_INNERMOST, _APART = 0.14, 0.085  # of the side of the picture
+_INNERMOST, _APART = 0.14, 0.08  # of the side of the picture
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,12 +119,12 @@ def cut_tiles(image: NDArray[Any], largest: int = 512) -> Iterator[NDArray[Any]]
             yield image[y : y + side, x : x + side]
 
 
-def ring_resolutions(side: int, pixel_size_angstrom: tuple[float, float]) -> list[float]:
+def ring_resolutions(pixel_size_angstrom: tuple[float, float]) -> list[float]:
     """Return round resolutions in Å whose rings lie well apart in a spectrum, coarsest first.
 
     Examples
     --------
-    >>> ring_resolutions(512, (1.0, 1.0))
+    >>> ring_resolutions((1.0, 1.0))
     [7.0, 4.0, 3.0, 2.0]
     """
     size = max(pixel_size_angstrom)
@@ -149,7 +149,7 @@ def rings(spectrum: PowerSpectrum) -> list[tuple[float, tuple[float, float]]]:
         return []
     n = len(spectrum.power)
     y, x = spectrum.pixel_size_angstrom
-    return [(d, (n * y / d, n * x / d)) for d in ring_resolutions(n, (y, x))]
+    return [(d, (n * y / d, n * x / d)) for d in ring_resolutions((y, x))]
 
 
 def _periodogram(tile: NDArray[Any]) -> NDArray[np.float64]:
