@@ -74,4 +74,4 @@ docs: $(VENV)/test.ready ## Build the documentation, warnings as errors.
 	@echo "open docs/_build/html/index.html"
 
 clean: ## Remove the environment and everything that was built.
-	rm -rf $(VENV) .venv-peers .venv-readers .venv-cryodrgn .venv-scipion docs/_build $(OUTPUT) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-peers .venv-readers .venv-cryodrgn .venv-globus .venv-scipion docs/_build $(OUTPUT) .mypy_cache .ruff_cache .pytest_cache

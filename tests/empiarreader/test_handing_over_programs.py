@@ -249,6 +249,38 @@ def test_scipion_imports_images_of_every_sort(tmp_path: Path) -> None:
             assert Path(found["gain"]).resolve() == gain, folder
 
 
+_BATCH = """
+import sys, click, globus_sdk
+from globus_cli.services.transfer.data import add_batch_to_transfer_data
+
+zeros = "00000000-0000-0000-0000-000000000000"
+data = globus_sdk.TransferData(source_endpoint=zeros, destination_endpoint=zeros)
+
+@click.command()
+def read():
+    add_batch_to_transfer_data("/archive/", "/scratch/", globus_sdk.MISSING, data, open(sys.argv[1]))
+
+read(args=[], standalone_mode=False)
+for item in data["DATA"]:
+    print(item["source_path"], item["destination_path"], item["recursive"] is True, sep="|")
+"""
+
+
+def test_globus_own_reader_finds_the_paths_of_a_batch_file(archive: Archive, tmp_path: Path) -> None:
+    names = ["data/a b.mrc", "data/it's #1.mrc", 'data/say "x"; $(y).mrc', "-o", "data/ü\\.mrc"]
+    archive.add_entry(10001, dict.fromkeys(names, b"x"))
+    entry = empiarreader.EmpiarEntry(10001)
+    files = [file for file in entry.files() if not file.path.endswith(".xml")]
+    for given, name in ((files, "files.txt"), (entry, "entry.txt")):
+        empiarreader.export_globus(given, tmp_path / name, to="abc:/scratch")
+    python = str(published.globus() / "python")
+
+    told = _program([python, "-c", _BATCH, "files.txt"], tmp_path).splitlines()
+    assert sorted(told) == sorted(f"/archive/10001/{name}|/scratch/{name}|False" for name in names)
+    told = _program([python, "-c", _BATCH, "entry.txt"], tmp_path).splitlines()
+    assert told == ["/archive/10001/|/scratch|True"]
+
+
 def test_from_a_search_in_the_archive_into_scipion(archive: Archive, tmp_path: Path) -> None:
     """What the commands say is what is done, from the entry to images in a Scipion project."""
     movies = {

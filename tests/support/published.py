@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 ORIGINALS = ("profet==1.0.6", "empiarreader==0.0.17", "intake<2", "caked==0.1.7", "setuptools<81")
 CRYODRGN = ("cryodrgn==4.3.1",)
+GLOBUS = ("globus-cli==3.44.0",)
 SCIPION = ("scipion-pyworkflow==3.11.7", "scipion-em==3.11.1")
 READERS = ("scigantic-empiar==0.4.2", "fsspec", "aiohttp", "numpy", "tifffile", "imagecodecs")
 
@@ -26,6 +27,11 @@ def readers() -> Path:
 def cryodrgn() -> Path:
     """Folder of the Python that has cryoDRGN, whose lazy reader of particles ours stands beside."""
     return _environment(ROOT / ".venv-cryodrgn", CRYODRGN)
+
+
+def globus() -> Path:
+    """Folder of the Python that has the command line of Globus; installed on first use."""
+    return _environment(ROOT / ".venv-globus", GLOBUS)
 
 
 def scipion() -> Path:
