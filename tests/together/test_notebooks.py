@@ -48,6 +48,8 @@ def test_the_notebook_of_empiarreader_runs(tmp_path: Path, monkeypatch: pytest.M
     assert "('frame', 'y', 'x') (4, 64, 96) uint8" in said
     assert len(list((tmp_path / "downloads").glob("*_gain.tiff.bz2"))) == 2
     assert pictures, "the thumbnail was not shown"
+    assert "3 micrographs; go on with: relion_run_ctffind --i micrographs.star" in said
+    assert (tmp_path / "project" / "workflow.json").is_file()
 
 
 @pytest.mark.slow
