@@ -679,3 +679,23 @@ def test_a_downloads_manifest_tells_the_imageset_whatever_door_it_came_through(
     handed = export_relion(manifest, tmp_path / "m.star", acquisition=MICROSCOPE)
 
     assert [(one.name, one.pixel_size_angstrom) for one in handed.sets] == [("S", 0.8)]
+
+
+def test_movies_that_relion_would_call_alike_are_told_apart(tmp_path: Path) -> None:
+    """RELION leaves out suffixes and writes dots as underscores: of two such movies one would be lost."""
+    for name in ("a.b.mrcs", "a_b.mrcs", "c.mrcs", "c.tif", "d.mrcs"):
+        (tmp_path / name).write_bytes(_stack(tmp_path / "made.mrcs").read_bytes())
+        (tmp_path / "made.mrcs").unlink()
+    handed = export_relion(tmp_path, tmp_path / "m.star", kind="movies", acquisition=_all_said())
+
+    names = list(starfile.read(handed.path)["movies"].rlnMicrographMovieName)
+    roots = {name.rpartition(".")[0].replace(".", "_") for name in names}
+    assert len(roots) == 5
+    assert "d.mrcs" in names
+    assert {(tmp_path / name).resolve().name for name in names} == {
+        "a.b.mrcs",
+        "a_b.mrcs",
+        "c.mrcs",
+        "c.tif",
+        "d.mrcs",
+    }

@@ -12,7 +12,7 @@ from empiarreader.errors import LocalFileError
 from empiarreader.handing_over.files import HandedFile
 
 _SAFE = re.compile(r"[A-Za-z0-9_./+=,-]+")
-_UNSAFE_SIGNS = re.compile(r"[^A-Za-z0-9_.+=,-]+")
+_UNSAFE_SIGNS = re.compile(r"[^A-Za-z0-9_+=,-]+")
 
 
 def is_safe(path: str) -> bool:
@@ -27,25 +27,26 @@ def is_safe(path: str) -> bool:
 
 
 def safe_names(files: Sequence[HandedFile], suffixes: Mapping[Path, str]) -> dict[Path, str]:
-    """Return a name for each file that is safe, ends as wanted and is like no other.
+    """Return a name for each file that is safe, ends as wanted, and is like no other also without its ending.
 
     A file keeps its own name as far as that goes; those that would share one are called by their whole path,
     and numbered where even that does not tell them apart.
     """
-    short = {file.path: _safe_name(file.path.name, suffixes[file.path]) for file in files}
-    taken = Counter(name.lower() for name in short.values())
+    stems = {file.path: _safe_stem(file.path.name, suffixes[file.path]) for file in files}
+    counts = Counter(stem.lower() for stem in stems.values())
     names: dict[Path, str] = {}
     used: set[str] = set()
     for file in files:
-        name = short[file.path]
-        if taken[name.lower()] > 1:
-            name = _safe_name(file.name.replace("/", "_"), suffixes[file.path])
-        stem, number = name.removesuffix(suffixes[file.path]), 1
-        while name.lower() in used:
+        suffix = suffixes[file.path]
+        first = stem = stems[file.path]
+        if counts[stem.lower()] > 1:
+            first = stem = _safe_stem(file.name.replace("/", "_"), suffix)
+        number = 1
+        while stem.lower() in used:
             number += 1
-            name = f"{stem}_{number}{suffixes[file.path]}"
-        used.add(name.lower())
-        names[file.path] = name
+            stem = f"{first}_{number}"
+        used.add(stem.lower())
+        names[file.path] = stem + suffix
     return names
 
 
@@ -111,6 +112,6 @@ def _leads_to(link: Path, target: Path) -> bool:
         return False
 
 
-def _safe_name(name: str, suffix: str) -> str:
+def _safe_stem(name: str, suffix: str) -> str:
     stem = name[: len(name) - len(suffix)] if name.lower().endswith(suffix) else Path(name).stem
-    return (_UNSAFE_SIGNS.sub("_", stem).strip("_.-") or "image") + suffix
+    return _UNSAFE_SIGNS.sub("_", stem).strip("_-") or "image"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,12 @@ class RelionProject:
 
     def name_all(self, suffixes: Mapping[Path, str], files: Sequence[HandedFile]) -> dict[Path, Path]:
         """Return by which path RELION takes each file; a path in the folder of links where it needs one."""
-        apart = [file for file in files if not self._takes(file.path, suffixes[file.path])]
+        roots = Counter(_root(file.path) for file in files)
+        apart = [
+            file
+            for file in files
+            if roots[_root(file.path)] > 1 or not self._takes(file.path, suffixes[file.path])
+        ]
         linked = safe_names(apart, suffixes)
         return {
             file.path: self.links / linked[file.path] if file.path in linked else file.path for file in files
@@ -35,3 +41,8 @@ class RelionProject:
     def _takes(self, path: Path, suffix: str) -> bool:
         inside = path.is_relative_to(self.folder)
         return inside and path.name.endswith(suffix) and is_safe(self.relative(path))
+
+
+def _root(path: Path) -> str:
+    """Return what RELION calls the results of a file by: no suffix, and underscores for dots."""
+    return path.with_suffix("").as_posix().replace(".", "_").lower()

@@ -186,9 +186,9 @@ def common_pattern(paths: Sequence[Path]) -> tuple[Path, str] | None:
     """
     columns = [sorted(set(column)) for column in zip(*(path.parts for path in paths), strict=False)]
     same_depth = len({len(path.parts) for path in paths}) == 1
-    unlike = len({path.name for path in paths}) == len(paths)
+    unlike = len({path.stem.lower() for path in paths}) == len(paths)
     if not same_depth or not unlike:
-        return None  # Scipion calls images by the names of their files alone
+        return None  # Scipion calls images by the names of their files alone, less what they end with
     fixed = next((i for i, names in enumerate(columns) if len(names) > 1), len(columns) - 1)
     pattern = "/".join(_name_pattern(names) for names in columns[fixed:])
     return Path(*(names[0] for names in columns[:fixed])), pattern
