@@ -431,3 +431,19 @@ def test_zarr_keeps_coordinates_and_what_json_knows(tmp_path: Path) -> None:
     stored = xarray.open_zarr(tmp_path / "a.zarr", consolidated=False)["image"]
     np.testing.assert_array_equal(stored.x.values, image.x.values)
     assert stored.attrs == {"voxel_size": [0.0, 1.5, 1.5], "dose": 2.0}
+
+
+def _share_of_connections(image: xarray.DataArray) -> int:
+    from empiarreader.network.connections import connections
+
+    pools = connections(str(image.attrs["filename"])).connection_pool_kw
+    return int(pools["maxsize"])
+
+
+@pytest.mark.full
+def test_workers_share_the_connections_to_the_archive(source: EmpiarSource, cluster: Client) -> None:
+    here = map_images(source.filenames[:2], _share_of_connections).values
+    there = map_images(source.filenames[:2], _share_of_connections, client=cluster).values
+
+    assert here == (16 + 4, 16 + 4)
+    assert there == (8 + 4, 8 + 4)  # the second number is of requests that are asked twice

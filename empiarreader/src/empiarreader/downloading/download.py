@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from empiarreader import settings
 from empiarreader.downloading.crew import Crew, Outcome, TransferOptions
@@ -35,6 +35,7 @@ def download(
     layout: str | None = None,
     overwrite: bool = False,
     bytes_per_second: float | None = None,
+    client: Any | None = None,
     progress: Callable[[int, int, str], None] | None = None,
     watch: Callable[[Progress], None] | None = None,
 ) -> Manifest:
@@ -66,10 +67,14 @@ def download(
         Replace files of unknown origin that are in the way. Without it each is a failure.
     bytes_per_second
         What all connections together may take; None for no limit.
+    client
+        A ``distributed.Client``: the workers of its cluster fetch, sharing connections and bytes a second,
+        and this process names the files and records them. All must reach the folder. None fetches here.
     progress
         Called with the number of files done, the number of all, and the address just done.
     watch
-        Called some twenty times a second with a :class:`Progress`: bytes, rate and time left.
+        Called some twenty times a second with a :class:`Progress`: bytes, rate and time left; with a client,
+        whenever files are done.
 
     Returns
     -------
@@ -97,7 +102,11 @@ def download(
     wanted = select_files(files, layout=layout)
     outcomes: dict[str, Outcome] = dict(wanted.refused)
     folder = Path(directory).expanduser()
-    if wanted.placements:
+    if wanted.placements and client is not None:
+        from empiarreader.downloading.cluster import fetch_on_cluster
+
+        outcomes |= fetch_on_cluster(wanted.placements, folder, options, client, progress, watch)
+    elif wanted.placements:
         outcomes |= _fetch_all(wanted.placements, folder, options, progress, watch)
     return _collect(folder, wanted, outcomes)
 

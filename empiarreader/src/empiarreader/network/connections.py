@@ -70,6 +70,11 @@ class Line:
                 self._socket = None
 
 
+def limit_connections(count: int) -> None:
+    """Open no more than ``count`` connections to a host from now on, where several processes share them."""
+    _state.limit(count)
+
+
 def connections(url: str) -> PoolManager:
     """Return the open connections, and those yet to be opened, that lead to an address."""
     return _state.manager(url)
@@ -102,8 +107,15 @@ class _ProcessState:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._most = CONNECTIONS_PER_HOST
         self._managers: dict[tuple[str, bool], PoolManager] = {}
         self._times: dict[str, AnswerTimes] = {}
+
+    def limit(self, count: int) -> None:
+        with self._lock:
+            if self._most != count:
+                self._most = count
+                self._managers = {}  # those in use are closed when their answers are read
 
     def times(self, host: str) -> AnswerTimes:
         with self._lock:
@@ -114,7 +126,7 @@ class _ProcessState:
         key = proxy, "https" in {urlsplit(url).scheme, urlsplit(proxy).scheme}
         with self._lock:
             if key not in self._managers:
-                self._managers[key] = _new_manager(*key)
+                self._managers[key] = _new_manager(*key, most=self._most)
             return self._managers[key]
 
 
@@ -127,13 +139,13 @@ class _Asking(threading.local):
 _asking = _Asking()
 
 
-def _new_manager(proxy: str, is_secure: bool) -> PoolManager:
+def _new_manager(proxy: str, is_secure: bool, *, most: int) -> PoolManager:
     from urllib3 import PoolManager, ProxyManager
 
     # One context for all connections: each would otherwise read the file of authorities again, which takes
     # longer than greeting the server.
     trusted = trusted_context() if is_secure else None
-    connections = CONNECTIONS_PER_HOST + HEDGES_PER_HOST
+    connections = most + min(most, HEDGES_PER_HOST)
     if proxy:
         manager: PoolManager = ProxyManager(proxy, maxsize=connections, block=True, ssl_context=trusted)
     else:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from empiarreader.errors import EmpiarReaderError, InvalidRequestError
+from empiarreader.network.connections import CONNECTIONS_PER_HOST
 from empiarreader.spreading.jobs import Job, jobs_of
 from empiarreader.spreading.results import Results, choose_saver
-from empiarreader.spreading.running import Function, Saver, compute, compute_and_save
+from empiarreader.spreading.running import Function, Saver, compute, compute_and_save, with_share
 from empiarreader.spreading.work import spread
 from empiarreader.spreading.workers import hire
 
@@ -165,7 +166,8 @@ def iterate_mapped(
     suffix
         How names end; None takes what is usual for the format, and for a function leaves the names.
     client
-        A ``distributed.Client``: the workers of its cluster do the work. None does it on this machine.
+        A ``distributed.Client``: the workers of its cluster do the work, and share the sixteen connections
+        to the archive. None does it on this machine.
     workers
         How many images at a time; None takes one a processor, or one a thread of the cluster.
     processes
@@ -192,6 +194,8 @@ def iterate_mapped(
     def work(run: Callable[[Job], Any], jobs: list[Job]) -> Iterator[tuple[Job, Any, Exception | None]]:
         if jobs:
             hired = hire(client, workers=workers, processes=processes)
+            if hired.processes:
+                run = functools.partial(with_share, max(1, CONNECTIONS_PER_HOST // hired.processes), run)
             many = in_flight or _IN_FLIGHT_A_WORKER * hired.count
             for done in spread(run, jobs, hired, in_flight=many, attempts=attempts):
                 yield done.job, done.value, done.error

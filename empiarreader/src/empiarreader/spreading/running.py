@@ -10,11 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from empiarreader.errors import InvalidRequestError
+from empiarreader.network.connections import limit_connections
 from empiarreader.spreading.jobs import Job
 from empiarreader.spreading.journal import part_of
 
 Function = Callable[[Any], Any]
 Saver = Callable[[Any, Path], object]
+
+
+def with_share(connections: int, run: Callable[[Job], Any], job: Job) -> Any:
+    """Do a job in a process that has a share of the connections to the archive."""
+    limit_connections(connections)
+    return run(job)
 
 
 def compute(function: Function | None, job: Job) -> Any:

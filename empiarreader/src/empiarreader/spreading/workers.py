@@ -22,6 +22,7 @@ class Workers(ABC):
     """Those who do the work; ``count`` things at a time."""
 
     count: int
+    processes: int = 0  # beside this one, over which they are spread
 
     @abstractmethod
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
@@ -78,7 +79,7 @@ class _Processes(Workers):
     """Processes that are started, not forked: a fork would take locks along that nobody opens again."""
 
     def __init__(self, count: int) -> None:
-        self.count = count
+        self.count = self.processes = count
         self._pool = self._start()
 
     def _start(self) -> Executor:
@@ -106,6 +107,7 @@ class _Cluster(Workers):
             raise InvalidRequestError(
                 f"{client!r} is no client of dask.distributed that waits for its answers"
             )
+        self.processes = max(1, len(client.nthreads()))
         self.count = workers or max(1, sum(client.nthreads().values()))
         self._pool = client.get_executor(pure=False)
 
