@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import warnings
 from pathlib import Path
@@ -29,6 +30,7 @@ from caked import (
 )
 from caked.io.poses import euler_from_matrices, matrices_from_euler, matrices_from_rotation_vectors
 from caked.sources import source_from_dict
+from caked.transforms import TiltDrop
 from mrc_vectors import mrc_bytes
 
 IMAGES = np.random.default_rng(0).normal(size=(2, 4, 6, 8)).astype(np.float32)
@@ -515,6 +517,13 @@ def test_real_tables_without_their_stacks_still_tell_what_they_know(
     np.testing.assert_array_equal(columns["spherical_aberration_millimetres"], rows["rlnSphericalAberration"])
 
 
+def test_flags_of_tilts_that_are_none_are_reported(project: Path) -> None:
+    head = "data_particles\nloop_\n_rlnImageName\n_rlnTomoVisibleFrames\n2@Extract/a.mrcs "
+    with pytest.raises(DamagedFileError, match=r"rlnTomoVisibleFrames of row 1 is '\[1,2\]'"):
+        ParticleSource(_star(project, head + "[1,2]\n"))
+    assert "visible_tilts" not in ParticleSource(_star(project, head + "[1,0]\n")).columns([0])  # one image
+
+
 @pytest.mark.real_data
 def test_real_subtomograms_as_stacks_of_tilts(real_data: Path) -> None:
     name = "warptools_test_4-tomos_10-ptcls_box-32_angpix-12"
@@ -524,12 +533,18 @@ def test_real_subtomograms_as_stacks_of_tilts(real_data: Path) -> None:
     source = ParticleSource(path, missing="drop")
     batch = Dataset(source).batch([0, 1, 2])
     assert batch["image"].shape == (3, 1, 37, 32, 32)
-    assert (
-        batch["group"] == ["Unt_083.tomostar", "Unt_050.tomostar", "Unt_076.tomostar"]
-        or len(set(batch["group"])) == 3
-    )
+    blocks = starfile.read(path)
+    rows = blocks["particles"].set_index("rlnImageName").loc[list(source.names)]
+    assert batch["group"] == rows["rlnTomoName"].tolist()
     assert batch["pixel_size_angstrom"].tolist() == [[0.0, 12.0, 12.0]] * 3
-    assert batch["shift_angstrom"].shape == (3, 3)
+    assert batch["shift_angstrom"].tolist() == [[0.0, 0.0, 0.0]] * 3
+    angles = rows[["rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"]].to_numpy()
+    turned = Rotation.from_euler("ZYZ", angles, degrees=True).as_matrix().transpose(0, 2, 1)
+    np.testing.assert_allclose(batch["pose"], turned, atol=1e-12)
+    assert batch["visible_tilts"].tolist() == [json.loads(text) for text in rows["rlnTomoVisibleFrames"]]
+    kept = TiltDrop(keep=30)(batch)
+    assert bool((kept["visible_tilts"] == 1).all())
+    assert kept["image"].shape == (3, 1, 30, 32, 32)
     for stack, image in zip((n for n in source.names), batch["image"], strict=True):
         np.testing.assert_array_equal(image[0], mrcfile.read(path.parent / stack).astype(np.float32))
 

@@ -202,6 +202,22 @@ def test_tilts_with_the_least_dose_stay_in_their_order() -> None:
     assert torch.equal(kept["voltage_kilovolts"], series["voltage_kilovolts"])
 
 
+@pytest.mark.parametrize("by", ["random", "dose"])
+def test_tilts_that_are_not_to_be_used_are_dropped_first(by: str) -> None:
+    series = _series(20)
+    tilts = series["image"].shape[2]
+    flags = torch.ones(20, tilts, dtype=torch.int64)
+    flags[:, [0, 3]] = 0
+    flags[5, 1:] = 0
+    kept = TiltDrop(keep=3, by=by)({**series, "visible_tilts": flags})
+    used = kept["visible_tilts"].sum(dim=1).tolist()
+    assert (
+        used == [3] * 5 + [0] + [3] * 14
+    )  # of the sixth none is to be used, and three are kept all the same
+    angles = series["tilt_angle_degrees"][0, [0, 3]]
+    assert not torch.isin(kept["tilt_angle_degrees"][torch.arange(20) != 5], angles).any()
+
+
 def test_random_tilts_are_any_and_angles_follow() -> None:
     series = _series(200)
     kept = TiltDrop(keep=4)(series)

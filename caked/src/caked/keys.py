@@ -20,6 +20,7 @@ key                                     shape       meaning
 ``optics_group``, ``half_set``          (B,)        int64; -1 where a sample has none
 ``micrograph``                          list        name of the micrograph or tilt series it was taken from
 ``tilt_angle_degrees``                  (B, tilts)  of each image of a tilt series
+``visible_tilts``                       (B, tilts)  int64; 1 for a tilt that is to be used, 0 for another
 ``dose_electrons_per_square_angstrom``  (B, n)      before each tilt or frame, accumulated, e⁻/Å²
 ``origin_angstrom``                     (B, ndim)   where the first pixel's centre lies
 ``coordinates``                         list        (n, ndim) points in pixels of the image
@@ -64,6 +65,7 @@ COLUMN_KEYS: dict[str, str] = {
     **dict.fromkeys(_FLOATS, "float"),
     "optics_group": "int",
     "half_set": "int",
+    "visible_tilts": "int",
     "micrograph": "text",
     "coordinates": "points",
 }

@@ -117,6 +117,8 @@ class ParticleTable:
         Further columns, as they stand in the file.
     tilt_stacks
         Whether a file that is one particle holds its tilts ``(tilt, y, x)`` instead of a volume.
+    visible_tilts
+        Of each particle which tilts are to be used, as RELION writes it (``[1,0,1]``), or ``None``.
     """
 
     stacks: NameTable
@@ -131,6 +133,7 @@ class ParticleTable:
     micrograph_shape: Array | None = None
     kept: Mapping[str, Any] = field(default_factory=dict)
     tilt_stacks: bool = False
+    visible_tilts: TextColumn | None = None
 
     @classmethod
     def from_columns(
@@ -146,6 +149,7 @@ class ParticleTable:
         coordinates: Array | None = None,
         micrograph_shape: Array | None = None,
         tilt_stacks: bool = False,
+        visible_tilts: Sequence[str] | None = None,
     ) -> ParticleTable:
         """Pack columns of full length."""
         stacks, stack, section = places
@@ -166,6 +170,7 @@ class ParticleTable:
             micrograph_shape=micrograph_shape,
             kept={key: _kept(values) for key, values in kept.items()},
             tilt_stacks=tilt_stacks,
+            visible_tilts=None if visible_tilts is None else TextColumn(visible_tilts),
         )
 
     def __len__(self) -> int:
@@ -198,6 +203,7 @@ class ParticleTable:
             micrograph_shape=some(self.micrograph_shape),
             kept={key: some(values) for key, values in self.kept.items()},
             tilt_stacks=self.tilt_stacks,
+            visible_tilts=some(self.visible_tilts),
         )
 
     def batch(self, rows: Array) -> Columns:
@@ -209,7 +215,17 @@ class ParticleTable:
             columns["shift_angstrom"] = self.shift_angstrom[rows]
         if self.micrographs is not None:
             columns["micrograph"] = self.micrographs[rows]
+        if self.tilt_stacks and self.visible_tilts is not None:
+            columns["visible_tilts"] = _alike([_flags(text) for text in self.visible_tilts[rows]])
         return columns
+
+
+def _flags(text: str) -> Array:
+    return np.array([int(word) for word in text.strip("[] ").split(",") if word], dtype=np.int64)
+
+
+def _alike(rows: list[Array]) -> Array | list[Array]:
+    return np.stack(rows) if len({len(row) for row in rows}) == 1 else rows
 
 
 def _kept(values: Array) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -152,6 +153,7 @@ def read_particles_star(
         kept={key: particles[key] for key in keep},
         coordinates=_coordinates(column) if coordinates else None,
         tilt_stacks=_are_tilt_stacks(blocks, name),
+        visible_tilts=_visible_tilts(particles, name),
     )
 
 
@@ -159,6 +161,16 @@ def _coordinates(column: _Finder) -> Array | None:
     axes = [column(f"rlnCoordinate{axis}") for axis in "ZYX"]
     known = [values for values in axes if values is not None]
     return np.stack(known, axis=1) if axes[1] is not None and axes[2] is not None else None
+
+
+def _visible_tilts(particles: Table, name: str) -> list[str] | None:
+    if "rlnTomoVisibleFrames" not in particles:
+        return None
+    flags = [str(value) for value in particles["rlnTomoVisibleFrames"]]
+    for row, text in enumerate(flags):
+        if not re.fullmatch(r"\[[01](,[01])*\]", text):
+            raise _damaged(name, f"rlnTomoVisibleFrames of row {row + 1} is {text[:40]!r}")
+    return flags
 
 
 def _are_tilt_stacks(blocks: Mapping[str, Table], name: str) -> bool:

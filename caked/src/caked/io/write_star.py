@@ -118,6 +118,8 @@ def _particles(table: ParticleTable, known: Mapping[str, Array], rows: Array) ->
     if table.coordinates is not None:
         along = zip("XYZ", table.coordinates[:, ::-1].T, strict=False)
         columns |= {f"rlnCoordinate{axis}": values for axis, values in along}
+    if table.visible_tilts is not None:
+        columns["rlnTomoVisibleFrames"] = table.visible_tilts[rows]
     if table.angles_degrees is not None:
         rot, tilt, psi = np.asarray(table.angles_degrees, dtype=np.float64).T
         columns |= {"rlnAngleRot": rot, "rlnAngleTilt": tilt, "rlnAnglePsi": psi}

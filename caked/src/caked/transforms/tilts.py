@@ -18,7 +18,7 @@ from caked.transforms.spectral import filter_samples, frequencies
 
 __all__ = ["DoseWeight", "TiltDrop", "critical_dose"]
 
-TILT_KEYS = ("tilt_angle_degrees", "dose_electrons_per_square_angstrom", *CTF_KEYS)
+TILT_KEYS = ("tilt_angle_degrees", "dose_electrons_per_square_angstrom", "visible_tilts", *CTF_KEYS)
 """What a batch may know of each tilt by itself."""
 
 DOSE = "dose_electrons_per_square_angstrom"
@@ -38,8 +38,9 @@ class TiltDrop(Transform):
 
     Notes
     -----
-    Series are ``(B, C, tilts, y, x)``. Angles, doses and defocus of the tilts follow. Source: the choice of
-    tilts of cryoDRGN-ET and tomoDRGN.
+    Series are ``(B, C, tilts, y, x)``. Angles, doses and defocus of the tilts follow. Tilts that
+    ``visible_tilts`` leaves out are kept only where there are too few others. Source: the choice of tilts of
+    cryoDRGN-ET and tomoDRGN, and ``rlnTomoVisibleFrames`` of RELION.
 
     Examples
     --------
@@ -68,6 +69,9 @@ class TiltDrop(Transform):
             ranks = draws.within(self.type_name).uniform(count=tilts)
         else:
             ranks = _doses(batch, tilts)
+        visible = batch.get("visible_tilts")
+        if isinstance(visible, Tensor) and visible.shape[1:] == (tilts,):
+            ranks = np.where(visible.cpu().numpy() > 0, ranks, np.inf)
         kept = torch.from_numpy(np.sort(np.argsort(ranks, axis=1, kind="stable")[:, : self.keep], axis=1))
         for key in IMAGE_KEYS:
             if key in batch:
