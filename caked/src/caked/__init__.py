@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         UnreachableSourceError,
     )
     from caked.exporting import Exported, export
+    from caked.feeding import to_device
     from caked.labels import (
         FunctionLabels,
         GroupLabels,
@@ -146,6 +147,7 @@ _HOMES = {
     "split_slabs": "slabs",
     "stitch": "stitching",
     "stream": "sources",
+    "to_device": "feeding",
 }
 _MODULES = (
     "base",
@@ -231,6 +233,7 @@ __all__ = [
     "split_slabs",
     "stitch",
     "stream",
+    "to_device",
     "transforms",
 ]
 

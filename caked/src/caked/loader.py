@@ -13,7 +13,9 @@ from caked.balance import balanced_order
 from caked.batches import IndexBatch, SampleBatch, TupleBatch
 from caked.dataset import Dataset, TupleDataset
 from caked.errors import InvalidOptionError, SplitError
+from caked.feeding import ahead
 from caked.randomness import permutation
+from caked.transforms.foreign import Foreign
 
 __all__ = ["BatchOrder", "Loader", "collate"]
 
@@ -130,6 +132,10 @@ class Loader(torch.utils.data.DataLoader[Any]):
         Whether to leave out samples that do not fill a last batch.
     num_workers
         Processes that read ahead; 0 reads in this one. They change no bit of what comes out.
+    prefetch
+        Batches that a thread of this process makes ready while one is used; 0 makes each when it is asked
+        for. A thread starts at once and copies nothing, unlike a process. Not with transforms that are not
+        caked's: those draw from generators that the training may use at the same time.
     fixed_draws
         Whether random transforms draw the same in every epoch; ``None``: where the order is fixed too, as it
         is for validation.
@@ -167,6 +173,7 @@ class Loader(torch.utils.data.DataLoader[Any]):
         seed: int | None = None,
         drop_last: bool = False,
         num_workers: int = 0,
+        prefetch: int = 0,
         fixed_draws: bool | None = None,
         rank: int | None = None,
         world_size: int | None = None,
@@ -179,6 +186,7 @@ class Loader(torch.utils.data.DataLoader[Any]):
                 f"batch_size={batch_size}, rank={rank}, world_size={world_size}."
             )
         inner = dataset.dataset if isinstance(dataset, TupleDataset) else dataset
+        _check_prefetch(prefetch, num_workers, inner)
         seed = inner.seed if seed is None else seed
         shuffle = shuffle or balanced
         self.batches = BatchOrder(
@@ -199,6 +207,7 @@ class Loader(torch.utils.data.DataLoader[Any]):
             )
         self._delivered = 0  # samples of the order, over all ranks, that this epoch has handed out
         self._resumes = False
+        self._prefetch = prefetch
         super().__init__(
             dataset,
             batch_sampler=self.batches,
@@ -224,9 +233,9 @@ class Loader(torch.utils.data.DataLoader[Any]):
         if self._delivered and not self.batches.batches_after(self._delivered):  # that epoch is done
             self.batches.epoch, start = self.batches.epoch + 1, 0
         self.batches.position, self._delivered, self._resumes = start, start, False
-        iterator = super().__iter__()
+        iterator: Iterator[Any] = super().__iter__()
         self.batches.position = 0
-        return self._counted(iterator)
+        return self._counted(ahead(iterator, self._prefetch) if self._prefetch else iterator)
 
     def _counted(self, iterator: Iterator[Any]) -> Iterator[Any]:
         for batch in iterator:
@@ -265,6 +274,19 @@ class Loader(torch.utils.data.DataLoader[Any]):
         self.batches.epoch = int(state["epoch"])
         self._delivered, self._resumes = int(state["position"]), True
         self.batches.position = self._delivered  # so that len() tells what is left
+
+
+def _check_prefetch(prefetch: int, num_workers: int, dataset: Dataset) -> None:
+    if prefetch < 0 or (prefetch and num_workers):
+        raise InvalidOptionError(
+            f"A thread makes some batches ahead, or processes do: not prefetch={prefetch} with "
+            f"num_workers={num_workers}."
+        )
+    if prefetch and any(isinstance(step, Foreign) for step in dataset.transform.modules()):
+        raise InvalidOptionError(
+            "Transforms that are not caked's draw from global generators, which a thread would share with "
+            "the training: leave prefetch at 0, or let processes read with num_workers."
+        )
 
 
 def _share(rank: int | None, world_size: int | None) -> tuple[int, int]:
