@@ -9,6 +9,7 @@ import dask.array
 import numpy as np
 import pytest
 import xarray
+from dask.callbacks import Callback
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,6 +95,25 @@ def test_what_is_done_with_a_lazy_array_is_dask_s() -> None:
     np.testing.assert_array_equal(lazy[None, 2, :, None].compute(), WHOLE[None, 2, :, None])
     np.testing.assert_array_equal(lazy[lazy > 500].compute(), WHOLE[WHOLE > 500])
     np.testing.assert_array_equal(lazy.persist()[1, 2].compute(), WHOLE[1, 2])
+
+
+def test_one_chunk_comes_into_memory_without_a_second_copy() -> None:
+    _, lazy = _lazy()
+    values = np.asarray(lazy[1, 2:4], dtype=lazy.dtype)
+
+    np.testing.assert_array_equal(values, WHOLE[1, 2:4])
+    assert np.shares_memory(values, WHOLE)  # what the source returned, itself
+    np.testing.assert_array_equal(np.asarray(lazy), WHOLE)
+    assert np.asarray(lazy[1], dtype=np.float64).dtype == np.float64
+
+
+def test_who_watches_dask_sees_the_one_chunk_too() -> None:
+    _, lazy = _lazy()
+    seen: list[Any] = []
+    with Callback(pretask=lambda key, *_: seen.append(key)):  # type: ignore[no-untyped-call]
+        np.testing.assert_array_equal(np.asarray(lazy[1]), WHOLE[1])
+
+    assert seen
 
 
 def test_a_pickled_array_still_puts_slices_together() -> None:

@@ -11,7 +11,9 @@ from typing import Any, Protocol
 
 import dask.array
 import numpy as np
-from dask.base import tokenize
+from dask import threaded
+from dask.base import get_scheduler, tokenize
+from dask.callbacks import Callback
 
 from empiarreader.images.base import Array
 from empiarreader.regions import Region
@@ -81,6 +83,18 @@ class LazyArray(dask.array.Array):
         if not all(isinstance(part, (slice, int, np.integer)) or part is Ellipsis for part in parts):
             return sliced
         return lazy_array(self._view.narrowed(index), sliced.chunks, self._token)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None, **more: Any) -> Array:
+        """Return it in memory.
+
+        One chunk that threads of this process would compute is read without a graph, which would make a
+        second copy of it in the end.
+        """
+        scheduler = get_scheduler(collections=[self])  # type: ignore[no-untyped-call]
+        if self.npartitions > 1 or Callback.active or scheduler is not threaded.get:
+            values: Array = super().__array__(dtype, copy, **more)  # type: ignore[no-untyped-call]
+            return values
+        return np.asarray(self._view[...], dtype)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return lazy_array, (self._view, self.chunks, self._token)

@@ -6,68 +6,30 @@ Nothing of this module is ever pickled. At most :data:`CONNECTIONS_PER_HOST` que
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from empiarreader.errors import InvalidRequestError
 from empiarreader.network.counters import counter
+from empiarreader.network.lines import pool_classes
 from empiarreader.network.patience import AnswerTimes
 
 if TYPE_CHECKING:
-    from urllib3 import HTTPConnectionPool, PoolManager
+    from urllib3 import PoolManager
 
 CONNECTIONS_PER_HOST = 16
 HEDGES_PER_HOST = 4  # further connections, for second requests while the first is silent
-
-
-class Line:
-    """The connection that a question is asked on, for a thread that may want to cut it.
-
-    Attributes
-    ----------
-    began : float
-        When the question began to be asked, on the monotonic clock; 0 before, and while waiting for a
-        connection that is free.
-    """
-
-    def __init__(self) -> None:
-        self.began = 0.0
-        self._socket: socket.socket | None = None
-        self._is_cut = False
-        self._lock = threading.Lock()
-
-    def begin(self) -> None:
-        """Note that the question is on its way."""
-        self.began = self.began or time.monotonic()
-
-    def attach(self, connected: object) -> None:
-        """Note which socket it went out on."""
-        with self._lock:
-            self._socket = connected if isinstance(connected, socket.socket) else None
-        if self._is_cut:
-            self.cut()
-
-    def detach(self) -> None:
-        """Note that the answer is complete, and the socket free for the next question."""
-        with self._lock:
-            self._socket = None
-
-    def cut(self) -> None:
-        """Break the connection: whoever reads from it wakes with an error, and it is not used again."""
-        with self._lock:
-            self._is_cut = True
-            if self._socket is not None:
-                with contextlib.suppress(OSError):
-                    # Not SSLSocket.shutdown, which takes the encryption from under the thread that reads.
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-                self._socket = None
+# Looking up proxies takes longer than the rest of a request; it is done again when one of these changes.
+_SAY_PROXY = tuple(
+    name
+    for lower in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "request_method")
+    for name in (lower, lower.upper())
+)
 
 
 def limit_connections(count: int) -> None:
@@ -78,11 +40,6 @@ def limit_connections(count: int) -> None:
 def connections(url: str) -> PoolManager:
     """Return the open connections, and those yet to be opened, that lead to an address."""
     return _state.manager(url)
-
-
-def asking_on(line: Line | None) -> None:
-    """Have the next question of this thread tell ``line`` of its connection; None ends that."""
-    _asking.line = line
 
 
 def answer_times(url: str) -> AnswerTimes:
@@ -130,15 +87,6 @@ class _ProcessState:
             return self._managers[key]
 
 
-class _Asking(threading.local):
-    """What the question of this thread is to be told of its connection."""
-
-    line: Line | None = None
-
-
-_asking = _Asking()
-
-
 def _new_manager(proxy: str, is_secure: bool, *, most: int) -> PoolManager:
     from urllib3 import PoolManager, ProxyManager
 
@@ -150,52 +98,8 @@ def _new_manager(proxy: str, is_secure: bool, *, most: int) -> PoolManager:
         manager: PoolManager = ProxyManager(proxy, maxsize=connections, block=True, ssl_context=trusted)
     else:
         manager = PoolManager(maxsize=connections, block=True, ssl_context=trusted)
-    manager.pool_classes_by_scheme = _pool_classes()
+    manager.pool_classes_by_scheme = pool_classes()
     return manager
-
-
-def _pool_classes() -> dict[str, type[HTTPConnectionPool]]:
-    """Return urllib3's pools, with connections that tell a line which socket a question goes out on."""
-    from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-    from urllib3.connection import HTTPConnection, HTTPSConnection
-
-    class Told(HTTPConnection):
-        def connect(self) -> None:
-            _begin()
-            super().connect()
-
-        def request(self, *arguments: Any, **options: Any) -> None:
-            _begin()
-            super().request(*arguments, **options)
-            _attach(self.sock)
-
-    class ToldSecurely(HTTPSConnection):
-        def connect(self) -> None:
-            _begin()
-            super().connect()
-
-        def request(self, *arguments: Any, **options: Any) -> None:
-            _begin()
-            super().request(*arguments, **options)
-            _attach(self.sock)
-
-    class Pool(HTTPConnectionPool):
-        ConnectionCls = Told
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = ToldSecurely
-
-    return {"http": Pool, "https": SecurePool}
-
-
-def _begin() -> None:
-    if _asking.line is not None:
-        _asking.line.begin()
-
-
-def _attach(connected: object) -> None:
-    if _asking.line is not None:
-        _asking.line.attach(connected)
 
 
 def trusted_context() -> ssl.SSLContext:
@@ -224,13 +128,19 @@ def _certificates() -> str:
 
 def proxy_for(url: str) -> str:
     """Return the address of the proxy that the environment names for an address, ``""`` for none."""
+    parts = urlsplit(url)
+    return _proxy(parts.scheme, parts.netloc, tuple(map(os.environ.get, _SAY_PROXY)))
+
+
+@lru_cache(maxsize=64)
+def _proxy(scheme: str, host: str, said: tuple[str | None, ...]) -> str:
+    """Return the proxy that leads to a host; ``said`` is what the environment says of proxies."""
     from urllib.request import getproxies, proxy_bypass
 
-    parts = urlsplit(url)
-    if proxy_bypass(parts.netloc):
+    if proxy_bypass(host):
         return ""
     proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all") or ""
+    return proxies.get(scheme) or proxies.get("all") or ""
 
 
 def on_fork(begin_again: Callable[[], None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,30 +37,17 @@ class _Counter:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._total = Traffic()
+        self._counts = asdict(Traffic())
 
-    def add(
-        self,
-        *,
-        requests: int = 0,
-        bytes_received: int = 0,
-        retries: int = 0,
-        stalls: int = 0,
-        hedges: int = 0,
-    ) -> None:
+    def add(self, **more: int) -> None:
+        """Add to some counts, by the names that :class:`Traffic` has for them."""
         with self._lock:
-            now = self._total
-            self._total = Traffic(
-                requests=now.requests + requests,
-                bytes_received=now.bytes_received + bytes_received,
-                retries=now.retries + retries,
-                stalls=now.stalls + stalls,
-                hedges=now.hedges + hedges,
-            )
+            for name, count in more.items():
+                self._counts[name] += count
 
     def snapshot(self) -> Traffic:
         with self._lock:
-            return self._total
+            return Traffic(**self._counts)
 
     def after_fork(self) -> None:
         # The thread that held the lock does not exist in the child; the counts go on from the parent's.

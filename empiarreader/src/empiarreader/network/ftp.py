@@ -8,6 +8,7 @@ from __future__ import annotations
 import ftplib
 import re
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -149,6 +150,7 @@ class _Sessions:
         self._lock = threading.Lock()
         self._idle: dict[str, list[ftplib.FTP]] = {}
         self._slots: dict[str, threading.Semaphore] = {}
+        weakref.finalize(self, _close_all, self._idle)  # at the latest when the process ends
 
     @contextmanager
     def session(self, host: str) -> Iterator[ftplib.FTP]:
@@ -192,6 +194,12 @@ def connect(host: str) -> ftplib.FTP:
         connection.close()
         raise
     return connection
+
+
+def _close_all(idle: dict[str, list[ftplib.FTP]]) -> None:
+    for connections in idle.values():
+        for connection in connections:
+            connection.close()
 
 
 _sessions = _Sessions()

@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 from empiarreader.errors import EmpiarReaderError, FileChangedError, ServiceError
 from empiarreader.network.answers import FileVersion, accept
-from empiarreader.network.connections import Line
 from empiarreader.network.counters import counter
+from empiarreader.network.lines import Line
 from empiarreader.network.transport import open_answer, with_retries
 
 _READ_AT_ONCE = 256 * 1024
@@ -115,12 +115,13 @@ class Part:
                 if self.version is None:
                     self.version = version
             came = 0
-            for chunk in answer.chunks(_READ_AT_ONCE):
+            chunk = memoryview(bytearray(min(_READ_AT_ONCE, skip + count)))
+            while arrived := answer.read_into(chunk):
                 if came == count:
                     break  # more than was promised; leaving early closes the connection
-                dropped = min(skip, len(chunk))
+                dropped = min(skip, arrived)
                 skip -= dropped
-                piece = memoryview(chunk)[dropped : dropped + count - came]
+                piece = chunk[dropped : min(arrived, dropped + count - came)]
                 if not self._take(racer, came, piece):
                     return  # somebody else was quicker
                 came += len(piece)

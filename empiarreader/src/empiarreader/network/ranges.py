@@ -24,6 +24,7 @@ from empiarreader.network.transport import open_answer, with_retries
 MIB = 1024 * 1024
 _SMALLEST_PART = MIB
 _LARGEST_PART = 8 * MIB
+_LARGEST_PART_NEARBY = 32 * MIB
 Spans = Sequence[tuple[int, int]]
 
 
@@ -201,7 +202,7 @@ def part_size(total_bytes: int) -> int:
 def _part_size(url: str, total_bytes: int) -> int:
     # From near by, one connection brings what a hundred milliseconds of round trips would take sixteen for;
     # more only cost the work of keeping them apart.
-    return _LARGEST_PART if answer_times(url).is_near() else part_size(total_bytes)
+    return _LARGEST_PART_NEARBY if answer_times(url).is_near() else part_size(total_bytes)
 
 
 def _split(spans: Spans, view: memoryview, size: int) -> Iterator[tuple[int, memoryview]]:

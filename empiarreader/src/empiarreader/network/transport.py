@@ -11,12 +11,12 @@ from urllib.parse import urljoin, urlsplit
 
 from empiarreader import settings
 from empiarreader.errors import ArchiveFileNotFoundError, ServiceError
-from empiarreader.network.connections import Line, answer_times, asking_on, connections
+from empiarreader.network.connections import answer_times, connections
 from empiarreader.network.counters import counter
+from empiarreader.network.lines import Body, Line, asking_on
 from empiarreader.network.patience import (
     ATTEMPTS,
     LONGEST_PAUSE_SECONDS,
-    AnswerTimes,
     parse_retry_after,
     pause,
     pause_before_retry,
@@ -65,17 +65,14 @@ class Answer:
     """
 
     def __init__(
-        self,
-        response: BaseHTTPResponse,
-        url: str,
-        times: AnswerTimes,
-        waited_seconds: float,
-        line: Line | None = None,
+        self, response: BaseHTTPResponse, body: Body, url: str, line: Line | None, waited_seconds: float
     ) -> None:
         self._response = response
-        self._times = times
-        self._longest_silence = waited_seconds
+        self._body = body
         self._line = line
+        self._longest_silence = waited_seconds
+        self._opened = time.monotonic()
+        self._received = 0
         self._ended = False
         self.url = url
         self.status = response.status
@@ -89,9 +86,9 @@ class Answer:
     ) -> None:
         if self._line is not None:
             self._line.detach()
-        if not self._ended and self._response.length_remaining == 0:
-            self._response.read(decode_content=False)  # an answer without a body, as to HEAD, is complete
-        elif not self._ended:
+        if self._ended or self._body.length == 0:
+            self._body.close()  # the connection can be used again
+        else:
             self._response.close()
         self._response.release_conn()
 
@@ -100,39 +97,52 @@ class Answer:
         """Length of the body as the server states it, in bytes."""
         return stated_length(self.headers)
 
-    def chunks(self, size: int = 64 * 1024) -> Iterator[bytes]:
-        """Yield the body, undecoded, in pieces of at most ``size`` bytes.
+    def read_into(self, view: memoryview) -> int:
+        """Put what comes next of the body, undecoded, into ``view``; returns how many bytes, 0 at its end.
 
         Raises
         ------
         ServiceError
             If the server falls silent, hangs up, or sends less than it promised.
         """
-        from urllib3.exceptions import HTTPError
+        from http.client import HTTPException
 
-        opened, received = time.monotonic(), 0
-        while True:
-            began = time.monotonic()
-            try:
-                chunk = self._response.read1(size, decode_content=False)
-            except (HTTPError, OSError) as error:
-                raise _lost_connection(self.url, error) from error
-            self._longest_silence = max(self._longest_silence, time.monotonic() - began)
-            if not chunk:
-                self._ended = True
-                self._times.add(self._longest_silence, seconds=time.monotonic() - opened, length=received)
-                return
-            received += len(chunk)
-            self._check_rate(received, time.monotonic() - opened)
-            counter.add(bytes_received=len(chunk))
-            yield chunk
+        if self._ended:
+            return 0
+        began = time.monotonic()
+        try:
+            count = self._body.read_some(view)
+        except (HTTPException, OSError) as error:
+            raise _lost_connection(self.url, error) from error
+        now = time.monotonic()
+        self._longest_silence = max(self._longest_silence, now - began)
+        self._received += count
+        if count:
+            counter.add(bytes_received=count)
+            self._check_rate(now - self._opened)
+        else:
+            self._end(now - self._opened)
+        return count
 
-    def _check_rate(self, received: int, seconds: float) -> None:
+    def chunks(self, size: int = 64 * 1024) -> Iterator[bytes]:
+        """Yield the body in pieces of at most ``size`` bytes; raises what :meth:`read_into` does."""
+        view = memoryview(bytearray(size))
+        while count := self.read_into(view):
+            yield bytes(view[:count])
+
+    def _end(self, seconds: float) -> None:
+        if self._body.length:
+            raise ServiceError(f"{self.url} broke off {self._body.length} bytes too early", retryable=True)
+        self._ended = True
+        answer_times(self.url).add(self._longest_silence, seconds=seconds, length=self._received)
+
+    def _check_rate(self, seconds: float) -> None:
         """Cut off a server that is never silent for long and never gets anywhere."""
-        if seconds > settings.timeout_seconds() and received < seconds * _SLOWEST_BYTES_PER_SECOND:
+        if self._received < seconds * _SLOWEST_BYTES_PER_SECOND and seconds > settings.timeout_seconds():
             counter.add(stalls=1)
             raise ServiceError(
-                f"{self.url} comes with {received / seconds:.0f} bytes a second, which would take forever",
+                f"{self.url} comes with {self._received / seconds:.0f} bytes a second, which would take "
+                "forever",
                 retryable=True,
             )
 
@@ -234,35 +244,34 @@ def _open_once(
     from urllib3 import Timeout
     from urllib3.exceptions import HTTPError
 
-    times = answer_times(url)
     if settings.offline():
         from empiarreader.cache.facts import not_kept
 
         raise ServiceError(not_kept(url))
     longest = settings.timeout_seconds()
     timeout = Timeout(
-        connect=min(_LONGEST_CONNECT_SECONDS, longest), read=times.stall_limit(attempt, longest=longest)
+        connect=min(_LONGEST_CONNECT_SECONDS, longest),
+        read=answer_times(url).stall_limit(attempt, longest=longest),
     )
     counter.add(requests=1)
     began = time.monotonic()
-    asking_on(line)
     try:
-        response = connections(url).request(
-            method,
-            url,
-            body=body,
-            headers={"User-Agent": user_agent(), "Accept-Encoding": "identity", **headers},
-            timeout=timeout,
-            pool_timeout=_LONGEST_QUEUE_SECONDS,
-            preload_content=False,
-            redirect=False,
-            retries=False,
-        )
+        with asking_on(line) as asked:
+            response = connections(url).request(
+                method,
+                url,
+                body=body,
+                headers={"User-Agent": user_agent(), "Accept-Encoding": "identity", **headers},
+                timeout=timeout,
+                pool_timeout=_LONGEST_QUEUE_SECONDS,
+                preload_content=False,
+                redirect=False,
+                retries=False,
+            )
+            assert asked.body is not None  # every connection of the pools tells of it
+            return Answer(response, asked.body, url, line, time.monotonic() - began)
     except (HTTPError, OSError) as error:
         raise _lost_connection(url, error) from error
-    finally:
-        asking_on(None)
-    return Answer(response, url, times, time.monotonic() - began, line)
 
 
 def _lost_connection(url: str, error: Exception) -> ServiceError:
