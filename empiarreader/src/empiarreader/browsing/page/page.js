@@ -335,9 +335,10 @@ function line(k) {
 
 function tile(k, across) {
   const [row, made, box] = piece(k, "tile");
-  made.style.left = `${8 + (k % across) * TILE_WIDTH}px`;
+  const wide = (element("list").clientWidth - 12) / across;
+  made.style.left = `${8 + (k % across) * wide}px`;
   made.style.top = `${6 + Math.floor(k / across) * TILE_HEIGHT}px`;
-  made.style.width = `${TILE_WIDTH - 8}px`;
+  made.style.width = `${wide - 8}px`;
   const frame = make("div", "frame");
   if (row.directory) frame.append(make("span", "folder", "▸"));
   else if (!row.image) frame.append(make("span", "", "no image"));
