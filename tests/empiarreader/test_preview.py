@@ -126,7 +126,7 @@ def test_frames_too_large_to_move_are_read_in_part_and_summed(archive: Archive) 
     assert _moved(archive) <= 5_000_000 + 1024
     rows = seen.look.plan.rows
     assert len(rows) > 1024
-    assert seen.shown() == f"the sum of frames 0 to 0 of 6, rows {rows.start} to {rows.stop - 1} of 1500"
+    assert seen.shown() == f"frame 0 of 6, rows {rows.start} to {rows.stop - 1} of 1500"
 
 
 @pytest.mark.parametrize("options", [{"compression": "lzw"}, {"compression": "lzw", "rowsperstrip": 16}])

@@ -99,11 +99,15 @@ def source_html(title: str, facts: Mapping[str, str], names: Iterable[str]) -> s
     return f"<div><h4>{_text(title)}</h4>{_facts(facts)}<ul>{listed}{more}</ul></div>"
 
 
+def png_address(png: bytes) -> str:
+    """Return an address that holds a PNG file itself, for pages that load nothing."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
 def picture_html(title: str, png: bytes, lines: Iterable[str]) -> str:
     """Return a picture under its title, and what there is to say about it."""
-    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
     said = "".join(f"<div>{_text(line)}</div>" for line in lines)
-    return f'<div><h4>{_text(title)}</h4><img alt="{_text(title)}" src="{source}">{said}</div>'
+    return f'<div><h4>{_text(title)}</h4><img alt="{_text(title)}" src="{png_address(png)}">{said}</div>'
 
 
 def _branch(branch: Branch) -> str:

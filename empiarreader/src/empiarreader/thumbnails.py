@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from empiarreader.errors import InvalidRequestError
+from empiarreader.notebook import png_address
 
 if TYPE_CHECKING:
     import xarray
@@ -27,7 +27,7 @@ class Thumbnail:
         return self.png
 
     def _repr_html_(self) -> str:
-        return f'<img alt="thumbnail" src="data:image/png;base64,{base64.b64encode(self.png).decode()}">'
+        return f'<img alt="thumbnail" src="{png_address(self.png)}">'
 
 
 def make_thumbnail(image: xarray.DataArray, *, size: int = 256) -> Thumbnail:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -25,6 +24,7 @@ from empiarreader.looking.sheet import square
 from empiarreader.looking.spectrum import PowerSpectrum, rings
 from empiarreader.looking.targets import target_of
 from empiarreader.metadata.records import Imageset
+from empiarreader.notebook import png_address
 from empiarreader.thumbnails import encode_png, shrink, to_grey
 
 _THUMBNAIL_SIZE = 160
@@ -208,7 +208,7 @@ def _picture(
     width = columns * block * (pixel_size[1] if pixel_size else 1.0)
     length = bar_length(width)
     return {
-        "source": _inline(to_grey(picture)),
+        "source": png_address(encode_png(to_grey(picture))),
         "width": columns,
         "height": rows * (pixel_size[0] / pixel_size[1] if pixel_size else 1.0),
         "bar": length / width,
@@ -222,7 +222,7 @@ def _spectrum(spectrum: PowerSpectrum) -> dict[str, Any]:
     first = max(1, len(frequency) // 50)
     logarithm = np.log10(np.maximum(power[first:], 1e-300))
     return {
-        "source": _inline((spectrum.shown() * 255).astype(np.uint8)),
+        "source": png_address(encode_png((spectrum.shown() * 255).astype(np.uint8))),
         "side": n,
         "rings": [[f"{d:g} Å", height / n, width / n, 1 / d] for d, (height, width) in rings(spectrum)],
         "unit": "1/Å" if spectrum.pixel_size_angstrom else "cycles a pixel",
@@ -240,7 +240,3 @@ def _imageset(item: Imageset) -> dict[str, Any]:
         "count": item.count,
         "pixel_size_angstrom": item.pixel_width_angstrom,
     }
-
-
-def _inline(grey: NDArray[np.uint8]) -> str:
-    return f"data:image/png;base64,{base64.b64encode(encode_png(grey)).decode()}"

@@ -6,14 +6,13 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from empiarreader.byteunits import describe_bytes
 from empiarreader.errors import InvalidRequestError
 from empiarreader.looking.look import REMOTE_BYTES, Look, look_at
 from empiarreader.looking.plan import MOST_FRAMES
-from empiarreader.looking.saving import check_free, write_whole
+from empiarreader.looking.saving import Drawn
 from empiarreader.looking.scale import say_pixel
 from empiarreader.looking.subject import Subject, subject_of_array, subject_of_file
 from empiarreader.network.counters import traffic
@@ -30,7 +29,7 @@ _LARGEST_PICTURE = 4096
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Preview:
+class Preview(Drawn):
     """What :func:`preview` saw; a notebook shows it as a picture.
 
     Attributes
@@ -87,9 +86,8 @@ class Preview:
                 f"values read: {values.minimum:.4g} to {values.maximum:.4g}, mean {values.mean:.4g}, "
                 f"standard deviation {values.standard_deviation:.4g}"
             )
-        moved = (
-            f"{describe_bytes(self.bytes_moved)} in {self.requests} requests" if self.requests else "nothing"
-        )
+        asked = f"{self.requests} request{'' if self.requests == 1 else 's'}"
+        moved = f"{describe_bytes(self.bytes_moved)} in {asked}" if self.requests else "nothing"
         lines.append(f"moved: {moved}")
         return tuple(lines)
 
@@ -101,7 +99,7 @@ class Preview:
             "image": "the image",
             "volume": f"section {first} of {count}",
             "tilts": f"tilt {first} of {count}",
-            "movie": f"the sum of frames {first} to {last} of {count}",
+            "movie": f"the sum of frames {first} to {last} of {count}" if last else f"frame 0 of {count}",
             "particles": f"particles {first} to {last} of {count}",
         }
         text = parts[self.kind]
@@ -140,23 +138,6 @@ class Preview:
         from empiarreader.looking.drawing import draw_preview
 
         return draw_preview(self)
-
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the PNG file, whole or not at all.
-
-        Raises
-        ------
-        LocalFileError
-            If there is a file of that name already and ``overwrite`` does not say that it may go, or if it
-            cannot be written.
-        MissingExtraError
-            If matplotlib is not installed.
-        """
-        check_free(path, overwrite=overwrite)
-        return write_whole(path, self.png, overwrite=overwrite)
-
-    def _repr_png_(self) -> bytes:
-        return self.png
 
     def _repr_html_(self) -> str:
         return picture_html(self.name, self.png, self.describe())

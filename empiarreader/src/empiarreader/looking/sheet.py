@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from empiarreader.byteunits import describe_bytes
 from empiarreader.errors import EmpiarReaderError, InvalidRequestError
 from empiarreader.looking.look import Look, look_at
 from empiarreader.looking.plan import MOST_FRAMES
-from empiarreader.looking.saving import check_free, write_whole
+from empiarreader.looking.saving import Drawn
 from empiarreader.looking.scale import say_pixel
 from empiarreader.looking.targets import Target, spread
 from empiarreader.network.counters import traffic
@@ -55,7 +54,7 @@ class SheetImage:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ContactSheet:
+class ContactSheet(Drawn):
     """Images side by side; a notebook shows them.
 
     Attributes
@@ -105,14 +104,6 @@ class ContactSheet:
             [f"not shown: {image.error}" if image.error else image.note for image in self.images],
             self.describe(),
         )
-
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the PNG file, as :meth:`Preview.save` does."""
-        check_free(path, overwrite=overwrite)
-        return write_whole(path, self.png, overwrite=overwrite)
-
-    def _repr_png_(self) -> bytes:
-        return self.png
 
     def _repr_html_(self) -> str:
         return picture_html(self.title, self.png, [self.describe()])
