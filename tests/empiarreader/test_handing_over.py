@@ -699,3 +699,19 @@ def test_movies_that_relion_would_call_alike_are_told_apart(tmp_path: Path) -> N
         "c.tif",
         "d.mrcs",
     }
+
+
+def test_a_pattern_beside_a_list_is_not_ignored_in_silence(odd_entry: list[str], tmp_path: Path) -> None:
+    (tmp_path / "found.txt").write_text("https://ftp.ebi.ac.uk/empiar/world_availability/10001/data/a.mrc\n")
+    for program, target in (("--globus", "b.txt"), ("--relion", "m.star")):
+        done = _run(tmp_path / "found.txt", "*.mrc", program, tmp_path / target, "--to", "abc:/d", *ALL_SAID)
+        assert done.exit_code == 2
+        assert "select among the files of an entry" in done.stderr
+
+
+def test_a_downloaded_folder_can_be_fetched_elsewhere_by_globus(downloaded: Path, tmp_path: Path) -> None:
+    done = _run(downloaded, "--globus", tmp_path / "b.txt", "--to", "abc:/d", "-q")
+
+    assert done.exit_code == 0, done.output
+    assert len((tmp_path / "b.txt").read_text().splitlines()) == 6
+    assert done.stderr == ""

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from empiarreader.commands.lists import read_addresses
+from empiarreader.commands.terminal import speaking_options
+from empiarreader.downloading.manifest import Manifest
 from empiarreader.entry import EmpiarEntry
 from empiarreader.errors import ArchiveFileNotFoundError
 from empiarreader.formats import is_image
@@ -80,7 +83,6 @@ def _options(command: Command) -> Command:
         click.option("--key", default=ASPERA_KEY, help="Aspera's public key.", show_default=True),
         click.option("--overwrite", is_flag=True, help="Replace what was written before."),
         click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing."),
-        click.option("--quiet", "-q", is_flag=True, help="Print no more than what to run next."),
         click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON."),
     )
     for option in reversed(options):
@@ -92,6 +94,7 @@ def _options(command: Command) -> Command:
 @click.argument("source")
 @click.argument("pattern", required=False)
 @_options
+@speaking_options
 def export_command(
     source: str,
     pattern: str | None,
@@ -161,14 +164,14 @@ def _images(source: str, pattern: str | None, options: dict[str, Any]) -> tuple[
 
 def _listed(source: str, pattern: str | None, options: dict[str, Any], *, whole: bool) -> Any:
     """Return the files of a list or an entry; or the entry itself, where a whole one is meant."""
-    if Path(source).is_file():
-        return _read_list(source)
-    if Path(source).is_dir():
-        from empiarreader.downloading.manifest import Manifest
-
-        return [file.url for file in Manifest.load(source).files]
-    entry = EmpiarEntry(source)
     kind, directory = options["kind"], options["directory"]
+    if Path(source).exists():
+        if pattern or directory:
+            raise click.UsageError(
+                f"PATTERN and --dir select among the files of an entry; {source} is a list."
+            )
+        return Manifest.load(source) if Path(source).is_dir() else read_addresses(source)
+    entry = EmpiarEntry(source)
     if whole and pattern is None and kind is None:
         return entry
     wanted = None if kind == "volumes" else kind
@@ -178,12 +181,6 @@ def _listed(source: str, pattern: str | None, options: dict[str, Any], *, whole:
     if not found:
         raise ArchiveFileNotFoundError(f"no file in entry {source} matches {pattern!r}")
     return found
-
-
-def _read_list(name: str) -> list[Any]:
-    from empiarreader.commands.download import _read_list
-
-    return list(_read_list(name))
 
 
 def _acquisition(options: dict[str, Any]) -> Acquisition:
