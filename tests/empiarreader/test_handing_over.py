@@ -715,3 +715,40 @@ def test_a_downloaded_folder_can_be_fetched_elsewhere_by_globus(downloaded: Path
     assert done.exit_code == 0, done.output
     assert len((tmp_path / "b.txt").read_text().splitlines()) == 6
     assert done.stderr == ""
+
+
+def test_images_of_no_known_kind_are_handed_over_where_the_user_says_what_they_are(
+    tmp_path: Path,
+) -> None:
+    _stack(tmp_path / "raw/a_movie.tif.mrc", (16, 12))  # told by its name
+    _stack(tmp_path / "raw/overview.mrc", (16, 12))  # told by nothing
+    _stack(tmp_path / "raw/map.map", (8, 8, 8))
+    handed = export_scipion(tmp_path / "raw", tmp_path / "w.json", acquisition=_all_said())
+
+    assert [(one.kind, one.files) for one in handed.sets] == [("movies", 1), ("volumes", 1)]
+    assert any("overview.mrc" in note for note in handed.notes)
+    told = export_scipion(tmp_path / "raw", tmp_path / "v.json", kind="movies", acquisition=_all_said())
+    assert [(one.kind, one.files) for one in told.sets] == [("movies", 2)]
+
+
+@pytest.mark.parametrize("kind", ["gains", "tilt_series", "nonsense"])
+def test_kinds_that_scipion_does_not_import_are_refused(kind: str, movies: Path, tmp_path: Path) -> None:
+    with pytest.raises(empiarreader.InvalidRequestError):
+        export_scipion(movies, tmp_path / "w.json", kind=kind, acquisition=_all_said())
+
+
+def test_movies_that_were_unpacked_after_the_download_keep_their_imageset(
+    archive: Archive, tmp_path: Path
+) -> None:
+    packed = {f"data/x/m{k}.mrcs.bz2": b"BZh" for k in range(2)}
+    archive.add_entry(10001, packed, {"imagesets": [_imageset("S", "data/x", 0.8)]})
+    empiarreader.download(empiarreader.EmpiarEntry(10001).files(), tmp_path / "raw")
+    with pytest.raises(empiarreader.UnsupportedFormatError, match="unpack it first"):
+        export_relion(tmp_path / "raw", tmp_path / "m.star", acquisition=MICROSCOPE)
+    for number in range(2):
+        _stack(tmp_path / f"raw/data/x/m{number}.mrcs")
+    handed = export_relion(tmp_path / "raw", tmp_path / "m.star", acquisition=MICROSCOPE)
+
+    assert [(one.name, one.files, one.pixel_size_angstrom) for one in handed.sets] == [("S", 2, 0.8)]
+    names = list(starfile.read(handed.path)["movies"].rlnMicrographMovieName)
+    assert names == ["raw/data/x/m0.mrcs", "raw/data/x/m1.mrcs"]

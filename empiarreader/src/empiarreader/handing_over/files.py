@@ -32,6 +32,7 @@ HandedKind = Literal["movies", "micrographs", "particles", "volumes"]
 Location = str | os.PathLike[str]
 
 HANDED_KINDS: tuple[str, ...] = get_args(HandedKind)
+PACKED_SUFFIXES = (".bz2", ".gz", ".xz", ".zst")
 LINKS_SUFFIX = ".links"  # of folders that hold links to files for another program
 _VOLUMES = ("reconstructed volumes", "subtomograms")
 _VOLUME_SUFFIXES = frozenset({".map", ".ccp4", ".rec"})
@@ -104,20 +105,23 @@ def gather(
     return tuple(_describe(one, imagesets) for one in sorted(found, key=lambda one: one.path))
 
 
-def of_kind(files: Sequence[HandedFile], kind: str) -> list[HandedFile]:
-    """Return the files of one kind and those of no known kind; where none is known to be, all that could be.
+def of_kind(files: Sequence[HandedFile], kind: str, *, told: bool) -> list[HandedFile]:
+    """Return the files of one kind.
+
+    Parameters
+    ----------
+    told
+        Whether the user said that they are. Then those of no known kind are, too; and where none is known to
+        be, all that could be: the user knows better than names and categories do.
 
     Raises
     ------
-    InvalidRequestError
-        If there is no such kind to hand over.
     ArchiveFileNotFoundError
-        If no file is left.
+        If there is none.
     """
-    if kind not in HANDED_KINDS:
-        raise InvalidRequestError(f"{kind!r} cannot be handed over; there are {', '.join(HANDED_KINDS)}")
-    # Who asks for a kind that nothing has been told to be knows better than names and categories do.
-    wanted = {kind, None} if any(file.kind == kind for file in files) else {*HANDED_KINDS, None}
+    wanted: set[str | None] = {kind}
+    if told:
+        wanted |= {None} if any(file.kind == kind for file in files) else {*HANDED_KINDS, None}
     chosen = [file for file in files if file.kind in wanted]
     if not chosen:
         raise ArchiveFileNotFoundError(f"none of the {len(files)} files can be {kind}")
@@ -131,11 +135,26 @@ def kinds_of(files: Sequence[HandedFile]) -> dict[str, int]:
 
 
 def _in_folder(folder: Path, selection: Selection | None) -> list[_Found]:
-    """Return the images of a folder: those of its manifest, else all that are in it."""
+    """Return the images of a folder, with what its manifest says of them.
+
+    Of an image that is there packed and unpacked, the unpacked one is taken.
+    """
+    downloaded = {}
     if (folder / MANIFEST_NAME).exists():
-        found = list(_of_manifest(Manifest.load(folder)))
-    else:
-        found = [_Found(path, path.relative_to(folder).as_posix(), None) for path in _images_below(folder)]
+        downloaded = {one.path: one for one in _of_manifest(Manifest.load(folder))}
+    images = set(_images_below(folder))
+    found = []
+    for path in images:
+        packed = [other for suffix in PACKED_SUFFIXES if (other := Path(f"{path}{suffix}")) in downloaded]
+        if path.suffix.lower() in PACKED_SUFFIXES and path.with_suffix("") in images:
+            continue
+        if path in downloaded:
+            found.append(downloaded[path])
+        elif packed:
+            was = downloaded[packed[0]]
+            found.append(was._replace(path=path, name=was.name.removesuffix(packed[0].suffix)))
+        else:
+            found.append(_Found(path, path.relative_to(folder).as_posix(), None))
     if selection is None:
         return found
     return [one for one in found if selection.selects(one.path.relative_to(folder).as_posix(), "")]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from empiarreader.errors import EmpiarReaderError, UnsupportedFormatError
 from empiarreader.formats import suffix_of
 from empiarreader.handing_over.acquisition import Acquisition, require
-from empiarreader.handing_over.files import HandedFile, of_kind
+from empiarreader.handing_over.files import PACKED_SUFFIXES, HandedFile, of_kind
 
 if TYPE_CHECKING:
     from empiarreader.mrcsource import MrcSource
@@ -74,33 +74,38 @@ class Chosen(NamedTuple):
     note: str
 
 
-def choose(files: Sequence[HandedFile], kind: str, taken: Mapping[str, str], *, program: str) -> Chosen:
-    """Return the files of a kind that a program takes; those of no known kind that it does not, are left out.
+def choose(
+    files: Sequence[HandedFile], kind: str, taken: Mapping[str, str], *, program: str, told: bool
+) -> Chosen:
+    """Return the files of a kind that a program takes; others of no known kind are left out.
 
     Parameters
     ----------
     taken
         How names of files that the program takes end, in lower case, and how they should.
+    told
+        Whether the user said that the files are of this kind.
 
     Raises
     ------
     UnsupportedFormatError
         If files of this kind are not taken, or none is left.
     """
-    chosen = of_kind(files, kind)
+    chosen = of_kind(files, kind, told=told)
     suffixes = {file.path: suffix for file in chosen if (suffix := _suffix(file, taken))}
     left_out = [file for file in chosen if file.path not in suffixes]
     refused = left_out if not suffixes else [file for file in left_out if file.kind is not None]
     if refused:
         name = refused[0].name
-        packed = name.lower().endswith((".gz", ".bz2", ".xz", ".zst", ".zip", ".tar"))
+        packed = name.lower().endswith(PACKED_SUFFIXES)
         raise UnsupportedFormatError(
             f"{program} does not read {name} as {kind} ({', '.join(taken)}): "
             + ("unpack it first" if packed else "convert it first")
         )
+    left_out += [] if told else [file for file in files if file.kind is None]
     note = ""
     if left_out:
-        note = f"{len(left_out)} files are left out that {program} does not read, such as {left_out[0].name}"
+        note = f"{len(left_out)} files are left out that may be no {kind}, such as {left_out[0].name}"
     return Chosen([file for file in chosen if file.path in suffixes], suffixes, note)
 
 

@@ -76,7 +76,7 @@ def make_links(links: Mapping[Path, Path], *, overwrite: bool, alone: bool = Fal
     if in_the_way:
         raise LocalFileError(f"{in_the_way[0]} is there already and is something else; move it away")
     for path in stale:
-        path.unlink()
+        path.unlink(missing_ok=True)
     for link, target in wanted.items():
         try:
             link.parent.mkdir(parents=True, exist_ok=True)

@@ -102,9 +102,10 @@ def export_relion(
     check_target_is_free(target, overwrite=overwrite or dry_run)
     known = acquisition or Acquisition()
     found = gather(files, directory=directory, pattern=pattern)
+    told = kind is not None
     kind = kind or _only_kind(found)
     _check_kind(kind)
-    chosen = choose(found, kind, _SUFFIXES[kind], program="RELION")
+    chosen = choose(found, kind, _SUFFIXES[kind], program="RELION", told=told)
     groups = group_images(chosen.files, kind, known, program="RELION", needs=_NEEDS)
     gain = _gain(known.gain) if kind == "movies" else {}
     suffixes = chosen.suffixes | {file.path: suffix for file, suffix in gain.items()}

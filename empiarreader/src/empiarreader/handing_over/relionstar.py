@@ -50,7 +50,7 @@ def _optics(
 ) -> dict[str, list[Value]]:
     """Return one row an imageset; the pixel size as that of the images of this kind is called."""
     known = [group.acquisition for group in groups]
-    sizes: list[Value] = [float(one.pixel_size_angstrom or 0) for one in known]
+    sizes: list[Value] = [_said(one.pixel_size_angstrom) for one in known]
     optics: dict[str, list[Value]] = {
         "rlnOpticsGroupName": list(_group_names(groups)),
         "rlnOpticsGroup": list(range(1, len(groups) + 1)),
@@ -59,14 +59,19 @@ def _optics(
         optics["rlnMtfFileName"] = [_mtf_name(Path(mtf), project)] * len(groups)
     if groups[0].kind != "particles":
         optics["rlnMicrographOriginalPixelSize"] = sizes
-    optics["rlnVoltage"] = [float(one.voltage_kv or 0) for one in known]
-    optics["rlnSphericalAberration"] = [float(one.spherical_aberration_mm or 0) for one in known]
-    optics["rlnAmplitudeContrast"] = [float(one.amplitude_contrast or 0) for one in known]
+    optics["rlnVoltage"] = [_said(one.voltage_kv) for one in known]
+    optics["rlnSphericalAberration"] = [_said(one.spherical_aberration_mm) for one in known]
+    optics["rlnAmplitudeContrast"] = [_said(one.amplitude_contrast) for one in known]
     if groups[0].kind == "micrographs":
         optics["rlnMicrographPixelSize"] = sizes
     if groups[0].kind == "particles":
         optics["rlnImagePixelSize"] = sizes
     return optics
+
+
+def _said(value: float | None) -> float:
+    assert value is not None  # what nobody said was asked for before
+    return float(value)
 
 
 def _particles(

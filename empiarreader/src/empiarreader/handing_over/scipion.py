@@ -75,7 +75,7 @@ def export_scipion(
     files, kind, pattern, directory, overwrite, dry_run
         As for :func:`export_relion`; without ``kind`` all kinds are taken, and ``"volumes"`` is one of them.
     workflow
-        Where to write: ``scipion3 project …``, or *Import workflow* in the window of a project, opens it.
+        Where to write. The next step makes a project of it, as *Import workflow* does in a project's window.
     acquisition
         What EMPIAR does not hold: see :class:`Acquisition`. Volumes need none of it but a pixel size.
 
@@ -100,7 +100,10 @@ def export_scipion(
     known = acquisition or Acquisition()
     found = gather(files, directory=directory, pattern=pattern)
     links_folder = (target.parent.resolve() / target.name).with_suffix(LINKS_SUFFIX)
-    chosen = {one: choose(found, one, _SUFFIXES[one], program="Scipion") for one in _kinds(found, kind)}
+    chosen = {
+        one: choose(found, one, _SUFFIXES[one], program="Scipion", told=kind is not None)
+        for one in _kinds(found, kind)
+    }
     groups = [group for one, files in chosen.items() for group in _groups(files, one, known)]
     links: dict[Path, Path] = {}
     protocols = []
@@ -126,6 +129,8 @@ def export_scipion(
 
 def _kinds(files: Sequence[HandedFile], kind: str | None) -> list[str]:
     kinds = [kind] if kind else list(kinds_of(files))
+    if kind and kind not in _PROTOCOLS:
+        raise InvalidRequestError(f"Scipion imports no {kind} here; there are {', '.join(_PROTOCOLS)}")
     if not kinds:
         raise InvalidRequestError(
             f"nothing tells what the {len(files)} files are; say it: --kind {', '.join(HANDED_KINDS)} (kind= "
