@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from typing import Any
 
 import numpy as np
@@ -190,6 +191,13 @@ def test_every_transform_is_tried_here() -> None:
     tried = {type(transform).type_name for transform, _ in CASES}
     own = {name for name, cls in TRANSFORMS._types.items() if cls.__module__.startswith("caked.transforms.")}
     assert own - tried == {"foreign"}  # a function of somebody's own: see test_transforms_compose
+
+
+def test_every_formula_names_its_source() -> None:
+    made_of_others = {"compose", "foreign", "on_keys", "one_of", "random_apply", "torchvision"}
+    for name, cls in TRANSFORMS._types.items():
+        if cls.__module__.startswith("caked.transforms.") and name not in made_of_others:
+            assert re.search(r"\bSources?\b.*:", cls.__doc__ or ""), f"{cls.__name__} names no source"
 
 
 @every

@@ -34,8 +34,8 @@ class NormaliseBackground(Transform):
 
     Notes
     -----
-    In the order of RELION's ``normalise()``, for background pixels ``|p - c|² > R²`` about ``c = N // 2``:
-    mean m and deviation ``s = sqrt(E[x²] - m²)``; dust, where ``x - m > t s`` (white) or ``m - x > t s``
+    Source: RELION's ``normalise()``, in its order. For background pixels ``|p - c|² > R²`` about
+    ``c = N // 2``: mean m and deviation ``s = sqrt(E[x²] - m²)``; dust, where ``x - m > t s`` (white) or ``m - x > t s``
     (black), becomes a draw of N(m, s), in the whole image; ``x -= a x + b y (+ c z) + d``, fitted by least
     squares to the background; then m and s again, and ``(x - m) / s``. The numbers that dust is replaced by
     depend on seed and sample and not on the epoch, so that this can be cached and used for validation. Where

@@ -28,7 +28,7 @@ class GaussianBlur(Transform):
     Notes
     -----
     Weights ``exp(-k**2 / (2 sigma**2))``, sum 1, for ``|k| <= floor(truncate * sigma + 0.5)``; borders are
-    mirrored with the edge pixel repeated (d c b a | a b c d). These are the conventions of
+    mirrored with the edge pixel repeated (d c b a | a b c d). Source: the conventions of
     ``scipy.ndimage.gaussian_filter``.
 
     Examples

@@ -31,7 +31,7 @@ class RandomCrop(Geometric):
     Notes
     -----
     All places where the part lies within the image are alike. Coordinates and origin follow; coordinates
-    outside the part are kept, and lie outside.
+    outside the part are kept, and lie outside. Source: slices, ``y(p) = x(p + start)``.
 
     Examples
     --------
@@ -79,7 +79,8 @@ class CentreCrop(Geometric):
 
     Notes
     -----
-    Pixel p of an axis goes to ``p - N // 2 + n // 2``. Coordinates and origin follow.
+    Pixel p of an axis goes to ``p - N // 2 + n // 2``. Coordinates and origin follow. Source: slices and
+    ``numpy.pad``; the centre is that of Fourier transforms.
 
     Examples
     --------

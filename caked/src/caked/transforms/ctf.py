@@ -55,7 +55,7 @@ class ApplyCTF(_CTFTransform):
     Notes
     -----
     ``y = ifft(F C)``, C as in :func:`caked.transforms.contrast_transfer`. An image that has its CTF already
-    comes out with C², which RELION calls CTF pre-multiplied.
+    comes out with C², which RELION calls CTF pre-multiplied. Source: RELION's CTF; see that function.
 
     The CTF of each sample is that of its own defocus, voltage, aberration and amplitude contrast, which the
     batch has to know, with its pixel size. Of a tilt series, ``(B, C, tilts, y, x)``, each tilt is an image,
@@ -76,7 +76,8 @@ class PhaseFlip(_CTFTransform):
 
     Notes
     -----
-    ``y = ifft(F sign(C))``, with sign(0) = 1; the batch has to know what :class:`ApplyCTF` asks for.
+    ``y = ifft(F sign(C))``, with sign(0) = 1; the batch has to know what :class:`ApplyCTF` asks for. Source:
+    RELION's CTF, see :func:`caked.transforms.contrast_transfer`, and its sign alone.
     """
 
     def __init__(self) -> None:
@@ -98,8 +99,9 @@ class WienerFilter(_CTFTransform):
 
     Notes
     -----
-    ``y = ifft(F C / (C² + 1 / SNR))``: Wiener's filter, as in Frank, Three-Dimensional Electron Microscopy
-    of Macromolecular Assemblies (2006), chapter 2. The batch has to know what :class:`ApplyCTF` asks for.
+    ``y = ifft(F C / (C² + 1 / SNR))``; the batch has to know what :class:`ApplyCTF` asks for. Source:
+    Wiener's filter, as in Frank, Three-Dimensional Electron Microscopy of Macromolecular Assemblies (2006),
+    chapter 2.
     """
 
     def __init__(self, *, snr: float) -> None:
@@ -132,8 +134,8 @@ class RandomCTF(ApplyCTF):
 
     Notes
     -----
-    Everything is drawn evenly between its bounds, the direction of the astigmatism from 0 to 180 degrees. See
-    :func:`caked.transforms.contrast_transfer` for the formula.
+    Everything is drawn evenly between its bounds, the direction of the astigmatism from 0 to 180 degrees.
+    Source of the formula: see :func:`caked.transforms.contrast_transfer`.
     """
 
     is_random = True

@@ -35,7 +35,7 @@ class BandPass(Transform):
     Notes
     -----
     ``y = ifft(M(|k|) fft(x))`` with M = 1 inside the band and ``cos(π d / (2 falloff))`` at a distance d up
-    to ``falloff`` from it: the raised edge of teamtomo's ``torch_fourier_filter.bandpass``.
+    to ``falloff`` from it. Source: the raised edge of teamtomo's ``torch_fourier_filter.bandpass``.
 
     Examples
     --------

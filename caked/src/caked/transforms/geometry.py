@@ -41,7 +41,7 @@ class RandomRot90(_Turning):
 
     Notes
     -----
-    Turns are those of ``numpy.rot90``: from the first axis of the plane towards the second, which is
+    Source: turns are those of ``numpy.rot90``, from the first axis of the plane towards the second, which is
     counter-clockwise where y points down. Axes of unequal length are turned by 180 degrees at most. Poses,
     shifts, coordinates and the axis of astigmatism follow.
 
@@ -123,7 +123,8 @@ class RandomFlip(_Turning):
     Notes
     -----
     Where x is mirrored, the pose of an image becomes ``diag(-1, 1, -1) R``, its defocus angle changes the
-    sign, and coordinates and shifts are mirrored. Volumes that have poses are refused.
+    sign, and coordinates and shifts are mirrored. Volumes that have poses are refused. Source:
+    ``numpy.flip``.
 
     Examples
     --------
@@ -179,6 +180,10 @@ class RandomRoll(Geometric):
     ----------
     shift
         Greatest shift in pixels, along every axis in either direction.
+
+    Notes
+    -----
+    Coordinates go round, too. Source: ``numpy.roll``.
 
     Examples
     --------

@@ -20,7 +20,7 @@ __all__ = ["AutoInvert", "Clip", "Invert", "MinMax", "Standardise"]
 class MinMax(Transform):
     """Map each sample's values onto the range from 0 to 1: ``(x - min) / (max - min)``.
 
-    A constant sample becomes 0 everywhere.
+    A constant sample becomes 0 everywhere. Source: ``shiftmin`` of caked 0.1.7, which this is otherwise.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class MinMax(Transform):
 class Standardise(Transform):
     """Give each sample mean 0 and standard deviation 1: ``(x - mean) / std``, std of the population.
 
-    A constant sample becomes 0 everywhere.
+    A constant sample becomes 0 everywhere. Source: the standard score, as TomoTwin and Topaz normalise.
 
     Examples
     --------
@@ -70,8 +70,8 @@ class Clip(Transform):
 
     Notes
     -----
-    Percentile q of n sorted values stands at rank ``q / 100 * (n - 1)``: definition 7 of Hyndman & Fan
-    (1996), doi:10.1080/00031305.1996.10473566, which is also numpy's default.
+    Percentile q of n sorted values stands at rank ``q / 100 * (n - 1)``. Source: definition 7 of Hyndman &
+    Fan (1996), doi:10.1080/00031305.1996.10473566, which is also numpy's default.
 
     Examples
     --------
@@ -112,6 +112,8 @@ def _percentiles(rows: Tensor, percentiles: tuple[float, float]) -> list[Tensor]
 @register("invert")
 class Invert(Transform):
     """Turn dark into bright: ``-x``.
+
+    Source: what RELION's ``--invert_contrast`` and ASPIRE's ``invert_contrast`` do.
 
     Examples
     --------

@@ -81,9 +81,9 @@ class GaussianNoise(_AddedNoise):
 
     Notes
     -----
-    ``sigma = std(image) / sqrt(snr)``, the deviation taken over the whole sample before noise, as in the
-    simulations of CryoBench (Frank & Al-Ali 1975, doi:10.1038/256376a0, for the definition). A constant image
-    has no signal and gets no noise.
+    ``sigma = std(image) / sqrt(snr)``, the deviation taken over the whole sample before noise. A constant
+    image has no signal and gets no noise. Source: Frank & Al-Ali (1975), doi:10.1038/256376a0, for the ratio;
+    the simulations of CryoBench use it so.
 
     Examples
     --------

@@ -31,10 +31,10 @@ class Resize(Geometric):
     Notes
     -----
     ``y_q = sum_i w_qi x_i / sum_i w_qi`` along each axis, N to n pixels: ``w_qi = |[i, i + 1] ∩ [q N/n,
-    (q + 1) N/n]|`` by area; ``w_qi = max(0, 1 - |i - (q + 1/2) N/n + 1/2| / max(1, N/n))`` linear, which is
-    the antialiased bilinear interpolation of image libraries. Neither is as sharp as
-    :class:`~caked.transforms.FourierCrop`: frequencies above the new limit are damped and not gone. The edges
-    of the field of view stay, so pixel p of an axis goes to ``(p + 1/2) n/N - 1/2``. Masks take the nearest
+    (q + 1) N/n]|`` by area; ``w_qi = max(0, 1 - |i - (q + 1/2) N/n + 1/2| / max(1, N/n))`` linear. Source:
+    averaging over areas, and the antialiased bilinear interpolation of torch and Pillow. Neither is as sharp
+    as :class:`~caked.transforms.FourierCrop`: frequencies above the new limit are damped and not gone. The
+    edges of the field of view stay, so pixel p of an axis goes to ``(p + 1/2) n/N - 1/2``. Masks take the nearest
     pixel, weights follow linearly.
 
     Examples

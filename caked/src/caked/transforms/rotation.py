@@ -86,7 +86,8 @@ class RandomRotation(_Rotation):
     -----
     ``y(p) = x(Q^-1 (p - c) + c)`` about ``c = n // 2``, Q counted from the x towards the y axis of the array
     (about y: from z towards x; about x: from y towards z). Poses become ``Q R``; shifts, coordinates and the
-    axis of astigmatism follow. Axes of one pixel size are assumed.
+    axis of astigmatism follow. Axes of one pixel size are assumed. Source: the resampling of
+    ``scipy.ndimage.affine_transform``, on a grid made finer by Fourier padding.
 
     Examples
     --------
@@ -130,8 +131,8 @@ class RandomOrientation(_Rotation):
     Notes
     -----
     Unit quaternions ``(sqrt(1 - a) sin 2πb, sqrt(1 - a) cos 2πb, sqrt(a) sin 2πc, sqrt(a) cos 2πc)`` of
-    three even numbers a, b, c are even over all rotations: Shoemake, "Uniform random rotations", Graphics
-    Gems III (1992), doi:10.1016/B978-0-08-050755-2.50036-1. Even Euler angles are not.
+    three even numbers a, b, c are even over all rotations. Source: Shoemake, "Uniform random rotations",
+    Graphics Gems III (1992), doi:10.1016/B978-0-08-050755-2.50036-1. Even Euler angles are not.
 
     Examples
     --------

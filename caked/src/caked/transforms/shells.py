@@ -57,9 +57,9 @@ class SphericalMask(Transform):
     Notes
     -----
     ``y = m x + (1 - m) f`` with, for ``t = (r - inner) / (outer - inner)`` from 0 to 1,
-    ``m = ½ (1 + cos πt)`` or ``m = 1 - t``; r about the centre n // 2. The defaults are those of tomoDRGN;
-    cryoDRGN has a linear edge from 0.85 to 0.99. ``"mean"`` is ``sum((1 - m) x) / sum(1 - m)``, as of
-    RELION's soft masks.
+    ``m = ½ (1 + cos πt)`` or ``m = 1 - t``; r about the centre n // 2. Source: the defaults are those of
+    tomoDRGN; cryoDRGN has a linear edge from 0.85 to 0.99. ``"mean"`` is ``sum((1 - m) x) / sum(1 - m)``,
+    as of RELION's soft masks.
 
     Examples
     --------

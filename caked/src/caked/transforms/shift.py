@@ -80,6 +80,11 @@ class CentreParticle(_Shift):
 
     The batch needs ``shift_angstrom`` and ``pixel_size_angstrom``; the shift is zero afterwards.
 
+    Notes
+    -----
+    ``F exp(-2πi k·t)`` with t the shift back, in pixels. Source: the shift theorem of Fourier transforms, as
+    of :class:`RandomShift`.
+
     Examples
     --------
     >>> batch = {
