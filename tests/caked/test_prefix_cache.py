@@ -10,7 +10,21 @@ import pytest
 import torch
 import torchvision.transforms.v2 as tv
 
-from caked import Dataset, FileSource, InvalidOptionError, Loader
+from caked import (
+    ArraySource,
+    Dataset,
+    FileSource,
+    InvalidOptionError,
+    Loader,
+    MovieSource,
+    NonFiniteImageError,
+    PairSource,
+    ParticleSource,
+    PatchSource,
+    Source,
+)
+from caked.io.particles import ParticleTable
+from caked.io.write_cs import write_particles_cs
 from caked.transforms import (
     FourierCrop,
     GaussianNoise,
@@ -20,6 +34,7 @@ from caked.transforms import (
     Standardise,
     Transform,
 )
+from mrc_vectors import mrc_bytes
 
 PIPELINE = [NormaliseBackground(white_dust=3.0), FourierCrop(size=8), RandomRot90(), GaussianNoise(snr=1.0)]
 
@@ -123,3 +138,67 @@ def test_what_is_taken_from_memory_may_be_changed(source: FileSource) -> None:
 def test_steps_that_cannot_be_written_down_cannot_be_cached(source: FileSource) -> None:
     with pytest.raises(InvalidOptionError, match="can be cached"):
         Dataset(source, transform=[tv.CenterCrop(4)], cache="memory").batch([0])
+
+
+def _varied(folder: Path) -> list[tuple[str, Source, Source]]:
+    """Pairs of sources of the same files or arrays whose samples differ by an option alone."""
+    images = np.random.default_rng(0).normal(size=(6, 12, 12)).astype(np.float32)
+    series = np.random.default_rng(1).normal(size=(4, 3, 8, 8)).astype(np.float32)
+    (folder / "p.mrcs").write_bytes(mrc_bytes(images))
+    (folder / "one.mrc").write_bytes(mrc_bytes(images[:1], ispg=1))
+    sized = ArraySource(images, pixel_size_angstrom=(2.0, 2.0))
+    cs = write_particles_cs(folder / "p.cs", _negative(), image_size=12)
+    points = [[(5.0, 5.0)]] * 6
+    moved = [[(5.25, 5.0)]] * 6
+    edge = [[(1.0, 1.0)]] * 6
+    return [
+        ("pixel size", ArraySource(images), ArraySource(images, pixel_size_angstrom=(2.0, 2.0))),
+        ("groups", ArraySource(images), ArraySource(images, groups=list("aabbcc"))),
+        ("squeeze", FileSource(folder / "one.mrc"), FileSource(folder / "one.mrc", squeeze=False)),
+        ("group rule", FileSource(folder / "one.mrc"), FileSource(folder / "one.mrc", group="prefix")),
+        ("sign", ParticleSource(cs), ParticleSource(cs, apply_sign=True)),
+        ("given size", ParticleSource(cs), ParticleSource(cs, pixel_size_angstrom=3.0)),
+        ("place", PatchSource.at(sized, points, 4), PatchSource.at(sized, moved, 4)),
+        (
+            "fill",
+            PatchSource.at(images, edge, 8, outside="pad"),
+            PatchSource.at(images, edge, 8, outside="pad", fill=1.0),
+        ),
+        ("kind", PairSource(images, target=images * 2), PairSource(images, weight=images * 2)),
+        ("frames", MovieSource(series), MovieSource(series, frames="keep")),
+        ("gain", MovieSource(series), MovieSource(series, gain=np.full((8, 8), 2.0, np.float32))),
+    ]
+
+
+def _negative() -> ParticleTable:
+    return ParticleTable.from_columns(
+        places=(["p.mrcs"], np.zeros(6, int), np.arange(6)),
+        pixel_size_angstrom=np.full(6, 1.5),
+        columns={}, angles=None, shifts=None, micrographs=None,
+        kept={"blob/sign": -np.ones(6)},
+    )  # fmt: skip
+
+
+def test_an_option_of_the_source_alone_makes_other_inputs(tmp_path: Path) -> None:
+    for what, one, other in _varied(tmp_path):
+        expected = Dataset(other, transform=Standardise()).batch([0])
+        assert not _alike(Dataset(one, transform=Standardise()).batch([0]), expected), what
+        where = tmp_path / "cache" / what
+        Dataset(one, transform=Standardise(), cache=where).batch([0])
+        found = Dataset(other, transform=Standardise(), cache=where).batch([0])
+        assert _alike(found, expected), what
+
+
+def _alike(found: dict[str, Any], expected: dict[str, Any]) -> bool:
+    return found.keys() == expected.keys() and all(
+        torch.equal(found[key], value) if isinstance(value, torch.Tensor) else found[key] == value
+        for key, value in expected.items()
+    )
+
+
+def test_what_was_kept_with_nan_is_not_taken_where_nan_is_reported(tmp_path: Path) -> None:
+    images = np.ones((2, 4, 4), np.float32)
+    images[1, 0, 0] = np.nan
+    Dataset(images, transform=Invert(), non_finite="keep", cache=tmp_path).batch([0, 1])
+    with pytest.raises(NonFiniteImageError, match="holds NaN"):
+        Dataset(images, transform=Invert(), cache=tmp_path).batch([0, 1])

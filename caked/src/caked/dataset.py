@@ -17,6 +17,7 @@ from torch import Tensor
 from caked.batches import IndexBatch, Sample, SampleBatch, TupleBatch
 from caked.collate import Collation, check_collation, join_parts
 from caked.errors import InvalidOptionError
+from caked.inputs import digest_of_inputs
 from caked.labels import Labels, label_samples
 from caked.randomness import Draws
 from caked.reading import NonFinite, group_by_shape, read_samples
@@ -168,9 +169,9 @@ class Dataset(torch.utils.data.Dataset[Sample]):
         return rest({**batch, "label": self._labels_of(indices)}, draws)
 
     def _inputs(self) -> str:
-        """Return a digest of the source, taken once."""
+        """Return a digest of what the source gives, taken once; what may be NaN is kept apart."""
         if self._digest is None:
-            self._digest = self.source.digest()
+            self._digest = f"{digest_of_inputs(self.source)} {self.non_finite}"
         return self._digest
 
     def _labels_of(self, indices: NDArray[np.int64]) -> Tensor:

@@ -171,7 +171,7 @@ class PairSource(Source):
 
     def digest(self, *, content: bool | None = None) -> str:
         """Return a sha256 of the digests of all, and of who goes with whom."""
-        digest = hashlib.sha256(self.image.digest(content=content).encode())
+        digest = hashlib.sha256(f"{self.image.digest(content=content)} {list(self.others)}".encode())
         parts = [*self.others.values(), *([] if self.models is None else [self.models])]
         for part in parts:
             digest.update(part.digest(content=content).encode())

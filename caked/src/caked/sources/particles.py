@@ -249,7 +249,7 @@ class ParticleSource(Source):
 
     def digest(self, *, content: bool | None = None) -> str:
         """Return a sha256 of the table and of the stacks that are there."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(b"signs" if self.apply_sign else b"")
         for path in (self.path, *self.passthrough):
             with reported(str(path)):
                 digest.update(hashlib.sha256(path.read_bytes()).digest())

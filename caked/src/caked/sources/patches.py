@@ -289,7 +289,7 @@ class PatchSource(Source):
 
     def digest(self, *, content: bool | None = None) -> str:
         """Return a sha256 of the source's digest and of the places."""
-        digest = hashlib.sha256(self.source.digest(content=content).encode())
+        digest = hashlib.sha256(f"{self.source.digest(content=content)} {self.fill}".encode())
         for array in (self.places.item, self.places.start, self.places.kind, np.array(self.places.size)):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()

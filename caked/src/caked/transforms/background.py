@@ -35,9 +35,10 @@ class NormaliseBackground(Transform):
     Notes
     -----
     Source: RELION's ``normalise()``, in its order. For background pixels ``|p - c|² > R²`` about
-    ``c = N // 2``: mean m and deviation ``s = sqrt(E[x²] - m²)``; dust, where ``x - m > t s`` (white) or ``m - x > t s``
-    (black), becomes a draw of N(m, s), in the whole image; ``x -= a x + b y (+ c z) + d``, fitted by least
-    squares to the background; then m and s again, and ``(x - m) / s``. The numbers that dust is replaced by
+    ``c = N // 2``: mean m and deviation ``s = sqrt(E[x²] - m²)``; dust, where ``x - m > t s`` (white) or
+    ``m - x > t s`` (black), becomes a draw of N(m, s), in the whole image; ``x -= a x + b y (+ c z) + d``,
+    fitted by least squares to the background; then m and s again, and ``(x - m) / s``. The numbers that dust
+    is replaced by
     depend on seed and sample and not on the epoch, so that this can be cached and used for validation. Where
     the background does not vary by a millionth of the values, nothing can be divided by: it becomes
     ``x - m``, and RELION leaves the image as it is.

@@ -34,8 +34,8 @@ class Resize(Geometric):
     (q + 1) N/n]|`` by area; ``w_qi = max(0, 1 - |i - (q + 1/2) N/n + 1/2| / max(1, N/n))`` linear. Source:
     averaging over areas, and the antialiased bilinear interpolation of torch and Pillow. Neither is as sharp
     as :class:`~caked.transforms.FourierCrop`: frequencies above the new limit are damped and not gone. The
-    edges of the field of view stay, so pixel p of an axis goes to ``(p + 1/2) n/N - 1/2``. Masks take the nearest
-    pixel, weights follow linearly.
+    edges of the field of view stay, so pixel p of an axis goes to ``(p + 1/2) n/N - 1/2``. Masks take the
+    nearest pixel, weights follow linearly.
 
     Examples
     --------
