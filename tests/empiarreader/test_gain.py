@@ -24,7 +24,7 @@ from empiarreader import (
     open_gain,
 )
 from empiarreader.flatness import ORIENTATIONS
-from empiarreader.gain import Flip
+from empiarreader.gainfactor import Flip
 
 RNG = np.random.default_rng(3)
 FLIPS = get_args(Flip)

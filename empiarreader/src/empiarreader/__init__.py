@@ -42,7 +42,8 @@ if TYPE_CHECKING:
         WorkerLostError,
     )
     from empiarreader.flatness import GainCheck, GainWarning, check_gain
-    from empiarreader.gain import GainOrientation, apply_gain, open_gain
+    from empiarreader.gain import apply_gain, open_gain
+    from empiarreader.gainfactor import GainOrientation
     from empiarreader.handing_over.acquisition import Acquisition
     from empiarreader.handing_over.handed import Handed, HandedSet
     from empiarreader.handing_over.relion import export_relion
@@ -88,7 +89,7 @@ _HOME = {
     "EntryNotFoundError": "errors",
     "FileChangedError": "errors",
     "GainCheck": "flatness",
-    "GainOrientation": "gain",
+    "GainOrientation": "gainfactor",
     "GainWarning": "flatness",
     "Handed": "handing_over.handed",
     "HandedSet": "handing_over.handed",

@@ -106,11 +106,9 @@ class RemoteFile(ByteSource):
 
     def _kept(self, version: FileVersion | None) -> KeptFile:
         """Return the copy in the cache, for want of anything else."""
-        from empiarreader.cache.facts import not_kept
-
         kept = self._find(version)
         if kept is None:
-            raise ServiceError(not_kept(self.label))
+            raise ServiceError(settings.not_kept(self.label))
         return kept
 
 

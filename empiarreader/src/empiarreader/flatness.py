@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from empiarreader.errors import ShapeMismatchError
-from empiarreader.gain import Factor, GainOrientation, Operation, gain_factor, usual_operation
+from empiarreader.gainfactor import Factor, GainOrientation, Operation, gain_factor, usual_operation
 
 if TYPE_CHECKING:
     import xarray

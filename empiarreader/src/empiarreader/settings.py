@@ -98,6 +98,14 @@ def offline() -> bool:
     return text in _YES
 
 
+def not_kept(url: str) -> str:
+    """Return the sentence for what cannot be had offline."""
+    return (
+        f"EMPIARREADER_OFFLINE is set and {url} is not in the cache {cache_dir()}; fetch it where "
+        "there is a network: empiarreader prefetch"
+    )
+
+
 def timeout_seconds() -> float:
     """Return the longest silence of a server that is waited out (``EMPIARREADER_TIMEOUT``, default 30)."""
     text = os.environ.get("EMPIARREADER_TIMEOUT", "").strip()

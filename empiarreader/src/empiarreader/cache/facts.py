@@ -88,18 +88,10 @@ def cached_text(url: str, ask: Callable[[], str], *, max_age_seconds: float) -> 
         if offline or kept.age_seconds <= max_age_seconds:
             return kept
     if offline:
-        raise ServiceError(not_kept(url))
+        raise ServiceError(settings.not_kept(url))
     text = ask()
     _write(path, text.encode("utf-8", "surrogateescape"))
     return Text(text=text, time=datetime.now(UTC))
-
-
-def not_kept(url: str) -> str:
-    """Return the sentence for what cannot be had offline."""
-    return (
-        f"EMPIARREADER_OFFLINE is set and {url} is not in the cache {settings.cache_dir()}; fetch it where "
-        "there is a network: empiarreader prefetch"
-    )
 
 
 def clear_facts() -> int:

@@ -184,7 +184,7 @@ def _listed(source: str, pattern: str | None, options: dict[str, Any], *, whole:
 
 
 def _acquisition(options: dict[str, Any]) -> Acquisition:
-    from empiarreader.gain import GainOrientation
+    from empiarreader.gainfactor import GainOrientation
     from empiarreader.handing_over.acquisition import Acquisition
 
     return Acquisition(

@@ -188,9 +188,7 @@ def _fetch_all(
 
 def _refuse_offline(placements: Sequence[Placement]) -> None:
     if settings.offline():
-        from empiarreader.cache.facts import not_kept
-
-        raise ServiceError(not_kept(placements[0].url))
+        raise ServiceError(settings.not_kept(placements[0].url))
 
 
 def _collect(folder: Path, wanted: Wanted, outcomes: dict[str, Outcome]) -> Manifest:

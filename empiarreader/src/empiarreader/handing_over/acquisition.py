@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 
 from empiarreader.errors import InvalidRequestError
-from empiarreader.gain import GainOrientation
+from empiarreader.gainfactor import GainOrientation
 
 # What each value is called in words, as an option of the command, and the most that it can be.
 _VALUES: dict[str, tuple[str, str, float]] = {

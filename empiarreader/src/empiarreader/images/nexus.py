@@ -14,7 +14,7 @@ import numpy as np
 
 from empiarreader.bytesource import ByteSource
 from empiarreader.images.base import Array, one_section
-from empiarreader.images.hdf5 import dataset_at, node_at, opened, read_slab
+from empiarreader.images.hdf5nodes import dataset_at, node_at, opened, read_slab
 from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
 from empiarreader.voxels import VoxelSize

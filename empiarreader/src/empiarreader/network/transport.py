@@ -245,9 +245,7 @@ def _open_once(
     from urllib3.exceptions import HTTPError
 
     if settings.offline():
-        from empiarreader.cache.facts import not_kept
-
-        raise ServiceError(not_kept(url))
+        raise ServiceError(settings.not_kept(url))
     longest = settings.timeout_seconds()
     timeout = Timeout(
         connect=min(_LONGEST_CONNECT_SECONDS, longest),
