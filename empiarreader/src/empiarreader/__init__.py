@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from empiarreader.catalogue.updating import CatalogueUpdate
     from empiarreader.downloading.download import download
     from empiarreader.downloading.manifest import DownloadedFile, DownloadFailure, Manifest
+    from empiarreader.downloading.mirroring import Mirrored, mirror
+    from empiarreader.downloading.planning import Plan, plan_download
+    from empiarreader.downloading.progress import Progress
+    from empiarreader.downloading.verifying import Verification, verify
     from empiarreader.entry import EmpiarEntry
     from empiarreader.errors import (
         ArchiveFileNotFoundError,
@@ -99,14 +103,17 @@ _HOME = {
     "Manifest": "downloading.manifest",
     "MappedImage": "spreading.images",
     "MappedImages": "spreading.images",
+    "Mirrored": "downloading.mirroring",
     "MissingExtraError": "errors",
     "MrcHeader": "mrc",
     "MrcSource": "mrcsource",
     "OnlineHit": "catalogue.online",
     "PartitionIndexError": "errors",
     "PatternError": "errors",
+    "Plan": "downloading.planning",
     "Prefetched": "prefetching",
     "Preview": "looking.preview",
+    "Progress": "downloading.progress",
     "ReadOnlyArchiveError": "errors",
     "ReadableSource": "protocol",
     "RefusedAddressError": "errors",
@@ -116,6 +123,7 @@ _HOME = {
     "StarSource": "starsource",
     "Traffic": "network.counters",
     "UnsupportedFormatError": "errors",
+    "Verification": "downloading.verifying",
     "VoxelSize": "voxels",
     "WorkerLostError": "errors",
     "apply_gain": "gain",
@@ -129,12 +137,14 @@ _HOME = {
     "export_scipion": "handing_over.scipion",
     "iterate_mapped": "spreading.images",
     "map_images": "spreading.images",
+    "mirror": "downloading.mirroring",
     "open_gain": "gain",
     "open_image": "imagefile",
     "open_table": "tables.opening",
     "open_tilt_series": "tilts.series",
     "parse_entry_id": "addresses",
     "parse_mrc_header": "mrc",
+    "plan_download": "downloading.planning",
     "prefetch": "prefetching",
     "preview": "looking.preview",
     "read_metadata": "imagefile",
@@ -142,6 +152,7 @@ _HOME = {
     "to_mrc": "spreading.saving",
     "to_zarr": "spreading.saving",
     "traffic": "network.counters",
+    "verify": "downloading.verifying",
 }
 
 __all__ = [
@@ -174,14 +185,17 @@ __all__ = [
     "Manifest",
     "MappedImage",
     "MappedImages",
+    "Mirrored",
     "MissingExtraError",
     "MrcHeader",
     "MrcSource",
     "OnlineHit",
     "PartitionIndexError",
     "PatternError",
+    "Plan",
     "Prefetched",
     "Preview",
+    "Progress",
     "ReadOnlyArchiveError",
     "ReadableSource",
     "RefusedAddressError",
@@ -191,6 +205,7 @@ __all__ = [
     "StarSource",
     "Traffic",
     "UnsupportedFormatError",
+    "Verification",
     "VoxelSize",
     "WorkerLostError",
     "__version__",
@@ -205,12 +220,14 @@ __all__ = [
     "export_scipion",
     "iterate_mapped",
     "map_images",
+    "mirror",
     "open_gain",
     "open_image",
     "open_table",
     "open_tilt_series",
     "parse_entry_id",
     "parse_mrc_header",
+    "plan_download",
     "prefetch",
     "preview",
     "read_metadata",
@@ -218,6 +235,7 @@ __all__ = [
     "to_mrc",
     "to_zarr",
     "traffic",
+    "verify",
 ]
 
 

@@ -22,6 +22,7 @@ from empiarreader.commands.download import download_command
 from empiarreader.commands.entry import find_command, info_command, ls_command
 from empiarreader.commands.exit_codes import INTERRUPTED, exit_code
 from empiarreader.commands.export import export_command
+from empiarreader.commands.keeping import mirror_command, verify_command
 from empiarreader.commands.peek import peek_command
 from empiarreader.commands.search import search_command
 from empiarreader.errors import EmpiarReaderError
@@ -65,6 +66,8 @@ def main() -> None:
 for _command in (
     search_command,
     download_command,
+    verify_command,
+    mirror_command,
     info_command,
     ls_command,
     find_command,

@@ -42,8 +42,10 @@ from empiarreader.network.wire import UnreachableError
 
 MIB = 1024 * 1024
 FTP_CONNECTIONS = 8
-_LARGEST_PIECE = 8 * MIB
+_PIECE = 8 * MIB
 _SMALLEST_PIECE = MIB
+_LARGEST_PIECE = 16 * MIB
+_SHARE_OF_A_ROUND = 0.6
 _READ_AT_ONCE = 256 * 1024
 _ENOUGH_WHEN_NEAR = 4
 _LOOK_EVERY_SECONDS = 0.05
@@ -132,7 +134,8 @@ class Crew:
                 thread.start()
             for thread in threads:
                 while thread.is_alive():
-                    thread.join(every_seconds)
+                    if not self._hash_ahead():
+                        thread.join(every_seconds)
                     tick()
             if self._crash is not None:
                 raise self._crash
@@ -147,19 +150,35 @@ class Crew:
             outcomes, self._outcomes = self._outcomes, []
             return outcomes
 
+    def _hash_ahead(self) -> bool:
+        """Hash some of what has arrived, so that little is left for the end; return whether there was any."""
+        with self._changed:
+            active = list(self._active)
+        return sum(transfer.part.hash_ahead() for transfer in active) > 0
+
     # What transfers ask of their surroundings.
 
     def first_length(self) -> int:
         """Return how many bytes the first request for a file asks for: few where others wait for it."""
-        return _SMALLEST_PIECE if self._are_few else _LARGEST_PIECE
+        return _SMALLEST_PIECE if self._are_few else _PIECE
 
-    def count_of_pieces(self, rest: int) -> int:
-        """Return into how many pieces the rest of a file is cut; of few files, equally many a connection."""
-        count = -(-rest // _LARGEST_PIECE)
+    def cut(self, rest: int) -> Sequence[int]:
+        """Return the lengths of the pieces that the rest of a file is fetched in.
+
+        Of few files each gets all connections. What they fetch becomes smaller towards the end, so that all
+        are done at about the same time, and little is left to be hashed then; a round of requests takes more
+        than half of what is left.
+        """
         if not self._are_few:
-            return count
-        count = max(count, min(self._connections, rest // _SMALLEST_PIECE), 1)
-        return count if count < self._connections else -(-count // self._connections) * self._connections
+            return _lengths(rest, -(-rest // _PIECE))
+        lengths: list[int] = []
+        while rest:
+            length = min(_LARGEST_PIECE, round(rest / self._connections * _SHARE_OF_A_ROUND))
+            if length < _PIECE:
+                return [*lengths, *_lengths(rest, max(1, min(self._connections, rest // _SMALLEST_PIECE)))]
+            lengths += [length] * self._connections
+            rest -= length * self._connections
+        return lengths
 
     def queue(self, transfer: Transfer, pieces: Sequence[int]) -> None:
         """Have pieces fetched next; raise if the disk has no room for what has begun."""
@@ -171,9 +190,10 @@ class Crew:
             begun = sum(other.missing_bytes for other in self._active)
         if transfer.missing_bytes > _WORTH_A_LOOK_BYTES:
             self._check_room(transfer, begun)
-        with self._changed:
-            self._pieces.extend((transfer, piece) for piece in pieces)
-            self._changed.notify(len(pieces))
+        if pieces:
+            with self._changed:
+                self._pieces.extend((transfer, piece) for piece in pieces)
+                self._changed.notify(len(pieces))
 
     def arrived(self, count: int) -> None:
         """Take note of bytes that have arrived, and slow down if need be."""
@@ -251,11 +271,18 @@ class Crew:
                         return lambda door, buffer: self._fetch(
                             hedged, which, door, buffer, Transfer.fetch_beside
                         )
-                if not (self._pieces or self._waiting or self._in_use or self._active or self._beginning):
-                    self._changed.notify_all()
+                if self._is_all_done():
                     return None
                 self._changed.wait(_LOOK_EVERY_SECONDS)
         return None
+
+    def _is_all_done(self) -> bool:
+        return not (self._pieces or self._waiting or self._in_use or self._active or self._beginning)
+
+    def _wake_at_the_end(self) -> None:
+        """Let threads that wait for work know that there will be no more; waking them sooner takes time."""
+        if self._is_all_done():
+            self._changed.notify_all()
 
     def _begin(self, placement: Placement, door: Door, buffer: memoryview) -> None:
         """Begin a file: see what is there of it, and fetch its first piece."""
@@ -273,6 +300,7 @@ class Crew:
         finally:
             with self._changed:
                 self._beginning -= 1
+                self._wake_at_the_end()
         if transfer is not None:
             self._fetch(transfer, 0, door, buffer, _fetch_nothing if is_resumed else Transfer.fetch)
 
@@ -344,7 +372,7 @@ class Crew:
                 if transfer.error is not None:
                     self._pieces = deque(one for one in self._pieces if one[0] is not transfer)
                 self._active.remove(transfer)
-                self._changed.notify_all()
+                self._wake_at_the_end()
 
     def _conclude_failure(self, transfer: Transfer, error: EmpiarReaderError) -> None:
         self._changes[transfer.url] += 1
@@ -363,7 +391,6 @@ class Crew:
     def _settle_as(self, placement: Placement, outcome: Outcome) -> None:
         with self._changed:
             self._outcomes.append((placement.url, outcome))
-            self._changed.notify_all()
 
     def _give_up_waiting(self, error: EmpiarReaderError) -> None:
         """Begin nothing more: there is no room for any of it."""
@@ -449,6 +476,11 @@ class Crew:
             self._changed.notify_all()
         for door in doors:
             door.cut()
+
+
+def _lengths(total: int, count: int) -> list[int]:
+    """Return the lengths of so many pieces of about equal size."""
+    return [total * (k + 1) // count - total * k // count for k in range(count)]
 
 
 def disk_full(message: str) -> LocalFileError:

@@ -73,6 +73,7 @@ class HttpDoor:
     def __init__(self, url: str) -> None:
         self._wire = Wire(url)
         self._times = answer_times(url)
+        self._longest = settings.timeout_seconds()
         self._url = url
         self._asked = self._heard = self._silence = 0.0
         self._received = 0
@@ -114,7 +115,7 @@ class HttpDoor:
         self._heard = now
         self._received += count
         seconds = now - self._asked
-        if seconds > settings.timeout_seconds() and self._received < seconds * _SLOWEST_BYTES_PER_SECOND:
+        if seconds > self._longest and self._received < seconds * _SLOWEST_BYTES_PER_SECOND:
             self.leave()
             counter.add(stalls=1)
             raise ServiceError(
@@ -152,7 +153,7 @@ class HttpDoor:
             self._url = url
             self._asked = time.monotonic()
             self._received = 0
-            limit = self._times.stall_limit(attempt, longest=settings.timeout_seconds())
+            limit = self._times.stall_limit(attempt, longest=self._longest)
             head = self._wire.ask(method, url, headers, silence_seconds=limit)
             self._heard = time.monotonic()
             self._silence = self._heard - self._asked

@@ -14,6 +14,7 @@ from empiarreader.downloading.ledger import Arrival, Ledger, cannot_write, open_
 from empiarreader.downloading.manifest import DownloadedFile, DownloadFailure, Manifest
 from empiarreader.downloading.parts import PartFile
 from empiarreader.downloading.placement import Placement
+from empiarreader.downloading.planning import check_room, plan_for
 from empiarreader.downloading.progress import Meter, Progress
 from empiarreader.downloading.selecting import Wanted, select_files
 from empiarreader.errors import InvalidRequestError, ServiceError
@@ -167,6 +168,7 @@ def _fetch_all(
 ) -> dict[str, Outcome]:
     _refuse_offline(placements)
     ledger = open_ledger(folder, overwrite=options.overwrite)
+    check_room(plan_for(placements, ledger))
     crew = Crew(placements, ledger, options, deliver=ledger.take)
     meter = Meter(placements, crew)
     outcomes: dict[str, Outcome] = {}

@@ -12,13 +12,19 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from empiarreader.addresses import check_target
-from empiarreader.downloading.manifest import MANIFEST_NAME, DownloadedFile, as_json_line, parse_records
+from empiarreader.downloading.manifest import (
+    MANIFEST_NAME,
+    DownloadedFile,
+    Removed,
+    as_json_line,
+    parse_records,
+)
 from empiarreader.downloading.parts import PartFile
 from empiarreader.downloading.placement import Placement, with_unique_target
 from empiarreader.errors import EmpiarReaderError, InvalidRequestError, LocalFileError
@@ -110,6 +116,12 @@ class Ledger:
                 with self._turn() as descriptor:
                     self._read_news(_read_from(descriptor, self._read_to))
 
+    def forget(self, path: str) -> None:
+        """Have the manifest say that a file is there no more."""
+        with self._lock, self._turn() as descriptor:
+            self._read_news(_read_from(descriptor, self._read_to))
+            self._write(descriptor, [Removed(path)])
+
     def _settle(self) -> None:
         waiting, self._waiting = self._waiting, []
         try:
@@ -135,7 +147,7 @@ class Ledger:
         elsewhere = with_unique_target(arrival.placement)
         return replace(arrival, placement=elsewhere, record=replace(arrival.record, path=elsewhere.target))
 
-    def _write(self, descriptor: int, records: list[DownloadedFile]) -> None:
+    def _write(self, descriptor: int, records: Sequence[DownloadedFile | Removed]) -> None:
         lines = "".join(f"{as_json_line(record)}\n" for record in records)
         if not _ends_line(descriptor):
             lines = "\n" + lines  # after one that was cut when a machine stopped
@@ -143,7 +155,11 @@ class Ledger:
         self._read_to = os.lseek(descriptor, 0, os.SEEK_END) + len(data)
         while data:
             data = data[os.write(descriptor, data) :]
-        self._records.update((record.path, record) for record in records)
+        for record in records:
+            if isinstance(record, Removed):
+                self._records.pop(record.path, None)
+            else:
+                self._records[record.path] = record
 
     def _name(self, arrival: Arrival) -> None:
         outcome: DownloadedFile | EmpiarReaderError = arrival.record

@@ -12,10 +12,18 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from empiarreader.addresses import check_target
-from empiarreader.errors import DamagedDataError, EmpiarReaderError, InvalidRequestError
+from empiarreader.errors import (
+    ArchiveFileNotFoundError,
+    DamagedDataError,
+    EmpiarReaderError,
+    InvalidRequestError,
+)
+
+if TYPE_CHECKING:
+    from empiarreader.downloading.verifying import Verification
 
 MANIFEST_NAME = "empiarreader-manifest.jsonl"
 FAILED_NAME = "empiarreader-failed.txt"
@@ -67,6 +75,12 @@ class Manifest:
         """Where each of the files is."""
         return tuple(self.directory / file.path for file in self.files)
 
+    def verify(self) -> Verification:
+        """Check the folder against this manifest, as :func:`verify` does."""
+        from empiarreader.downloading.verifying import verify_manifest
+
+        return verify_manifest(self)
+
     def raise_for_failures(self) -> None:
         """Raise the first failure, if there is any."""
         if self.failures:
@@ -85,6 +99,28 @@ class Manifest:
         known = read_records(folder).values()
         present = [file for file in known if _has_size(folder / file.path, file.size)]
         return cls(directory=folder, files=tuple(sorted(present, key=lambda file: file.path)))
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Manifest:
+        """Return all that a manifest says, somebody else's for instance, wherever the files are.
+
+        Parameters
+        ----------
+        path
+            The manifest, or the folder that it is in.
+
+        Raises
+        ------
+        ArchiveFileNotFoundError
+            If there is none.
+        DamagedDataError
+            If it is not one.
+        """
+        file = Path(path) / MANIFEST_NAME if Path(path).is_dir() else Path(path)
+        if not file.is_file():
+            raise ArchiveFileNotFoundError(f"there is no manifest {file}")
+        records = parse_records(file.read_bytes(), file).values()
+        return cls(directory=file.parent, files=tuple(sorted(records, key=lambda record: record.path)))
 
 
 def read_records(directory: Path) -> dict[str, DownloadedFile]:
@@ -110,14 +146,24 @@ def parse_records(content: bytes, path: Path) -> dict[str, DownloadedFile]:
         If it is something else; ``path`` is for the message.
     """
     lines = [line for line in content.decode("utf-8", "replace").split("\n") if line]
-    records = [record for line in lines if (record := _parse_line(line, path)) is not None]
-    if len(lines) > 1 and not records:
+    parsed = [record for line in lines if (record := _parse_line(line, path)) is not None]
+    if len(lines) > 1 and not parsed:
         raise DamagedDataError(f"{path} is no manifest of downloads: {lines[0][:80]!r}; move it away")
-    return {record.path: record for record in records}
+    last = {record.path: record for record in parsed}
+    return {name: record for name, record in last.items() if isinstance(record, DownloadedFile)}
 
 
-def as_json_line(record: DownloadedFile) -> str:
-    """Return a file as the manifest has it, without the end of the line."""
+@dataclass(frozen=True)
+class Removed:
+    """A line that takes a file out of the manifest."""
+
+    path: str
+
+
+def as_json_line(record: DownloadedFile | Removed) -> str:
+    """Return a file, or that it was removed, as the manifest has it, without the end of the line."""
+    if isinstance(record, Removed):
+        return json.dumps({"path": record.path, "removed": True})
     return json.dumps({name: getattr(record, name) for name in _FIELDS})
 
 
@@ -129,7 +175,7 @@ def as_json_lines(files: Iterable[DownloadedFile]) -> str:
 _FIELDS = tuple(field.name for field in fields(DownloadedFile))
 
 
-def _parse_line(line: str, path: Path) -> DownloadedFile | None:
+def _parse_line(line: str, path: Path) -> DownloadedFile | Removed | None:
     """Return the record in a line, None where the line was cut."""
     try:
         values: dict[str, Any] = json.loads(line)
@@ -137,9 +183,11 @@ def _parse_line(line: str, path: Path) -> DownloadedFile | None:
         logger.warning("a line of %s is cut short and left out", path)
         return None
     try:
+        if values.get("removed") is True:
+            return Removed(str(values["path"]))
         record = DownloadedFile(**{name: values[name] for name in _FIELDS if name in values})
         check_target(record.path)
-    except (TypeError, AttributeError, InvalidRequestError) as error:
+    except (TypeError, AttributeError, KeyError, InvalidRequestError) as error:
         raise DamagedDataError(f"{path} is no manifest of downloads: {line[:80]!r}; move it away") from error
     return record
 

@@ -16,12 +16,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ WORTH_A_STATE_BYTES = 64 * 1024
 _LONGEST_STEM_BYTES = 180
 _LONGEST_STATE_BYTES = 256 * 1024 * 1024
 _HASHED_AT_ONCE = 1024 * 1024
+_HASHED_AHEAD = 32 * _HASHED_AT_ONCE
 _FORCED_EVERY_SECONDS = 60.0
 _NUMBER = struct.Struct("<Q")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -57,7 +59,7 @@ class Layout:
 
     Examples
     --------
-    >>> Layout.cut(10, first=4, count=2).edges
+    >>> Layout.of([4, 3, 3]).edges
     (0, 4, 7, 10)
     """
 
@@ -65,12 +67,9 @@ class Layout:
     in_one_stream: bool = False
 
     @classmethod
-    def cut(cls, size: int, *, first: int, count: int) -> Layout:
-        """Return a first piece of ``first`` bytes, and ``count`` of about equal size after it."""
-        rest = size - first
-        if rest <= 0:
-            return cls((0, size))
-        return cls((0, *(first + rest * k // count for k in range(count + 1))))
+    def of(cls, lengths: Sequence[int], *, in_one_stream: bool = False) -> Layout:
+        """Return pieces of these lengths, one after the other."""
+        return cls((0, *itertools.accumulate(lengths)), in_one_stream)
 
     def __len__(self) -> int:
         return len(self.edges) - 1
@@ -158,13 +157,18 @@ class PartFile:
             self.arrived[piece] = 0
             self._hash, self._hashed = hashlib.sha256(), 0
 
-    def hash_ahead(self) -> None:
-        """Hash what is there without a gap and is not hashed yet, unless another thread is at it."""
-        if self._hashing.acquire(blocking=False):
-            try:
-                self._hash_up_to(self._end_without_gap())
-            finally:
-                self._hashing.release()
+    def hash_ahead(self) -> bool:
+        """Hash some of what is there without a gap and is not hashed yet; return whether there was any."""
+        if self._state < 0 or not self._hashing.acquire(blocking=False):
+            return False  # a small file, which is hashed while it arrives, or another thread is at it
+        try:
+            end = min(self._end_without_gap(), self._hashed + _HASHED_AHEAD)
+            if end - self._hashed < _HASHED_AT_ONCE or self._descriptor < 0:
+                return False
+            self._hash_up_to(end)
+            return True
+        finally:
+            self._hashing.release()
 
     def sha256(self) -> str:
         """Return the checksum of what is on the disk, all of it, also what an earlier process wrote."""
@@ -185,10 +189,11 @@ class PartFile:
 
     def keep(self) -> None:
         """Let the file go, as it is."""
-        for descriptor in (self._descriptor, self._state):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._descriptor = self._state = -1
+        with self._hashing:
+            for descriptor in (self._descriptor, self._state):
+                if descriptor >= 0:
+                    os.close(descriptor)
+            self._descriptor = self._state = -1
 
     def close(self) -> None:
         """Let the file go; what is worth nothing is removed."""

@@ -7,12 +7,13 @@ concerns the file as a whole is done by the thread that leaves it last, when nob
 
 from __future__ import annotations
 
+import re
 import threading
 import time
+from calendar import timegm
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +24,9 @@ from empiarreader.downloading.placement import Placement
 from empiarreader.errors import DamagedDataError, EmpiarReaderError, ServiceError
 from empiarreader.network.answers import FileVersion
 
+_DATE = re.compile(r"\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
 
 class Surroundings(Protocol):
     """What a transfer needs of the download that it belongs to."""
@@ -30,8 +34,8 @@ class Surroundings(Protocol):
     def first_length(self) -> int:
         """Return how many bytes the first request for a file should ask for."""
 
-    def count_of_pieces(self, rest: int) -> int:
-        """Return into how many pieces the rest of a file should be cut."""
+    def cut(self, rest: int) -> Sequence[int]:
+        """Return the lengths of the pieces that the rest of a file should be fetched in."""
 
     def queue(self, transfer: Transfer, pieces: Sequence[int]) -> None:
         """Have pieces fetched, if there is room for them on the disk; raise if there is none."""
@@ -230,7 +234,6 @@ class Transfer:
                 losers = [other for other in self._racers if other.piece == piece and self._is_over(piece)]
                 for loser in losers:
                     loser.door.interrupt()
-        self.part.hash_ahead()
 
     def _open(self, piece: int, door: Door, attempt: int) -> tuple[int, int]:
         """Ask for what is missing of a piece; return from where to where in the piece bytes will come."""
@@ -253,13 +256,10 @@ class Transfer:
         if in_one_stream and coming.stop < version.size:
             door.leave()
             coming = door.open(self.url, 0, None, version, attempt)
-        rest = version.size - coming.stop
-        cut = Layout.cut(
-            version.size, first=coming.stop, count=self._around.count_of_pieces(rest) if rest else 0
-        )
-        self.part.begin(version, Layout(cut.edges, in_one_stream))
-        self._around.queue(self, range(1, len(cut)))
-        return 0, cut.length(0)
+        lengths = [coming.stop, *self._around.cut(version.size - coming.stop)]
+        self.part.begin(version, Layout.of(lengths, in_one_stream=in_one_stream))
+        self._around.queue(self, range(1, len(lengths)))
+        return 0, coming.stop
 
     def _is_over(self, piece: int) -> bool:
         """Whether a piece has arrived, or is not wanted any more."""
@@ -271,16 +271,16 @@ class Transfer:
         return self.part.arrived[piece] if self.part.version is not None else 0
 
 
-def seconds_of(last_modified: str | None) -> float | None:
-    """Return the moment that a server stated, in seconds since 1970, None where it stated none.
+def seconds_of(last_modified: str | None) -> int | None:
+    """Return the moment that a server stated (RFC 9110, IMF-fixdate), in seconds since 1970, None if none.
 
     Examples
     --------
     >>> seconds_of("Mon, 07 Feb 2022 10:11:12 GMT"), seconds_of("yesterday")
-    (1644228672.0, None)
+    (1644228672, None)
     """
-    try:
-        moment = parsedate_to_datetime(last_modified or "")
-    except (ValueError, TypeError, OverflowError, IndexError):  # whatever stands where a date should
+    match = _DATE.fullmatch(last_modified or "")
+    if match is None or match[2] not in _MONTHS:
         return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    day, month, year, hour, minute, second = match.groups()
+    return timegm((int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second)))

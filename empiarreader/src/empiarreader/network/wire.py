@@ -62,6 +62,8 @@ class Wire:
         self.host = host_of(url)
         self._parts = urlsplit(url)
         self._proxy = proxy_for(url)
+        host = self.host.rpartition("@")[2]
+        self._same_always = f"Host: {host}\r\nUser-Agent: {user_agent()}\r\nAccept-Encoding: identity\r\n"
         self._socket: socket.socket | None = None
         self._buffer = bytearray(_LARGEST_HEAD_BYTES)
         self._begun = 0  # bytes of the next head that came with the last one
@@ -153,17 +155,10 @@ class Wire:
         return count
 
     def _question(self, method: str, url: str, headers: Mapping[str, str]) -> bytes:
-        parts = urlsplit(url)
-        through_proxy = self._proxy and parts.scheme == "http"
-        target = url if through_proxy else parts.path or "/"
-        fields = {
-            "Host": parts.netloc.rpartition("@")[2],
-            "User-Agent": user_agent(),
-            "Accept-Encoding": "identity",
-            **headers,
-        }
-        lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        path = url[url.index("/", url.index("://") + 3) :]
+        target = url if self._proxy and self._parts.scheme == "http" else path
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return f"{method} {target} HTTP/1.1\r\n{self._same_always}{more}\r\n".encode("latin-1")
 
     def _read_head(self, connected: socket.socket, url: str) -> Head:
         """Read up to the end of the head; what came of the body with it is kept."""

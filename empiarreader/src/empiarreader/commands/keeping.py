@@ -1,0 +1,132 @@
+"""``empiarreader verify`` and ``empiarreader mirror``: what was downloaded, checked and kept in step."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import nullcontext
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from empiarreader.commands.download import conclude, parse_rate, transfer_options, watching
+from empiarreader.commands.exit_codes import DAMAGED, NOT_FOUND
+from empiarreader.printable import printable
+
+_VERIFY_COMMAND_HELP = """\
+\b
+$ empiarreader verify maps
+
+Check a folder against the manifest in it: every file is read and hashed again.
+
+Prints what is missing, changed (somebody has written to it), damaged (nobody has, and its bytes are others)
+or extra (the manifest does not know it). Ends with 5 if anything is damaged or changed, else with 3 if
+anything is missing, else with 0.
+"""
+_MIRROR_COMMAND_HELP = """\
+\b
+$ empiarreader mirror 10943 /data/empiar "data/**/*.mrc"
+$ EMPIARREADER_MIRROR=/data/empiar python analysis.py
+
+Bring a folder into step with an entry, or with the files of it that a pattern selects.
+
+Fetches what is new or has changed, and prints what the archive has withdrawn; --delete removes that. Files
+lie as in the archive, ENTRY/data/..., so that EMPIARREADER_MIRROR can name the folder.
+"""
+
+
+@click.command("verify", help=_VERIFY_COMMAND_HELP, short_help="Check a folder against its manifest.")
+@click.argument("directory", type=click.Path(exists=True, file_okay=False))
+@click.option("--workers", type=click.IntRange(1, 256), help="Files to read at once. Default: processors.")
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing but what is wrong.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
+@click.pass_context
+def verify_command(
+    ctx: click.Context, directory: str, workers: int | None, quiet: bool, as_json: bool
+) -> None:
+    """Check a folder against its manifest."""
+    from empiarreader.downloading.verifying import verify
+
+    show_bar = sys.stderr.isatty() and not quiet
+    bar: Any = click.progressbar(length=1, file=sys.stderr) if show_bar else nullcontext()
+    with bar:
+
+        def move(read: int, total: int) -> None:
+            bar.length = max(total, 1)
+            bar.update(read - bar.pos)
+
+        found = verify(directory, workers=workers, progress=move if show_bar else None)
+    states = {"missing": found.missing, "changed": found.changed, "damaged": found.damaged}
+    if as_json:
+        for state, files in {"whole": found.whole, **states}.items():
+            for file in files:
+                click.echo(json.dumps({"state": state, **asdict(file)}))
+        for path in found.extra:
+            click.echo(json.dumps({"state": "extra", "path": path}))
+    else:
+        for state, files in states.items():
+            for file in files:
+                click.echo(f"{state}: {printable(file.path)}")
+        for path in found.extra:
+            click.echo(f"extra: {printable(path)}")
+    if not quiet:
+        counts = ", ".join(f"{len(files)} {state}" for state, files in states.items())
+        click.echo(f"{len(found.whole)} files as they were, {counts}, {len(found.extra)} extra", err=True)
+    if found.damaged or found.changed:
+        ctx.exit(DAMAGED)
+    if found.missing:
+        ctx.exit(NOT_FOUND)
+
+
+@click.command("mirror", help=_MIRROR_COMMAND_HELP, short_help="Keep a folder in step with an entry.")
+@click.argument("entry")
+@click.argument("directory", type=click.Path(file_okay=False))
+@click.argument("pattern", required=False)
+@click.option("--regexp", is_flag=True, help="Take the pattern as a regular expression.")
+@click.option("--delete", is_flag=True, help="Remove what the archive has withdrawn.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file that came or is gone.")
+@transfer_options
+@click.pass_context
+def mirror_command(
+    ctx: click.Context,
+    entry: str,
+    directory: str,
+    pattern: str | None,
+    regexp: bool,
+    delete: bool,
+    as_json: bool,
+    workers: int,
+    protocol: str,
+    limit_rate: str | None,
+    overwrite: bool,
+    verbose: bool,
+    quiet: bool,
+) -> None:
+    """Keep a folder in step with an entry."""
+    from empiarreader.downloading.mirroring import mirror
+
+    with watching(verbose=verbose and not as_json, quiet=quiet) as (progress, watch):
+        done = mirror(
+            entry,
+            directory,
+            pattern,
+            regexp=regexp,
+            delete=delete,
+            overwrite=overwrite,
+            workers=workers,
+            protocol=protocol,
+            bytes_per_second=parse_rate(limit_rate),
+            progress=progress,
+            watch=watch,
+        )
+    gone = "removed" if done.removed else "withdrawn"
+    for state, files in (("new", done.new), ("changed", done.changed), (gone, done.withdrawn)):
+        for file in files:
+            if as_json:
+                click.echo(json.dumps({"state": state, **asdict(file)}))
+            elif state == gone or verbose:
+                click.echo(f"{state}: {printable(file.path)}")
+    if not quiet:
+        click.echo(done.describe(), err=True)
+    conclude(ctx, done.manifest, "archive")
