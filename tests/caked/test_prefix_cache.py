@@ -165,8 +165,8 @@ def _varied(folder: Path) -> list[tuple[str, Source, Source]]:
             PatchSource.at(images, edge, 8, outside="pad", fill=1.0),
         ),
         ("kind", PairSource(images, target=images * 2), PairSource(images, weight=images * 2)),
-        ("frames", MovieSource(series), MovieSource(series, frames="keep")),
-        ("gain", MovieSource(series), MovieSource(series, gain=np.full((8, 8), 2.0, np.float32))),
+        ("frames", MovieSource(series), MovieSource(series, frames="sum")),
+        ("gain", MovieSource(series), MovieSource(series, gain=np.abs(series[0, 0]) + 1)),
     ]
 
 
