@@ -752,3 +752,25 @@ def test_movies_that_were_unpacked_after_the_download_keep_their_imageset(
     assert [(one.name, one.files, one.pixel_size_angstrom) for one in handed.sets] == [("S", 2, 0.8)]
     names = list(starfile.read(handed.path)["movies"].rlnMicrographMovieName)
     assert names == ["raw/data/x/m0.mrcs", "raw/data/x/m1.mrcs"]
+
+
+def test_an_entry_itself_can_be_handed_over(archive: Archive, tmp_path: Path) -> None:
+    archive.add_entry(
+        10001,
+        {"data/x/a.mrcs": b"x", "data/readme.txt": b"x"},
+        {"imagesets": [_imageset("S", "data/x", 0.8)]},
+    )
+    handed = export_relion(
+        empiarreader.EmpiarEntry(10001), tmp_path / "m.star", acquisition=MICROSCOPE, directory=tmp_path
+    )
+
+    assert list(starfile.read(handed.path)["movies"].rlnMicrographMovieName) == ["data/x/a.mrcs"]
+
+
+@pytest.mark.parametrize("stated", [1.0, 0.0, -10.0])
+def test_pixel_sizes_that_headers_only_fill_in_are_not_quoted(stated: float, tmp_path: Path) -> None:
+    _stack(tmp_path / "a.mrcs", pixel_size=stated)
+    with pytest.raises(empiarreader.InvalidRequestError) as caught:
+        export_relion(tmp_path, tmp_path / "m.star", kind="movies")
+
+    assert "the header" not in str(caught.value)

@@ -249,6 +249,32 @@ def test_scipion_imports_images_of_every_sort(tmp_path: Path) -> None:
             assert Path(found["gain"]).resolve() == gain, folder
 
 
+@pytest.mark.real_data
+def test_scipion_imports_real_files(real_data: Path, tmp_path: Path) -> None:
+    made = {
+        "mrc/DE_Custom_movie.mrc": ("movies", 1, (16, 16, 30)),
+        "tiff/gray.stack.u1.tif": ("movies", 1, (111, 83, 13)),
+        "mrc/float16_mode12.mrc": ("micrographs", 1, (64, 64, 1)),
+        "mrc/empiar_10076_7.mrc": ("particles", 7, (320, 320, 1)),
+        "mrc/EMD-3197.map": ("volumes", 1, (20, 20, 20)),
+    }
+    protocols: list[dict[str, Any]] = []
+    for number, (name, (kind, _, _)) in enumerate(made.items(), 1):
+        acquisition = TAKEN if kind != "volumes" else Acquisition()  # the map's header says its own
+        handed = export_scipion(
+            [real_data / "empiar" / name], tmp_path / f"{number}.json", kind=kind, acquisition=acquisition
+        )
+        (protocol,) = json.loads(handed.text)
+        protocols.append(protocol | {"object.id": str(number)})
+    (tmp_path / "all.json").write_text(json.dumps(protocols))
+    ran = _run_in_scipion(tmp_path / "all.json", tmp_path / "scipion")
+
+    for (name, (kind, items, size)), found in zip(made.items(), ran, strict=True):
+        assert (found["errors"], found["status"]) == ([], "finished"), name
+        assert (found["items"], tuple(found["dim"])) == (items, size), name
+        assert found["sampling_rate"] == (11.4 if kind == "volumes" else 0.885), name
+
+
 _BATCH = """
 import sys, click, globus_sdk
 from globus_cli.services.transfer.data import add_batch_to_transfer_data

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, Union, get_args
 
 from empiarreader.downloading.manifest import MANIFEST_NAME, Manifest, read_records
 from empiarreader.downloading.placement import Placement, parse_address
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 HandedKind = Literal["movies", "micrographs", "particles", "volumes"]
 Location = str | os.PathLike[str]
+HandedFiles = Union[
+    "EmpiarEntry | EmpiarSource | Manifest", Location, Iterable[Location | ArchiveFile]
+]  # what is handed over
 
 HANDED_KINDS: tuple[str, ...] = get_args(HandedKind)
 PACKED_SUFFIXES = (".bz2", ".gz", ".xz", ".zst")
@@ -72,7 +75,7 @@ class _Found(NamedTuple):
 
 
 def gather(
-    files: EmpiarSource | Manifest | Location | Iterable[Location | ArchiveFile],
+    files: HandedFiles,
     *,
     directory: Location | None = None,
     pattern: str | None = None,
@@ -167,9 +170,7 @@ def _images_below(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in names if is_image(name) and name[0] != ".")
 
 
-def _one_by_one(
-    files: EmpiarSource | Manifest | Location | Iterable[Location | ArchiveFile], directory: Location | None
-) -> Iterator[_Found]:
+def _one_by_one(files: HandedFiles, directory: Location | None) -> Iterator[_Found]:
     from empiarreader.source import EmpiarSource
 
     if isinstance(files, Manifest):
@@ -178,6 +179,8 @@ def _one_by_one(
     given: Iterable[Location | ArchiveFile]
     if isinstance(files, (str, os.PathLike)):
         given = [files]
+    elif isinstance(files, EmpiarEntry):
+        given = files.files()
     else:
         given = files.files if isinstance(files, EmpiarSource) else list(files)
     remote: list[str | ArchiveFile] = []

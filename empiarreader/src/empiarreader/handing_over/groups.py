@@ -163,7 +163,7 @@ def _pixel_size_of_file(path: Path) -> float | None:
     except EmpiarReaderError:
         return None
     height, width = (round(float(length), 4) for length in size[-2:])
-    return width if width == height and width not in {0.0, 1.0} else None
+    return width if width == height and width > 0 and width != 1 else None
 
 
 def _opened(path: Path) -> MrcSource:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError, UnsupportedFormatError
 from empiarreader.formats import suffix_of
 from empiarreader.handing_over.acquisition import Acquisition
-from empiarreader.handing_over.files import LINKS_SUFFIX, HandedFile, Location, gather, kinds_of
+from empiarreader.handing_over.files import LINKS_SUFFIX, HandedFile, HandedFiles, Location, gather, kinds_of
 from empiarreader.handing_over.groups import choose, group_images
 from empiarreader.handing_over.handed import Handed, HandedSet
 from empiarreader.handing_over.links import is_safe, make_links
@@ -18,11 +17,6 @@ from empiarreader.handing_over.relionproject import RelionProject
 from empiarreader.handing_over.relionstar import relion_blocks
 from empiarreader.handing_over.starwriting import star_text
 from empiarreader.handing_over.writing import check_target_is_free, write_whole
-
-if TYPE_CHECKING:
-    from empiarreader.downloading.manifest import Manifest
-    from empiarreader.listing.tree import ArchiveFile
-    from empiarreader.source import EmpiarSource
 
 _STACKS = dict.fromkeys((".mrc", ".mrcs", ".st"), ".mrcs")
 _SUFFIXES = {
@@ -37,7 +31,7 @@ _DOSE_PER_FRACTION = 1.0  # e/Å², about what movies of other cameras have a fr
 
 
 def export_relion(
-    files: EmpiarSource | Manifest | Location | Iterable[Location | ArchiveFile],
+    files: HandedFiles,
     star: Location,
     *,
     acquisition: Acquisition | None = None,

@@ -11,9 +11,9 @@ import glob
 import json
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError, UnsupportedFormatError
 from empiarreader.handing_over.acquisition import Acquisition
@@ -21,6 +21,7 @@ from empiarreader.handing_over.files import (
     HANDED_KINDS,
     LINKS_SUFFIX,
     HandedFile,
+    HandedFiles,
     Location,
     gather,
     kinds_of,
@@ -29,11 +30,6 @@ from empiarreader.handing_over.groups import Chosen, ImageGroup, choose, group_i
 from empiarreader.handing_over.handed import Handed, HandedSet
 from empiarreader.handing_over.links import is_safe, make_links, safe_names
 from empiarreader.handing_over.writing import check_target_is_free, write_whole
-
-if TYPE_CHECKING:
-    from empiarreader.downloading.manifest import Manifest
-    from empiarreader.listing.tree import ArchiveFile
-    from empiarreader.source import EmpiarSource
 
 _MICROSCOPE = ("pixel_size_angstrom", "voltage_kv", "spherical_aberration_mm", "amplitude_contrast")
 _PROTOCOLS = {
@@ -54,7 +50,7 @@ _SUFFIXES: dict[str, dict[str, str]] = {
 
 
 def export_scipion(
-    files: EmpiarSource | Manifest | Location | Iterable[Location | ArchiveFile],
+    files: HandedFiles,
     workflow: Location,
     *,
     acquisition: Acquisition | None = None,
