@@ -143,6 +143,16 @@ def test_other_pages_and_foreign_names_are_turned_away(
         assert answer.status == 403
 
 
+def test_a_link_to_the_page_may_be_clicked_anywhere(page: Page) -> None:
+    followed: dict[str, Any] = {
+        "Sec_Fetch_Site": "cross-site",
+        "Sec_Fetch_Mode": "navigate",
+        "Sec_Fetch_Dest": "document",
+    }
+    assert page.raw(f"/{page.server.token}/", **followed)[0].status == 200
+    assert page.raw(f"/{page.server.token}/api/save", method="POST", body=b"{}", **followed)[0].status == 403
+
+
 def test_the_page_may_load_nothing_from_elsewhere(page: Page) -> None:
     for place, kind in (("", "text/html"), ("page.css", "text/css"), ("page.js", "text/javascript")):
         answer, content = page.raw(f"/{page.server.token}/{place}", Host=f"localhost:{page.server.port}")

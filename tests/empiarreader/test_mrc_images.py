@@ -454,3 +454,15 @@ def test_real_records_of_epu_equal_those_of_mrcfile(real_data: Path, tmp_path: P
     assert found["pixel_size_angstrom"][0] == pytest.approx(
         empiarreader.open_image(path).voxel_size.x, rel=1e-5
     )
+
+
+@pytest.mark.parametrize("columns", [60, 316])
+@pytest.mark.parametrize("map_id", [b"MAP ", b"\0\0\0\0"])
+def test_a_width_that_reads_as_a_bracket_makes_no_web_page(
+    columns: int, map_id: bytes, tmp_path: Path
+) -> None:
+    pixels = np.arange(3 * columns, dtype=np.float32).reshape(3, columns)
+    path = tmp_path / "a.mrc"
+    path.write_bytes(mrc_bytes(pixels, map_id=map_id))
+
+    np.testing.assert_array_equal(empiarreader.open_image(path).values, pixels)

@@ -21,6 +21,7 @@ from imagecodecs import png_decode, png_encode
 import empiarreader
 from eer_files import eer_bytes, random_electrons
 from empiarreader import (
+    EmpiarEntry,
     EmpiarSource,
     InvalidRequestError,
     LocalFileError,
@@ -31,6 +32,7 @@ from empiarreader import (
 )
 from empiarreader.cli import main
 from empiarreader.looking.plan import KINDS, Kind, plan_reading
+from empiarreader.looking.targets import entry_targets
 from empiarreader.thumbnails import to_grey
 from mrc_vectors import mrc_bytes, mrc_header
 from perc_archive import Archive
@@ -196,6 +198,53 @@ def test_what_can_only_be_had_whole_and_is_too_large_is_refused_before_it_moves(
         with pytest.raises(InvalidRequestError, match=r"only be (fetched|had) whole.*higher limit"):
             preview(_url(archive, f"data/{name}"), limit_bytes=2_000_000)
         assert _moved(archive, f"*/{name}") <= 2**20 + 2**16  # what tells what is in a compressed file
+
+
+def test_a_section_across_those_of_the_file_is_as_much_as_the_file(archive: Archive) -> None:
+    volume = _noise(40, 50, 60)
+    archive.add_entry(
+        10943, {"data/a.map": mrc_bytes(volume, ispg=1, axes=(3, 2, 1), intervals=(60, 50, 40))}
+    )
+    with pytest.raises(InvalidRequestError, match="can only be had whole, which is 481 kB"):
+        preview(_url(archive, "data/a.map"), limit_bytes=100_000)
+    assert _moved(archive) == 1024
+
+    seen = preview(_url(archive, "data/a.map"))
+    assert seen.shape == (60, 50, 40)
+    np.testing.assert_array_equal(seen.picture, volume.transpose(2, 1, 0)[30])
+
+
+def test_files_that_an_entry_lists_are_looked_at(archive: Archive) -> None:
+    pixels = _noise(20, 30)
+    archive.add_entry(10943, {f"data/a {k}.mrc": mrc_bytes(pixels + k) for k in range(3)})
+    files = EmpiarEntry(10943).find("data/*.mrc")
+
+    np.testing.assert_allclose(preview(files[1]).picture, pixels + 1, rtol=1e-6)
+    assert [image.name for image in contact_sheet(files).images] == [f"data/a {k}.mrc" for k in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("path", "category", "shape", "kind"),
+    [
+        ("data/a.mrcs", "", (6, 64, 64), "particles"),
+        ("data/a.mrcs", "", (6, 1100, 64), "movie"),
+        ("data/a.mrcs", "micrographs - multiframe", (6, 64, 64), "movie"),
+        ("data/a.mrc", "picked particles - multiframe - processed", (6, 1100, 64), "particles"),
+        ("data/a.mrc", "tilt series", (6, 64, 64), "tilts"),
+        ("data/a.st", "", (6, 64, 64), "tilts"),
+        ("data/a_fractions.mrc", "", (6, 64, 64), "movie"),
+        ("data/a.map", "", (6, 64, 64), "volume"),
+        ("data/a.mrcs", "", (1, 64, 64), "image"),
+    ],
+)
+def test_what_sections_are_is_told_by_entry_name_and_size(
+    archive: Archive, path: str, category: str, shape: tuple[int, int, int], kind: str
+) -> None:
+    imagesets = [{"name": "Set", "directory": "data", "category": category}]
+    archive.add_entry(10943, {path: mrc_bytes(_noise(*shape))}, {"imagesets": imagesets})
+    (target,) = entry_targets(EmpiarEntry(10943))
+
+    assert target.open().kind == kind
 
 
 @given(

@@ -5,6 +5,7 @@ A new format is a line of :data:`FORMATS`; :mod:`empiarreader.images.base` says 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import PurePosixPath
@@ -84,6 +85,7 @@ FORMATS = (
     Format("PNG", (".png",), "empiarreader.images.raster", ((0, b"\x89PNG\r\n\x1a\n"),)),
     Format("JPEG", (".jpg", ".jpeg"), "empiarreader.images.raster", ((0, b"\xff\xd8\xff"),)),
 )
+_MARKUP = re.compile(rb"\s*<[A-Za-z!?/]")  # "<" alone begins MRC files that are 60 or 316 columns wide
 _COMPRESSED = frozenset({".gz", ".bz2", ".xz"})
 _NOT_UNPACKED = {".zst": "Zstandard", ".zip": "ZIP", ".lz4": "LZ4", ".z": "compress"}
 
@@ -142,10 +144,10 @@ def decide_format(content: bytes, name: str, *, label: str) -> Format:
     UnsupportedFormatError
         If it is of a format that is not read.
     """
-    if content.lstrip()[:1] == b"<":
-        raise DamagedDataError(f"{label} is no image file but a web page or XML")
     named = format_by_name(name)
     sure = [known for known in FORMATS if known.begins(content)]
+    if not sure and _MARKUP.match(content):
+        raise DamagedDataError(f"{label} is no image file but a web page or XML")
     # A name and a beginning that say nothing pass: the header will tell whether it is an MRC file.
     found = named if named is not None and named in sure else next(iter(sure), named or MRC)
     if not found.module:

@@ -198,8 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
         host = self.headers.get("Host", "")
         origin = self.headers.get("Origin")
         is_own = origin is None or urlsplit(origin).netloc == host
-        came_from = self.headers.get("Sec-Fetch-Site", "same-origin")
-        if not _HOST.fullmatch(host) or not is_own or came_from not in {"same-origin", "none"}:
+        if not _HOST.fullmatch(host) or not is_own or not (self._is_from_page() or self._is_followed_link()):
             self._send(b"This server is for its own page.\n", "text/plain", HTTPStatus.FORBIDDEN)
         else:
             _, token, *rest = (*path.split("/", 2), "")
@@ -207,6 +206,13 @@ class _Handler(BaseHTTPRequestHandler):
                 return rest[0]
             self._send(b"Not found: use the whole address.\n", "text/plain", HTTPStatus.NOT_FOUND)
         return None
+
+    def _is_from_page(self) -> bool:
+        return self.headers.get("Sec-Fetch-Site", "same-origin") in {"same-origin", "none"}
+
+    def _is_followed_link(self) -> bool:
+        """Return whether somebody clicked on the address elsewhere, as in the terminal of a notebook."""
+        return self.command == "GET" and self.headers.get("Sec-Fetch-Dest") == "document"
 
     def _get(self, place: str, query: dict[str, str]) -> None:
         view = self.server.owner.view

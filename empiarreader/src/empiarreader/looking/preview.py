@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from empiarreader.byteunits import describe_bytes
 from empiarreader.errors import InvalidRequestError
+from empiarreader.listing.tree import ArchiveFile
 from empiarreader.looking.look import REMOTE_BYTES, Look, look_at
 from empiarreader.looking.plan import MOST_FRAMES
 from empiarreader.looking.saving import Drawn
@@ -144,7 +145,7 @@ class Preview(Drawn):
 
 
 def preview(
-    image: str | os.PathLike[str] | xarray.DataArray,
+    image: str | os.PathLike[str] | ArchiveFile | xarray.DataArray,
     *,
     kind: str | None = None,
     pixel_size_angstrom: float | None = None,
@@ -161,7 +162,8 @@ def preview(
     Parameters
     ----------
     image
-        What :func:`empiarreader.open_image` opens (address, path, ``"EMD-3197"``), or an array of it.
+        What :func:`empiarreader.open_image` opens (address, path, ``"EMD-3197"``), a file that an entry
+        lists, or an array.
     kind
         What the sections of a stack are, where header and name do not tell it right: ``"movie"``,
         ``"particles"``, ``"tilts"`` or ``"volume"``.
@@ -188,9 +190,9 @@ def preview(
     """
 
     def open_subject() -> Subject:
-        if isinstance(image, (str, os.PathLike)):
+        if isinstance(image, (str, os.PathLike, ArchiveFile)):
             return subject_of_file(
-                image,
+                image.url if isinstance(image, ArchiveFile) else image,
                 kind=kind,
                 pixel_size_angstrom=pixel_size_angstrom,
                 limit_bytes=limit_bytes or REMOTE_BYTES,

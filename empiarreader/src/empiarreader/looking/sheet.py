@@ -13,6 +13,7 @@ import numpy as np
 
 from empiarreader.byteunits import describe_bytes
 from empiarreader.errors import EmpiarReaderError, InvalidRequestError
+from empiarreader.listing.tree import ArchiveFile
 from empiarreader.looking.look import Look, look_at
 from empiarreader.looking.plan import MOST_FRAMES
 from empiarreader.looking.saving import Drawn
@@ -110,7 +111,7 @@ class ContactSheet(Drawn):
 
 
 def contact_sheet(
-    images: ImagePartitions | Iterable[str | os.PathLike[str]],
+    images: ImagePartitions | Iterable[str | os.PathLike[str] | ArchiveFile],
     *,
     count: int = 12,
     limit_bytes: int | None = None,
@@ -121,7 +122,8 @@ def contact_sheet(
     Parameters
     ----------
     images
-        A source of images (:class:`EmpiarSource`, :class:`MrcSource`), or addresses, paths and EMDB ids.
+        A source of images (:class:`EmpiarSource`, :class:`MrcSource`), or addresses, paths, EMDB ids
+        and files that an entry lists.
     count
         How many to show.
     limit_bytes
@@ -141,9 +143,15 @@ def contact_sheet(
         ]
         title = repr(images)
     else:
-        targets = [Target(location=os.fspath(item), name=os.fspath(item)) for item in images]
+        targets = [_target(item) for item in images]
         title = f"{len(targets)} images"
     return sheet_of(targets, title=title, count=count, limit_bytes=limit_bytes, progress=progress)
+
+
+def _target(item: str | os.PathLike[str] | ArchiveFile) -> Target:
+    if isinstance(item, ArchiveFile):
+        return Target(location=item.url, name=item.path)
+    return Target(location=os.fspath(item), name=os.fspath(item))
 
 
 def sheet_of(

@@ -53,11 +53,17 @@ class SparingFile(ByteSource):
 
     def _check(self, version: FileVersion | None, *, kind: str) -> None:
         wanted = self.file.beginning(1)[0] if version is None else version
-        if wanted.size > self.limit_bytes and find_copy(self.label, wanted, kind=kind) is None:
-            raise InvalidRequestError(
-                f"{file_name(self.label)} can only be had whole, which is {describe_bytes(wanted.size)}, "
-                f"and no more than {describe_bytes(self.limit_bytes)} may move; a higher limit fetches it"
-            )
+        if find_copy(self.label, wanted, kind=kind) is None:
+            refuse_whole(self.label, wanted.size, self.limit_bytes)
+
+
+def refuse_whole(label: str, size: int, limit_bytes: int) -> None:
+    """Raise an :class:`~empiarreader.InvalidRequestError` where a whole file is more than may move."""
+    if size > limit_bytes:
+        raise InvalidRequestError(
+            f"{file_name(label)} can only be had whole, which is {describe_bytes(size)}, and no more than "
+            f"{describe_bytes(limit_bytes)} may move; a higher limit fetches it"
+        )
 
 
 class SparingImageFile(ImageFile):

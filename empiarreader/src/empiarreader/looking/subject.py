@@ -11,10 +11,10 @@ import numpy as np
 
 from empiarreader.errors import InvalidRequestError
 from empiarreader.formats import MRC, format_by_name, suffix_of
-from empiarreader.images.base import Array, ImageOptions
+from empiarreader.images.base import Array, ImageOptions, one_section
 from empiarreader.listing.kinds import kind_of
 from empiarreader.looking.plan import KINDS, Kind
-from empiarreader.looking.sparing import SparingImageFile
+from empiarreader.looking.sparing import SparingImageFile, refuse_whole
 from empiarreader.metadata.emdb import map_address, parse_emdb_id
 from empiarreader.metadata.records import Imageset
 from empiarreader.regions import Region
@@ -115,6 +115,9 @@ def subject_of_file(
         limit_bytes,
     )
     image = file.image(0)
+    is_near = "://" not in address
+    if limit_bytes is not None and not is_near and image.chunks != one_section(image.shape, image.dims):
+        refuse_whole(address, image.version.size, limit_bytes)  # sections lie across those of the file
     sizes = _pixel_size(image.voxel_size, imageset, pixel_size_angstrom)
     shown = name or (emdb_id or address)
     return Subject(
@@ -127,7 +130,7 @@ def subject_of_file(
         read=lambda region: file.read(0, region),
         stored_bytes=None if "must_fetch_bytes" in image.attrs else image.version.size,
         by_rows=image.format in _BY_ROWS or "must_fetch_bytes" in image.attrs,
-        is_near="://" not in address,
+        is_near=is_near,
     )
 
 
