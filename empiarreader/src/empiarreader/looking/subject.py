@@ -165,7 +165,8 @@ def _kind(
     """Tell what the sections of an image are.
 
     Header and name do not always say: the stack of a movie may look like one of particles, and the other way
-    round. The entry's word on it counts, except that nobody's camera takes frames as small as particles.
+    round. The entry's word on it counts; without it, nobody's camera takes frames as small as boxes around
+    particles.
     """
     if wanted is not None and wanted not in KINDS:
         raise InvalidRequestError(f"{wanted!r} is no kind of image; there are {', '.join(KINDS)}")
