@@ -23,7 +23,7 @@ from caked import (
     SplitError,
     StackSource,
 )
-from caked.loader import BatchOrder
+from caked.order import BatchOrder
 from caked.transforms import (
     Compose,
     FourierCrop,

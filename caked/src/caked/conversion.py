@@ -95,8 +95,8 @@ def convert(
         written = write_particles_cs(target, table, image_size=size)
     else:
         raise InvalidOptionError(
-            f"Particles are written to .star or .cs, where they were picked to "
-            f"{', '.join(COORDINATE_SUFFIXES)}, and nothing to {target}."
+            f"Particles are written to .star or .cs, and where they were picked to "
+            f"{', '.join(COORDINATE_SUFFIXES)}; {target} is none of these."
         )
     return Conversion(path=written, kind="particles", count=len(table))
 

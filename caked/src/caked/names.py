@@ -6,12 +6,12 @@ million names that is hundreds of megabytes a worker. A block of bytes is not to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 import numpy as np
 
-__all__ = ["NameTable", "SectionNames", "locate", "occurrences"]
+__all__ = ["MadeNames", "NameTable", "SectionNames", "locate", "occurrences"]
 
 
 class NameTable(Sequence[str]):
@@ -52,7 +52,30 @@ class NameTable(Sequence[str]):
         return self._text[start : int(self._ends[place])].decode("utf-8", "surrogateescape")
 
 
-class SectionNames(Sequence[str]):
+class MadeNames(Sequence[str]):
+    """Names that are made when they are asked for; override :meth:`name`."""
+
+    def name(self, i: int) -> str:
+        """Return the name of sample ``i``, from 0 up."""
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, i: int) -> str: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[str]: ...
+
+    def __getitem__(self, i: int | slice) -> str | Sequence[str]:
+        """Return a name, or a list of them."""
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        return self.name(range(len(self))[i])
+
+    def __iter__(self) -> Iterator[str]:
+        return (self.name(i) for i in range(len(self)))
+
+
+class SectionNames(MadeNames):
     """Names of the sections of some items: ``item#section``, both counted from 0.
 
     An item of a single section keeps its own name.
@@ -78,17 +101,9 @@ class SectionNames(Sequence[str]):
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
-    @overload
-    def __getitem__(self, i: int) -> str: ...
-
-    @overload
-    def __getitem__(self, i: slice) -> Sequence[str]: ...
-
-    def __getitem__(self, i: int | slice) -> str | Sequence[str]:
-        """Return a name, or a list of them."""
-        if isinstance(i, slice):
-            return [self[k] for k in range(*i.indices(len(self)))]
-        item, section = locate(self._ends, range(len(self))[i])
+    def name(self, i: int) -> str:
+        """Return ``item#section``."""
+        item, section = locate(self._ends, i)
         name = self._items[item]
         return name if self._single[item] else f"{name}#{section}"
 

@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ from caked.errors import InvalidOptionError, RecipeError, SourceNotFoundError
 from caked.io.write import replacing
 from caked.labels import LabelRule, as_label_rule, label_rule_from_dict
 from caked.loader import Loader
+from caked.roots import map_roots, without_roots
 from caked.sources.base import Source, source_from_dict
 from caked.sources.stream import as_source
 from caked.split import Split, SplitRule
@@ -177,7 +178,7 @@ class Recipe:
     def sha256(self) -> str:
         """Digest of the recipe, whatever folder inputs and recipe lie in: a key for what is made from it."""
         known = self._recorded if self._recorded is not None else self.to_dict()
-        text = json.dumps(_without_places(known), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(without_roots(known), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_dict(self, *, content: bool | None = None) -> dict[str, Any]:
@@ -227,7 +228,7 @@ class Recipe:
             As for :meth:`to_dict`.
         """
         target = Path(path).absolute()
-        described = _map_roots(
+        described = map_roots(
             self.to_dict(content=content), lambda root: os.path.relpath(root, target.parent)
         )
         with replacing(target) as part:
@@ -306,19 +307,3 @@ def _versions() -> dict[str, str]:
         "torch": str(torch.__version__),
         "python": platform.python_version(),
     }
-
-
-def _map_roots(value: Any, change: Callable[[str], str]) -> Any:
-    """Change every ``"root"`` in a description of sources."""
-    if isinstance(value, dict):
-        return {
-            key: Path(change(inner)).as_posix()
-            if key == "root" and isinstance(inner, str)
-            else _map_roots(inner, change)
-            for key, inner in value.items()
-        }
-    return [_map_roots(inner, change) for inner in value] if isinstance(value, list) else value
-
-
-def _without_places(value: Any) -> Any:
-    return _map_roots(value, lambda root: "")

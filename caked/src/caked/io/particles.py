@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
 from caked.errors import DamagedFileError
 from caked.io.poses import matrices_from_euler
 from caked.keys import Columns
-from caked.names import NameTable, occurrences
+from caked.names import MadeNames, NameTable, occurrences
 from caked.protocol import Array
 
 __all__ = [
@@ -232,7 +232,7 @@ def _kept(values: Array) -> Any:
     return packed(values) if values.dtype.kind in "biuf" else TextColumn([str(value) for value in values])
 
 
-class ParticleNames(Sequence[str]):
+class ParticleNames(MadeNames):
     """Names made when asked for; those of particles that are listed again tell which time."""
 
     def __init__(self, table: ParticleTable) -> None:
@@ -245,25 +245,13 @@ class ParticleNames(Sequence[str]):
     def __len__(self) -> int:
         return len(self._table)
 
-    @overload
-    def __getitem__(self, i: int) -> str: ...
-
-    @overload
-    def __getitem__(self, i: slice) -> Sequence[str]: ...
-
-    def __getitem__(self, i: int | slice) -> str | Sequence[str]:
-        """Return a name, or a list of them."""
-        if isinstance(i, slice):
-            return [self[k] for k in range(*i.indices(len(self)))]
-        i = range(len(self))[i]
+    def name(self, i: int) -> str:
+        """Return ``stack#section``, or the file."""
         section = int(self._table.section[i])
         name = self._table.stacks[int(self._table.stack[i])] + (
             "" if section == WHOLE_FILE else f"#{section}"
         )
         return name if self._again is None or not self._again[i] else f"{name}~{self._again[i]}"
-
-    def __iter__(self) -> Iterator[str]:
-        return (self[i] for i in range(len(self)))
 
 
 def folder_of_stacks(table: Path, stacks: Sequence[str]) -> Path:

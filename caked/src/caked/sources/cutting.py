@@ -1,4 +1,4 @@
-"""Where to cut patches out of a source's images: a grid over each, its picks, or its mask."""
+"""Where to cut patches out of a source's images (a grid over each, its picks, or its mask), and the cut."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 
 from caked.errors import InvalidOptionError, ShapeError, SourceNotFoundError
 from caked.io.coordinates import points_by_image
+from caked.io.read import deliver
 from caked.protocol import Array
 from caked.sources.base import Source
 from caked.sources.places import Places, grid_starts, places_at, places_under, random_places, sizes_of
 from caked.sources.stream import as_source
 
-__all__ = ["grid_places", "masked_places", "picked_places"]
+__all__ = ["grid_places", "masked_places", "picked_places", "read_padded"]
 
 logger = logging.getLogger("caked")
 
@@ -138,3 +139,21 @@ def _with_content(source: Source, places: Places, content: str, least: float) ->
     if not kept:
         raise SourceNotFoundError(f"Every tile is empty in {content!r}.")
     return np.array(kept)
+
+
+def read_padded(
+    source: Source, item: int, first: Sequence[int], last: Sequence[int], *, fill: float, out: Array | None
+) -> Array:
+    """Read the part of an image from ``first`` up to ``last``; what lies beyond its edges is ``fill``."""
+    inner = tuple(
+        slice(min(max(a, 0), edge), min(max(b, 0), edge))
+        for a, b, edge in zip(first, last, source.shape(item), strict=True)
+    )
+    shape = tuple(b - a for a, b in zip(first, last, strict=True))
+    if all(part.stop - part.start == length for part, length in zip(inner, shape, strict=True)):
+        return source.read(item, inner, out)
+    patch = np.full(shape, fill, dtype=source.dtype(item))
+    if all(part.stop > part.start for part in inner):
+        within = tuple(slice(part.start - a, part.stop - a) for part, a in zip(inner, first, strict=True))
+        patch[within] = source.read(item, inner)
+    return deliver(patch, out, dtype=patch.dtype)

@@ -10,6 +10,7 @@ import numpy as np
 from caked.errors import InvalidOptionError
 from caked.io.read import deliver, whole_region
 from caked.keys import Columns
+from caked.names import MadeNames
 from caked.protocol import Array, Region
 from caked.sources.base import Source
 
@@ -137,7 +138,7 @@ def _computed(part: Any) -> Any:
     return part.compute(scheduler="synchronous") if hasattr(part, "dask") else part
 
 
-class _Numbers(Sequence[str]):
+class _Numbers(MadeNames):
     """Numbers with leading zeros, made when asked for."""
 
     def __init__(self, count: int) -> None:
@@ -146,10 +147,8 @@ class _Numbers(Sequence[str]):
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, i: Any) -> Any:
-        if isinstance(i, slice):
-            return [self[k] for k in range(*i.indices(self._count))]
-        return f"{range(self._count)[i]:0{self._width}d}"
+    def name(self, i: int) -> str:
+        return f"{i:0{self._width}d}"
 
 
 def runs_of(indices: Sequence[int]) -> list[tuple[int, list[tuple[int, int]]]]:

@@ -11,12 +11,12 @@ from typing import Any, Literal
 import numpy as np
 
 from caked.errors import RecipeError
-from caked.io.read import deliver, whole_region
+from caked.io.read import whole_region
 from caked.keys import Columns
 from caked.names import occurrences
 from caked.protocol import Array, Region
 from caked.sources.base import Source, register, source_from_dict
-from caked.sources.cutting import grid_places, masked_places, picked_places
+from caked.sources.cutting import grid_places, masked_places, picked_places, read_padded
 from caked.sources.places import KINDS, PatchNames, Places
 from caked.sources.stream import as_source
 
@@ -198,21 +198,9 @@ class PatchSource(Source):
         size = self.places.size
         wanted = whole_region(region or (), size)
         item, start = int(self.places.item[i]), self.places.start[i]
-        edges = self.source.shape(item)
         first = [int(s) + w.start for s, w in zip(start, wanted, strict=True)]
         last = [int(s) + w.stop for s, w in zip(start, wanted, strict=True)]
-        inner = tuple(
-            slice(min(max(a, 0), edge), min(max(b, 0), edge))
-            for a, b, edge in zip(first, last, edges, strict=True)
-        )
-        shape = tuple(b - a for a, b in zip(first, last, strict=True))
-        if all(part.stop - part.start == length for part, length in zip(inner, shape, strict=True)):
-            return self.source.read(item, inner, out)
-        patch = np.full(shape, self.fill, dtype=self.dtype(i))
-        if all(part.stop > part.start for part in inner):
-            within = tuple(slice(part.start - a, part.stop - a) for part, a in zip(inner, first, strict=True))
-            patch[within] = self.source.read(item, inner)
-        return deliver(patch, out, dtype=patch.dtype)
+        return read_padded(self.source, item, first, last, fill=self.fill, out=out)
 
     def read_batch(self, indices: Sequence[int], out: Array | None = None) -> Array:
         """Read several patches, in the order of ``indices``; images one after the other, from their start."""
@@ -301,17 +289,7 @@ class PatchSource(Source):
             return {**described, **self._made}
         if len(self) > 1_000_000:
             raise RecipeError(f"{self!r} is too long to be written place by place.")
-        places = self.places
-        return {
-            **described,
-            "how": "places",
-            "size": list(places.size),
-            "fill": self.fill,
-            "item": places.item.tolist(),
-            "start": places.start.tolist(),
-            "kind": places.kind.tolist(),
-            "offset": None if places.offset is None else places.offset.tolist(),
-        }
+        return {**described, "how": "places", "fill": self.fill, **self.places.to_dict()}
 
     @classmethod
     def from_dict(
@@ -322,15 +300,7 @@ class PatchSource(Source):
         made = {key: value for key, value in description.items() if key not in ("type", "source", "how")}
         if description["how"] == "grid":
             return cls.grid(source, **made)
-        size = tuple(description["size"])
-        offset = description["offset"]
-        places = Places(
-            item=np.array(description["item"], dtype=np.int32),
-            start=np.array(description["start"], dtype=np.int32).reshape(-1, len(size)),
-            size=size,
-            kind=np.array(description["kind"], dtype=np.uint8),
-            offset=None if offset is None else np.array(offset, dtype=np.float64).reshape(-1, len(size)),
-        )
+        places = Places.from_dict(description)
         if len(places) and int(places.item.max()) >= len(source):
             raise RecipeError(f"The recipe has patches of more images than the {len(source)} there are.")
         return cls(source, places, fill=description["fill"])

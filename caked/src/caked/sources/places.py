@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caked.errors import InvalidOptionError
 from caked.io.coordinates import Points
+from caked.names import MadeNames
 from caked.protocol import Array
 from caked.randomness import Draws
 
@@ -88,6 +89,28 @@ class Places:
             size=self.size,
             kind=self.kind[rows],
             offset=None if self.offset is None else self.offset[rows],
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return them one by one, ready for JSON."""
+        return {
+            "size": list(self.size),
+            "item": self.item.tolist(),
+            "start": self.start.tolist(),
+            "kind": self.kind.tolist(),
+            "offset": None if self.offset is None else self.offset.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, description: Mapping[str, Any]) -> Places:
+        """Make the places that :meth:`to_dict` described."""
+        size, offset = tuple(description["size"]), description["offset"]
+        return cls(
+            item=np.array(description["item"], dtype=np.int32),
+            start=np.array(description["start"], dtype=np.int32).reshape(-1, len(size)),
+            size=size,
+            kind=np.array(description["kind"], dtype=np.uint8),
+            offset=None if offset is None else np.array(offset, dtype=np.float64).reshape(-1, len(size)),
         )
 
     def joined(self, other: Places) -> Places:
@@ -251,7 +274,7 @@ def places_under(
     )
 
 
-class PatchNames(Sequence[str]):
+class PatchNames(MadeNames):
     """Names made when asked for."""
 
     def __init__(self, items: Sequence[str], places: Places, again: Array) -> None:
@@ -260,20 +283,8 @@ class PatchNames(Sequence[str]):
     def __len__(self) -> int:
         return len(self._places)
 
-    @overload
-    def __getitem__(self, i: int) -> str: ...
-
-    @overload
-    def __getitem__(self, i: slice) -> Sequence[str]: ...
-
-    def __getitem__(self, i: int | slice) -> str | Sequence[str]:
-        """Return a name, or a list of them."""
-        if isinstance(i, slice):
-            return [self[k] for k in range(*i.indices(len(self)))]
-        i = range(len(self))[i]
+    def name(self, i: int) -> str:
+        """Return ``item@z,y,x``."""
         start = ",".join(str(edge) for edge in self._places.start[i].tolist())
         name = f"{self._items[int(self._places.item[i])]}@{start}"
         return f"{name}~{self._again[i]}" if self._again[i] else name
-
-    def __iter__(self) -> Iterator[str]:
-        return (self[i] for i in range(len(self)))
