@@ -6,12 +6,10 @@ import hashlib
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
 
 from empiarreader import ArchiveFileNotFoundError, DownloadedFile, EmpiarEntry, Manifest, download
 from empiarreader.downloading.cluster import _share
@@ -27,19 +25,6 @@ FILES = {f"data/{k // 8}/file_{k:02d}.bin": bytes([k]) * (2000 * k + 1) for k in
 def entry(archive: Archive) -> EmpiarEntry:
     archive.add_entry(10934, FILES)
     return EmpiarEntry(10934)
-
-
-@pytest.fixture
-def cluster(archive: Archive) -> Iterator[Client]:
-    """Two worker processes, which know the settings of this one."""
-    options: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
-    with (
-        LocalCluster(  # type: ignore[no-untyped-call]
-            dashboard_address=None, silence_logs=60, **options
-        ) as workers,
-        Client(workers) as client,  # type: ignore[no-untyped-call]
-    ):
-        yield client
 
 
 def _is_whole(manifest: Manifest, folder: Path) -> None:

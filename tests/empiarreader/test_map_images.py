@@ -9,7 +9,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import mrcfile
 import numpy as np
 import pytest
 import xarray
-from distributed import Client, LocalCluster
+from distributed import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,19 +64,6 @@ def movies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def source(archive: Archive, movies: dict[str, bytes]) -> EmpiarSource:
     archive.add_entry(10934, movies)
     return EmpiarSource(10934, "data", filename="sub/*.mrc.bz2")
-
-
-@pytest.fixture
-def cluster(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """Two worker processes, which know the settings of this one."""
-    options: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
-    with (
-        LocalCluster(  # type: ignore[no-untyped-call]
-            dashboard_address=None, silence_logs=60, **options
-        ) as workers,
-        Client(workers) as client,  # type: ignore[no-untyped-call]
-    ):
-        yield client
 
 
 def corrected(movie: xarray.DataArray, *, gain: str) -> xarray.DataArray:
