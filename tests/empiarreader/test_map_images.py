@@ -151,15 +151,19 @@ def test_a_cluster_gives_the_same_files_as_threads(
 
 
 class Noted:
-    """Work that writes down in a folder who does what, so that it can be counted."""
+    """Work that writes down in a folder who does what, so that it can be counted.
 
-    def __init__(self, folder: Path, seconds: float = 0.0) -> None:
-        self.folder, self.seconds = folder, seconds
+    With ``hold``, all but the first image take until there is a file ``go``.
+    """
+
+    def __init__(self, folder: Path, *, hold: bool = False) -> None:
+        self.folder, self.hold = folder, hold
 
     def __call__(self, image: xarray.DataArray) -> xarray.DataArray:
         with (self.folder / "log").open("a") as file:
             file.write(f"{Path(str(image.attrs['filename'])).name} {os.getpid()}\n")
-        time.sleep(self.seconds)
+        while self.hold and "movie_0" not in image.attrs["filename"] and not (self.folder / "go").exists():
+            time.sleep(0.02)
         return image
 
     def lines(self) -> list[list[str]]:
@@ -177,7 +181,7 @@ def test_a_killed_worker_loses_nothing_and_nothing_finished_is_repeated(
     options: dict[str, Any] = {"processes": True, "workers": 2}
     if how == "cluster":
         options = {"client": request.getfixturevalue("cluster")}
-    work, finished, killed = Noted(tmp_path, seconds=0.3), set(), ""
+    work, finished, killed = Noted(tmp_path, hold=True), set(), ""
     for image in iterate_mapped(source, work, directory=tmp_path / "out", **options):
         assert image.error is None
         finished.add(Path(image.name).name)
@@ -190,6 +194,7 @@ def test_a_killed_worker_loses_nothing_and_nothing_finished_is_repeated(
             killed = busy[-1][0]
             finished_then = set(finished)
             os.kill(int(busy[-1][1]), signal.SIGKILL)
+            (tmp_path / "go").touch()
 
     assert len(finished) == 6
     counts = work.counts()
