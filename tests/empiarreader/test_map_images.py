@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import xarray
 from distributed import Client
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from empiarreader import (
@@ -358,6 +358,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], tmp_path: Path) -> N
         map_images([tmp_path / "a.mrc"], **options)
 
 
+@settings(max_examples=30)
 @given(
     factor=st.integers(1, 4),
     shape=st.tuples(st.integers(1, 3), st.integers(4, 13), st.integers(4, 13)),

@@ -61,7 +61,8 @@ class Database:
         """
         if not self.path.exists():
             raise LocalFileError(
-                f"there is no catalogue {self.path} yet; make it with: empiarreader catalogue update"
+                f"there is no catalogue {self.path} yet; make it with: empiarreader catalogue update (or ask "
+                "EBI Search, with --online)"
             )
         # Opened for writing where that is allowed: what a killed update left is undone by whoever comes next.
         with self._connected("rw") as connection:

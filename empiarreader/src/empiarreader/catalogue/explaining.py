@@ -21,22 +21,20 @@ def why_nothing(
 
 
 def _unknown_values(database: Database, filters: Filters) -> list[str]:
-    columns = {"format": "formats", "method": "experiment_type", "scale": "scale"}
+    """Return conditions that hold for no entry; where the values there are can be named, they are."""
     found = []
-    for name, column in columns.items():
-        wanted = getattr(filters, name)
-        if not wanted:
+    for condition in filters.conditions():
+        if database.rows(f"SELECT 1 FROM entries WHERE {condition.sql} LIMIT 1", [condition.value]):
             continue
-        query = f"SELECT {column}, count(*) FROM entries GROUP BY {column} ORDER BY count(*) DESC"
-        values = [value for text, _ in database.rows(query) for value in _values(name, text)]
-        if wanted.strip().lower() not in {value.lower() for value in values}:
-            shown = ", ".join(list(dict.fromkeys(values))[:_SHOWN])
-            found.append(f"no entry has the {name} {wanted!r}; there are {shown}")
+        known = _values(database, condition.column) if condition.column else []
+        hint = f"; there are {', '.join(known[:_SHOWN])}" if known else ""
+        found.append(f"no entry {condition.says}{hint}")
     return found
 
 
-def _values(name: str, text: str) -> tuple[str, ...]:
-    return listed_in(text) if name == "format" else (text,) if text else ()
+def _values(database: Database, column: str) -> list[str]:
+    rows = database.rows(f"SELECT {column} FROM entries GROUP BY {column} ORDER BY count(*) DESC")
+    return list(dict.fromkeys(value for (text,) in rows for value in listed_in(text)))
 
 
 def _unknown_words(database: Database, text: str, author: str | None, use_synonyms: bool) -> list[str]:

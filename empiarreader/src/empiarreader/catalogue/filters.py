@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from empiarreader.byteunits import parse_bytes
 from empiarreader.errors import InvalidRequestError
@@ -13,7 +13,15 @@ from empiarreader.metadata.emdb import parse_emdb_id
 
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 _PDB_ID = re.compile(r"[0-9A-Z]{4}|PDB_[0-9A-Z]{8}")
-RELEASED = "status IN ('REL', '')"
+
+
+class Condition(NamedTuple):
+    """Something that must hold of an entry."""
+
+    sql: str
+    value: Any  # the one that stands in it
+    says: str  # what no entry does, if it holds for none
+    column: str = ""  # whose values are few, and can be named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +39,8 @@ class Filters:
     pdb: str | None = None
     released: bool = True
 
-    def conditions(self) -> list[tuple[str, Any]]:
-        """Return conditions in SQL, each with the one value that stands in it.
+    def conditions(self) -> list[Condition]:
+        """Return what must hold of an entry.
 
         Raises
         ------
@@ -45,20 +53,37 @@ class Filters:
         first, last = _date(self.since), _date(self.until)
         if first and last and first > last + "~":
             raise InvalidRequestError(f"no day is since {first} and until {last}")
+        emdb = None if self.emdb is None else f"|{_emdb_id(self.emdb)}|"
+        pdb = None if self.pdb is None else f"|{_pdb_id(self.pdb)}|"
         wanted = [
-            ("instr(formats, ?)", self.format and f"|{self.format.strip().upper()}|"),
-            ("experiment_type = ? COLLATE NOCASE", self.method and self.method.strip()),
-            ("scale = ? COLLATE NOCASE", self.scale and self.scale.strip()),
-            ("instr(emdb, ?)", None if self.emdb is None else f"|{_emdb_id(self.emdb)}|"),
-            ("instr(pdb, ?)", None if self.pdb is None else f"|{_pdb_id(self.pdb)}|"),
-            ("size_bytes >= ?", least),
-            ("size_bytes <= ?", most),
-            ("release_date >= ?", first),
+            Condition(
+                "instr(formats, ?)",
+                self.format and f"|{self.format.strip().upper()}|",
+                f"has the format {self.format!r}",
+                "formats",
+            ),
+            Condition(
+                "experiment_type = ? COLLATE NOCASE",
+                self.method and self.method.strip(),
+                f"has the method {self.method!r}",
+                "experiment_type",
+            ),
+            Condition(
+                "scale = ? COLLATE NOCASE",
+                self.scale and self.scale.strip(),
+                f"has the scale {self.scale!r}",
+                "scale",
+            ),
+            Condition("instr(emdb, ?)", emdb, f"belongs to the entry {self.emdb} of EMDB"),
+            Condition("instr(pdb, ?)", pdb, f"belongs to the entry {self.pdb} of the PDB"),
+            Condition("size_bytes >= ?", least, f"has {self.min_size} or more"),
+            Condition("size_bytes <= ?", most, f"has {self.max_size} or less"),
+            Condition("release_date >= ?", first, f"was released since {first}"),
             # "~" is above all digits: the whole of that month or year. Entries without a day are left out.
-            ("release_date BETWEEN '0' AND ?", last and last + "~"),
-            (f"{RELEASED} = ?", True if self.released else None),
+            Condition("release_date BETWEEN '0' AND ?", last and last + "~", f"was released until {last}"),
+            Condition("status IN ('REL', '') = ?", True if self.released else None, "is released"),
         ]
-        return [(condition, value) for condition, value in wanted if value not in {None, ""}]
+        return [condition for condition in wanted if condition.value not in {None, ""}]
 
 
 def _bytes(size: int | str | None) -> int | None:

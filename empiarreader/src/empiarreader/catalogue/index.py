@@ -237,18 +237,18 @@ def _filters(options: dict[str, Any]) -> Filters:
 
 def _source(text: str, author: str | None, filters: Filters, *, use_synonyms: bool) -> tuple[str, list[Any]]:
     """Return what follows FROM in a query for the entries that are meant, and its values."""
-    expressions = []
+    conditions, expressions = filters.conditions(), []
     if text.strip():
         expressions.append(f"({match_expression(text, use_synonyms=use_synonyms)})")
     if author is not None and author.strip():
         expressions.append(f"({people_expression(author)})")
-    conditions = filters.conditions()
+    wanted = [(condition.sql, condition.value) for condition in conditions]
     tables = "entries"
     if expressions:
         tables = "words JOIN entries ON entries.entry_id = words.rowid"
-        conditions.insert(0, ("words MATCH ?", " AND ".join(expressions)))
-    where = " AND ".join(condition for condition, _ in conditions) or "1"
-    return f"{tables} WHERE {where}", [value for _, value in conditions]
+        wanted.insert(0, ("words MATCH ?", " AND ".join(expressions)))
+    where = " AND ".join(sql for sql, _ in wanted) or "1"
+    return f"{tables} WHERE {where}", [value for _, value in wanted]
 
 
 def _hit(row: tuple[Any, ...]) -> CatalogueHit:

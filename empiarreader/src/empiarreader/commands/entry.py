@@ -9,6 +9,9 @@ from typing import Any, get_args
 
 import click
 
+from empiarreader.commands.counting import count_line, deeper_hint
+from empiarreader.commands.parts import Part, part_option
+from empiarreader.commands.terminal import say, speaking_options
 from empiarreader.entry import EmpiarEntry
 from empiarreader.errors import ArchiveFileNotFoundError
 from empiarreader.listing.kinds import Kind
@@ -35,6 +38,7 @@ _LS_COMMAND_HELP = """\
 $ empiarreader ls 10934 data
 $ empiarreader ls -R 10934 data --json
 $ empiarreader ls -l 10934 data --exact
+$ empiarreader ls -R 10934 --count
 
 List files and directories of an entry, by path.
 
@@ -44,8 +48,8 @@ Directories end with a slash. The archive's pages show sizes rounded to three fi
 _FIND_COMMAND_HELP = """\
 \b
 $ empiarreader find 10943 "data/**/*.mrc" --limit 1 --json
-
 $ empiarreader find 10934 --kind gains
+$ empiarreader find 10943 "data/**/*.mrc" --count
 
 Find files of an entry by a glob over their paths, by kind, or by both.
 
@@ -58,7 +62,8 @@ listed.
 @click.argument("entry")
 @click.option("--check", is_flag=True, help="Count the images of each imageset in the archive.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything that the API says, as JSON.")
-def info_command(entry: str, check: bool, as_json: bool) -> None:
+@speaking_options
+def info_command(entry: str, check: bool, as_json: bool, quiet: bool) -> None:
     """Show what an entry says about itself."""
     found = EmpiarEntry(entry)
     if as_json:
@@ -81,6 +86,8 @@ def _listing_options(command: Command) -> Command:
         click.option("--exact", is_flag=True, help="Ask for the exact size of each file."),
         click.option("--refresh", is_flag=True, help="Ask for listings that are kept from the last hour."),
         click.option("--long", "-l", "long", is_flag=True, help="Print size and date before each path."),
+        click.option("--limit", type=click.IntRange(1), help="Print no more than this many."),
+        click.option("--count", is_flag=True, help="Print how many files there are, and their size."),
         click.option(
             "--protocol",
             type=click.Choice(["https", "ftp"]),
@@ -90,7 +97,7 @@ def _listing_options(command: Command) -> Command:
         ),
     ):
         command = option(command)
-    return command
+    return speaking_options(command)
 
 
 @click.command("ls", help=_LS_COMMAND_HELP, short_help="List a directory of an entry.")
@@ -105,17 +112,27 @@ def ls_command(
     protocol: str,
     refresh: bool,
     long: bool,
+    limit: int | None,
+    count: bool,
     exact: bool,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """List a directory of an entry."""
     found = _entry(entry, protocol, refresh)
     listed = list(found.walk(directory)) if recursive else [found.list_directory(directory)]
     files = [file for part in listed for file in part.files]
-    lines = {f"{path}/": _directory_line(path, long, as_json) for part in listed for path in part.directories}
+    if count:
+        click.echo(count_line(with_exact_sizes(files) if exact else files, as_json=as_json))
+        return
+    directories = [f"{path}/" for part in listed for path in part.directories]
+    shown = set(sorted([*directories, *(file.path for file in files)])[:limit])
+    files = [file for file in files if file.path in shown]
+    lines = {path: _directory_line(path, long, as_json) for path in directories if path in shown}
     lines |= {file.path: _line(file, long, as_json) for file in (with_exact_sizes(files) if exact else files)}
     for _, line in sorted(lines.items()):
         click.echo(line)
+    _tell_limit(len(lines), sum(len(part.files) + len(part.directories) for part in listed), quiet)
 
 
 @click.command("find", help=_FIND_COMMAND_HELP, short_help="Find files anywhere in an entry.")
@@ -124,7 +141,7 @@ def ls_command(
 @click.option("--kind", type=click.Choice(KINDS), help="Print files of this kind alone.")
 @click.option("--dir", "directory", default="", help="Directory to begin in.")
 @click.option("--regexp", is_flag=True, help="Take the pattern as a regular expression.")
-@click.option("--limit", type=click.IntRange(1), help="Print no more than this many.")
+@part_option("Print")
 @_listing_options
 def find_command(
     entry: str,
@@ -132,12 +149,15 @@ def find_command(
     kind: str | None,
     directory: str,
     regexp: bool,
-    limit: int | None,
+    part: Part | None,
     protocol: str,
     refresh: bool,
     long: bool,
+    limit: int | None,
+    count: bool,
     exact: bool,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """Find files anywhere in an entry."""
     if pattern is None and kind is None:
@@ -149,10 +169,18 @@ def find_command(
         files = where.find(pattern, directory=directory, regexp=regexp, kind=kind)
     if not files:
         wanted = " and ".join(filter(None, (pattern and repr(pattern), kind and f"the kind {kind}")))
-        raise ArchiveFileNotFoundError(f"no file in entry {entry} matches {wanted}")
-    shown = files[:limit]
-    for file in with_exact_sizes(shown) if exact else shown:
+        raise ArchiveFileNotFoundError(
+            f"no file in entry {entry} matches {wanted}{deeper_hint(pattern, regexp)}"
+        )
+    chosen = files if part is None else part.of(files)
+    shown = chosen if count else chosen[:limit]
+    shown = with_exact_sizes(shown) if exact else shown
+    if count:
+        click.echo(count_line(shown, as_json=as_json))
+        return
+    for file in shown:
         click.echo(_line(file, long, as_json))
+    _tell_limit(len(shown), len(chosen), quiet)
 
 
 def _entry(entry: str, protocol: str, refresh: bool) -> EmpiarEntry:
@@ -171,8 +199,13 @@ def _line(file: ArchiveFile, long: bool, as_json: bool) -> str:
 
 def _directory_line(path: str, long: bool, as_json: bool) -> str:
     if as_json:
-        return json.dumps({"path": f"{path}/"})
-    return f"{'':15}  {'':16}  {printable(path)}/" if long else f"{printable(path)}/"
+        return json.dumps({"path": path})
+    return f"{'':15}  {'':16}  {printable(path)}" if long else printable(path)
+
+
+def _tell_limit(shown: int, count: int, quiet: bool) -> None:
+    if shown < count:
+        say(f"{shown} of {count}; --limit {count} shows all", quiet=quiet)
 
 
 def _as_dict(file: ArchiveFile) -> dict[str, Any]:

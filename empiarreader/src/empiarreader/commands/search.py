@@ -11,7 +11,9 @@ import click
 
 from empiarreader import settings
 from empiarreader.addresses import join_path, normalise_path, parse_entry_id
+from empiarreader.commands.counting import deeper_hint
 from empiarreader.commands.published import PublishedSearch
+from empiarreader.commands.terminal import say
 from empiarreader.errors import ArchiveFileNotFoundError, LocalFileError, PatternError
 from empiarreader.listing.selection import Selection
 from empiarreader.listing.tree import Directory, EntryTree
@@ -48,6 +50,8 @@ class _Match:
 @click.option("--save_search", type=click.Path(dir_okay=False), help="Save the addresses of the files found.")
 @click.option("--verbose", "-v", is_flag=True, help="Number the results, and list subdirectories.")
 @click.option("--keep_all", is_flag=True, help="Keep the links of the page that lead to no file, too.")
+@click.option("--limit", type=click.IntRange(1), help="Print and save no more than this many.")
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing but results and errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def search_command(
     entry: str,
@@ -57,6 +61,8 @@ def search_command(
     save_search: str | None,
     verbose: bool,
     keep_all: bool,
+    limit: int | None,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Find files of an entry, print their addresses, and save them."""
@@ -72,8 +78,11 @@ def search_command(
     if not matches:
         raise ArchiveFileNotFoundError(
             f"nothing in {tree.address(directory, directory=True)} matches {selection.describe()}; "
-            f"{len(candidates)} names were looked at"
+            f"{len(candidates)} names were looked at{deeper_hint(select, regexp)}"
         )
+    if limit is not None and limit < len(matches):
+        say(f"{limit} of {len(matches)}; --limit {len(matches)} shows all", quiet=quiet)
+        matches = matches[:limit]
     if save_search is not None:
         _save(save_search, [match.url for match in matches if keep_all or match.kind == "file"])
     _show(matches, verbose=verbose, as_json=as_json)

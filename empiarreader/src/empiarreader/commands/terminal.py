@@ -35,7 +35,7 @@ def log_to_stderr(*, verbose: bool) -> None:
     logger = logging.getLogger("empiarreader")
     if not any(isinstance(handler, _StderrHandler) for handler in logger.handlers):
         logger.addHandler(_StderrHandler())
-    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+    logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
 
 
 def say(text: str, *, quiet: bool) -> None:

@@ -252,6 +252,7 @@ def _open_once(
         read=answer_times(url).stall_limit(attempt, longest=longest),
     )
     counter.add(requests=1)
+    logger.debug("%s %s", method, url)
     began = time.monotonic()
     try:
         with asking_on(line) as asked:
