@@ -358,3 +358,53 @@ def test_an_interrupt_ends_with_130_at_once_and_leaves_no_file(
     assert said.strip() == "empiarreader: interrupted"
     assert perf_counter() - began < 10  # the silence would be waited out for 30 s
     assert not (tmp_path / "new" / "10934.xml").exists()
+
+
+def test_files_are_counted_limited_and_shared_out(entry: str, tmp_path: Path) -> None:
+    pattern = "data/**/*fractions*"
+    everything = _run("find", "10934", pattern).stdout.splitlines()
+    shares = [_run("find", "10934", pattern, "--part", f"{k}/2").stdout.splitlines() for k in (1, 2)]
+    assert sorted([*shares[0], *shares[1]]) == everything
+    assert [len(share) for share in shares] == [2, 1]
+    assert _run("find", "10934", pattern, "--count", "--exact").stdout == "3 files, 18 B\n"
+    counted = json.loads(_run("ls", "-R", "10934", "--count", "--json").stdout)
+    assert counted["files"] == 7
+    limited = _run("find", "10934", pattern, "--limit", "1")
+    assert limited.stdout.splitlines() == everything[:1]
+    assert limited.stderr == "1 of 3; --limit 3 shows all\n"
+    assert _run("find", "10934", pattern, "--limit", "1", "-q").stderr == ""
+    assert _run("ls", "-R", "10934", "--limit", "2").stdout.splitlines() == ["10934.xml", "data/"]
+    assert (
+        _run("search", "--entry", "10934", "--select", "*", "--limit", "1").stdout == f"{entry}/10934.xml\n"
+    )
+    assert _run("find", "10934", pattern, "--part", "3/2").exit_code == 2
+    for k in (1, 2):
+        done = _run("download", "10934", pattern, "--to", str(tmp_path), "--part", f"{k}/2")
+        assert done.exit_code == 0, done.stderr
+        assert len(list(tmp_path.rglob("*.bz2"))) == (2, 3)[k - 1]
+    failing = tmp_path / "list.txt"
+    failing.write_text(f"{entry}/data/none.mrc\n")
+    _run("download", "--download", str(failing), "--save_dir", str(tmp_path), "--part", "1/2")
+    assert (tmp_path / "empiarreader-failed-1-of-2.txt").read_text().endswith("none.mrc\n")
+
+
+def test_published_options_may_be_cut_short(entry: str, tmp_path: Path) -> None:
+    found = tmp_path / "found.txt"
+    done = _run("search", "--ent", "10934", "--di", MOVIES, "--sel", "*gain*", "--save", str(found), "--verb")
+    assert done.exit_code == 0, done.stderr
+    assert "Matching path #0" in done.stdout
+    assert _run("download", "--down", str(found), f"--sav={tmp_path / 'x'}").exit_code == 0
+    assert (
+        _run("search", "--ent", "10934", "--js", "--sel", "*").exit_code == 2
+    )  # a new option is written out
+
+
+def test_a_search_without_a_match_says_what_to_try(entry: str) -> None:
+    assert "'**/*.none' looks into all directories" in _run("find", "10934", "*.none").stderr
+    verbose = _run("find", "10934", "*.xml", "-v", "--refresh")
+    assert f"GET {entry}/" in verbose.stderr
+
+
+def test_completion_is_printed_for_each_shell() -> None:
+    for shell in ("bash", "zsh", "fish"):
+        assert "_EMPIARREADER_COMPLETE" in _run("completion", shell).stdout

@@ -90,7 +90,7 @@ def _download(addresses: list[str], *options: str, again: bool = False) -> dict[
     answer["files"] = {
         path.relative_to("saved").as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:8]
         for path in sorted(Path("saved").rglob("*"))
-        if path.is_file() and path.name != "empiarreader-manifest.jsonl"
+        if path.is_file() and not path.name.startswith("empiarreader-")  # ours about the files
     }
     return answer
 

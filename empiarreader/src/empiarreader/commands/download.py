@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ import click
 
 from empiarreader.byteunits import describe_bytes, parse_bytes
 from empiarreader.commands.exit_codes import SOME_FAILED, exit_code
+from empiarreader.commands.parts import Part, part_option
+from empiarreader.commands.published import PublishedDownload
 from empiarreader.downloading.manifest import FAILED_NAME, Manifest, as_json_lines
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError, RefusedAddressError
 from empiarreader.printable import printable
@@ -68,7 +71,10 @@ def transfer_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command(
-    "download", help=_DOWNLOAD_COMMAND_HELP, short_help="Save files of a list, an entry or a part of one."
+    "download",
+    cls=PublishedDownload,
+    help=_DOWNLOAD_COMMAND_HELP,
+    short_help="Save files of a list, an entry or a part of one.",
 )
 @click.argument("entry", required=False)
 @click.argument("patterns", nargs=-1)
@@ -91,6 +97,7 @@ def transfer_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--layout", type=click.Choice(["flat", "tree", "archive"]), help="Directories below the folder."
 )
+@part_option("Fetch")
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched, and fetch nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was saved, one JSON object a file.")
 @transfer_options
@@ -107,6 +114,7 @@ def download_command(
     kind: str | None,
     regexp: bool,
     layout: str | None,
+    part: Part | None,
     dry_run: bool,
     as_json: bool,
     workers: int,
@@ -120,7 +128,7 @@ def download_command(
     if sum(source is not None for source in (entry, addresses, manifest)) != 1:
         raise click.UsageError("Give an ENTRY, a --download list or a --manifest: one of them.")
     rate = parse_rate(limit_rate)
-    files: Downloadable
+    files: Sequence[str | ArchiveFile] | Manifest
     if addresses is not None:
         files, noted = _read_list(addresses)
         layout = layout or noted
@@ -128,15 +136,16 @@ def download_command(
         files = Manifest.read(manifest)
     else:
         files = _find(str(entry), patterns, directory, imageset, kind, regexp, protocol)
+    wanted: Downloadable = files if part is None else _share(files, part)
     if dry_run:
-        _show_plan(ctx, files, save_dir, layout)
+        _show_plan(ctx, wanted, save_dir, layout)
         return
     made = not Path(save_dir).exists()
     with watching(verbose=verbose and not as_json, quiet=quiet) as (progress, watch):
         from empiarreader.downloading.download import download
 
         done = download(
-            files,
+            wanted,
             save_dir,
             workers=workers,
             protocol=protocol,
@@ -153,7 +162,7 @@ def download_command(
     if not quiet:
         size = sum(file.size for file in done.files)
         click.echo(f"{len(done.files)} files, {size} bytes, are in {save_dir}", err=True)
-    conclude(ctx, done, layout if addresses is not None else layout or "tree")
+    conclude(ctx, done, layout if addresses is not None else layout or "tree", part=part)
 
 
 def parse_rate(text: str | None) -> float | None:
@@ -166,9 +175,11 @@ def parse_rate(text: str | None) -> float | None:
     return float(rate)
 
 
-def conclude(ctx: click.Context, done: Manifest, layout: str | None) -> None:
+def conclude(ctx: click.Context, done: Manifest, layout: str | None, *, part: Part | None = None) -> None:
     """List what failed, write the file to retry from, and end with the code that says why."""
-    _write_failed(done, layout)
+    # Jobs that have a share each do not replace one another's lists.
+    name = FAILED_NAME if part is None else FAILED_NAME.replace(".", f"-{part.number}-of-{part.count}.")
+    _write_failed(done, layout, name)
     if not done.failures:
         return
     total = len(done.files) + len(done.failures)
@@ -242,6 +253,12 @@ def _find(
     return [found[path] for path in sorted(found)]
 
 
+def _share(files: Sequence[str | ArchiveFile] | Manifest, part: Part) -> Downloadable:
+    if isinstance(files, Manifest):
+        return replace(files, files=tuple(part.of(files.files)))
+    return part.of(files)
+
+
 def _directory_of(entry: Any, name: str) -> str:
     found = [imageset for imageset in entry.imagesets if imageset.name == name]
     if len(found) != 1:
@@ -275,9 +292,9 @@ def _show_plan(ctx: click.Context, files: Downloadable, save_dir: str, layout: s
         ctx.exit(SOME_FAILED)
 
 
-def _write_failed(done: Manifest, layout: str | None) -> None:
+def _write_failed(done: Manifest, layout: str | None, name: str) -> None:
     """Write the addresses that may come another time, in a form that --download takes; or remove old ones."""
-    path = done.directory / FAILED_NAME
+    path = done.directory / name
     urls = [failure.url for failure in done.failures if not isinstance(failure.error, RefusedAddressError)]
     if urls and done.directory.is_dir():
         head = f"{_LAYOUT_NOTE}{layout}\n" if layout else ""

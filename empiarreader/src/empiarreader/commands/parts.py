@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import click
 
 _Item = TypeVar("_Item")
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Part:
     """One of so many shares, counted from 1."""
 
     number: int
@@ -28,21 +31,20 @@ class Part(NamedTuple):
         return items[self.number - 1 :: self.count]
 
 
-class PartType(click.ParamType):
-    """Reads ``3/16``."""
-
-    name = "K/N"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Part:
-        """Return the share, or refuse what is none."""
-        match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", str(value))
-        if match is None or not 1 <= int(match[1]) <= int(match[2]):
-            self.fail(f"{value!r} is no share such as 3/16, which is one of 1/16 to 16/16", param, ctx)
-        return Part(int(match[1]), int(match[2]))
-
-
-def part_option(what: str) -> Any:
+def part_option(what: str) -> Callable[[_Decorated], _Decorated]:
     """Return the option ``--part`` of a command that does something with files."""
     return click.option(
-        "--part", type=PartType(), metavar="K/N", help=f"{what} only every N-th file, from the K-th on."
+        "--part",
+        metavar="K/N",
+        callback=_read_part,
+        help=f"{what} only every N-th file, from the K-th on: a share for one of N jobs.",
     )
+
+
+def _read_part(ctx: click.Context, param: click.Parameter, text: str | None) -> Part | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise click.BadParameter(f"{text!r} is no share such as 3/16, which is one of 1/16 to 16/16")
+    return Part(int(match[1]), int(match[2]))
