@@ -13,6 +13,7 @@ import click
 
 from empiarreader.byteunits import describe_bytes, parse_bytes
 from empiarreader.commands.exit_codes import SOME_FAILED, exit_code
+from empiarreader.commands.lists import read_addresses
 from empiarreader.commands.parts import Part, part_option
 from empiarreader.commands.published import PublishedDownload
 from empiarreader.downloading.manifest import FAILED_NAME, Manifest, as_json_lines
@@ -270,14 +271,8 @@ def _directory_of(entry: Any, name: str) -> str:
 
 def _read_list(name: str) -> tuple[list[str], str | None]:
     """Return the addresses in a list, and the layout that a list of failures notes."""
-    with click.open_file(name, encoding="utf-8", errors="surrogateescape") as file:
-        lines = [line.rstrip("\r\n") for line in file]
-    noted = next((line.removeprefix(_LAYOUT_NOTE) for line in lines if line.startswith(_LAYOUT_NOTE)), None)
-    urls = [line for line in lines if line.strip() and not line.startswith("#")]
-    if not urls:
-        raise InvalidRequestError(
-            f"{name} holds no addresses; `empiarreader search --save_search` writes some"
-        )
+    urls, remarks = read_addresses(name)
+    noted = next((line.removeprefix(_LAYOUT_NOTE) for line in remarks if line.startswith(_LAYOUT_NOTE)), None)
     return urls, noted
 
 

@@ -170,7 +170,7 @@ def _listed(source: str, pattern: str | None, options: dict[str, Any], *, whole:
             raise click.UsageError(
                 f"PATTERN and --dir select among the files of an entry; {source} is a list."
             )
-        return Manifest.load(source) if Path(source).is_dir() else read_addresses(source)
+        return Manifest.load(source) if Path(source).is_dir() else read_addresses(source)[0]
     entry = EmpiarEntry(source)
     if whole and pattern is None and kind is None:
         return entry

@@ -7,19 +7,19 @@ import click
 from empiarreader.errors import InvalidRequestError
 
 
-def read_addresses(name: str) -> list[str]:
-    """Return the addresses of a list, one a line; empty lines, and those that begin with #, are none.
+def read_addresses(name: str) -> tuple[list[str], list[str]]:
+    """Return the addresses of a list, one a line, and its remarks, which begin with #.
 
     Raises
     ------
     InvalidRequestError
-        If there is none.
+        If there is no address.
     """
     with click.open_file(name, encoding="utf-8", errors="surrogateescape") as file:
-        lines = [line.rstrip("\r\n") for line in file]
-    addresses = [line for line in lines if line.strip() and not line.startswith("#")]
+        lines = [line for text in file if (line := text.rstrip("\r\n")).strip()]
+    addresses = [line for line in lines if not line.startswith("#")]
     if not addresses:
         raise InvalidRequestError(
             f"{name} holds no addresses; `empiarreader search --save_search` writes some"
         )
-    return addresses
+    return addresses, [line for line in lines if line.startswith("#")]
