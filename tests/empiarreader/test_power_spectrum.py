@@ -40,6 +40,18 @@ def test_white_noise_has_its_variance_at_every_frequency() -> None:
     assert frequency[-1] == 0.5
 
 
+def test_what_is_alike_at_all_frequencies_is_shown_alike() -> None:
+    noise = np.random.default_rng(3).normal(5.0, 3.0, (1024, 1024))
+    found = power_spectrum([noise], None, largest_tile=128)
+
+    assert found is not None
+    y, x = np.mgrid[-64:64, -64:64]
+    radius = np.hypot(y, x)
+    shown = found.shown()
+    inner, outer = (shown[(radius > low) & (radius <= high)].mean() for low, high in ((4, 12), (40, 64)))
+    assert inner == pytest.approx(outer, abs=0.1)
+
+
 def test_the_mean_of_tiles_is_scipys() -> None:
     image = np.random.default_rng(1).normal(size=(96, 160)).astype(np.float32)
     window = scipy.signal.windows.hann(64, sym=False)

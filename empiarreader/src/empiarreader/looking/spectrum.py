@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 _MOST_TILES = 144
 _ROUND = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
+_TAKEN = 3  # points from the middle that lack power because the mean was taken away
 _INNERMOST, _APART = 0.14, 0.08  # of the side of the picture
 
 
@@ -69,6 +70,7 @@ class PowerSpectrum:
         radius = np.hypot(y - n // 2, x - n // 2)
         ring = np.rint(radius).astype(int)
         background = np.bincount(ring.ravel(), logarithm.ravel()) / np.bincount(ring.ravel())
+        background[:_TAKEN] = background[_TAKEN : _TAKEN + 1]  # went with the mean of each tile
         flat = logarithm - 0.7 * _smoothed(background, max(5, n // 16 * 2 + 1))[ring]
         outside = flat[(radius > max(2.0, 0.04 * n)) & (radius <= n / 2)]
         low, high = np.percentile(outside if outside.size else flat, [1.0, 99.7])
