@@ -11,7 +11,7 @@ from typing import overload
 
 import numpy as np
 
-__all__ = ["MadeNames", "NameTable", "SectionNames", "locate", "occurrences"]
+__all__ = ["MadeNames", "NameTable", "SectionNames", "locate", "occurrences", "take_names"]
 
 
 class NameTable(Sequence[str]):
@@ -50,6 +50,15 @@ class NameTable(Sequence[str]):
         place = range(len(self))[i]  # an index from the end, or the error of a sequence
         start = int(self._ends[place - 1]) if place else 0
         return self._text[start : int(self._ends[place])].decode("utf-8", "surrogateescape")
+
+    def take(self, indices: Sequence[int]) -> list[str]:
+        """Return some of the names, quicker than one by one."""
+        places = np.asarray(indices, dtype=np.int64)
+        ends = self._ends[places]  # or the error of a sequence
+        before = places % max(1, len(self)) - 1
+        starts = np.where(before < 0, 0, self._ends[before])
+        bounds = zip(starts.tolist(), ends.tolist(), strict=True)
+        return [self._text[start:end].decode("utf-8", "surrogateescape") for start, end in bounds]
 
 
 class MadeNames(Sequence[str]):
@@ -106,6 +115,11 @@ class SectionNames(MadeNames):
         item, section = locate(self._ends, i)
         name = self._items[item]
         return name if self._single[item] else f"{name}#{section}"
+
+
+def take_names(names: Sequence[str], indices: Sequence[int]) -> list[str]:
+    """Return some of a sequence of names."""
+    return names.take(indices) if isinstance(names, NameTable) else [names[i] for i in indices]
 
 
 def locate(ends: np.ndarray, i: int) -> tuple[int, int]:

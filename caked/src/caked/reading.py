@@ -13,6 +13,7 @@ from torch import Tensor
 
 from caked.errors import NonFiniteImageError
 from caked.keys import IMAGE_KEYS, Columns
+from caked.names import take_names
 from caked.sources.base import Source
 from caked.transforms.base import Batch
 
@@ -50,8 +51,7 @@ def read_samples(source: Source, indices: NDArray[np.int64], *, non_finite: NonF
         _check_finite(key, image, source, chosen, non_finite)
     batch["index"] = torch.from_numpy(indices.copy())
     batch.update(as_tensors(source.columns(chosen)))
-    names = source.names
-    batch["name"] = [names[i] for i in chosen]
+    batch["name"] = take_names(source.names, chosen)
     batch["group"] = [source.group(i) or "" for i in chosen]
     return batch
 

@@ -19,7 +19,7 @@ from caked.io.layout import Layout, open_decompressed, reported
 from caked.io.tiff import read_tiff
 from caked.protocol import Array, Region
 
-__all__ = ["arranged", "deliver", "read_array", "read_sections", "whole_region"]
+__all__ = ["arranged", "deliver", "read_array", "read_arrays", "read_sections", "whole_region"]
 
 _IOV_MAX = 512  # the kernel takes 1024 pieces a call
 _PIECE_BYTES = 1 << 22
@@ -64,6 +64,32 @@ def read_array(
             _fill(descriptor, [out], layout.offset, name)
         return out
     return deliver(_read_whole(name, layout), out, dtype=layout.dtype)
+
+
+def read_arrays(paths: Sequence[str], layout: Layout, out: Array) -> None:
+    """Read files of one layout, each into its own element of ``out``: ``(len(paths), *shape)``.
+
+    Straight into ``out`` where it is contiguous and of the type of the files, at three calls of the system a
+    file. Errors are those of :func:`read_array`.
+    """
+    if not (layout.is_plain and _can_take(out, layout.stored) and out.size) or layout.shape != out.shape[1:]:
+        for path, part in zip(paths, out, strict=True):
+            read_array(path, layout, out=part)
+        return
+    content, size, start = out.data.cast("B"), layout.size_bytes, 0
+    for path in paths:
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                count = os.preadv(descriptor, (content[start : start + size],), layout.offset)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            with reported(path):
+                raise
+        if count != size:  # continued, or told to be cut off, where there is time for it
+            read_array(path, layout, out=out[start // size])
+        start += size
 
 
 def read_sections(
