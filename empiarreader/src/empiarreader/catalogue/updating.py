@@ -32,8 +32,8 @@ class CatalogueUpdate:
 
     Attributes
     ----------
-    requests : int
-        Questions that were sent.
+    requests, expected : int
+        Questions that were sent, and how many it will take in all, about.
     new, changed, removed : int
         Entries.
     entries : int
@@ -43,6 +43,7 @@ class CatalogueUpdate:
     """
 
     requests: int = 0
+    expected: int = 0
     new: int = 0
     changed: int = 0
     removed: int = 0
@@ -56,7 +57,7 @@ class Updater:
     def __init__(self, database: Database, progress: Callable[[CatalogueUpdate], object] | None) -> None:
         self._database = database
         self._progress = progress
-        self._requests = self._new = self._changed = self._removed = 0
+        self._requests = self._expected = self._new = self._changed = self._removed = 0
 
     def ask_for_ranges(self, *, refresh: bool) -> None:
         """Ask for all ranges that are due, until no more entries follow.
@@ -68,10 +69,16 @@ class Updater:
         """
         known = self._database.ranges()
         newest = self._newest()
+        last = max(LAST_KNOWN_ENTRY, newest)
+
+        def is_due(first: int) -> bool:
+            return refresh or _is_due(first, known.get(first, (0.0, 0))[0], newest)
+
+        self._expected = sum(map(is_due, range(FIRST_ENTRY, last + _EMPTY_RANGES * RANGE, RANGE)))
         first, empty = FIRST_ENTRY, 0
-        while empty < _EMPTY_RANGES or first <= max(LAST_KNOWN_ENTRY, newest):
-            fetched, entries = known.get(first, (0.0, 0))
-            if refresh or _is_due(first, fetched, newest):
+        while empty < _EMPTY_RANGES or first <= last:
+            entries = known.get(first, (0.0, 0))[1]
+            if is_due(first):
                 entries = self._ask_for_range(first)
             empty = 0 if entries else empty + 1
             first += RANGE
@@ -82,6 +89,7 @@ class Updater:
         """Ask for each entry of which little is known: eight requests at once."""
         rows = self._database.rows("SELECT entry_id FROM entries WHERE short ORDER BY entry_id")
         numbers = [number for (number,) in rows]
+        self._expected = self._requests + len(numbers)
         for part in (numbers[k : k + _KEPT_AT_ONCE] for k in range(0, len(numbers), _KEPT_AT_ONCE)):
             kept = self._database.keep_some(dict(_details(part)))
             self._requests += len(part)
@@ -93,6 +101,7 @@ class Updater:
         ((entries, short),) = self._database.rows("SELECT count(*), total(short) FROM entries")
         return CatalogueUpdate(
             requests=self._requests,
+            expected=max(self._expected, self._requests),
             new=self._new,
             changed=self._changed,
             removed=self._removed,

@@ -11,6 +11,7 @@ import click
 
 from empiarreader import settings
 from empiarreader.commands.exit_codes import SOME_FAILED, exit_code
+from empiarreader.commands.terminal import say, speaking_options
 from empiarreader.errors import ArchiveFileNotFoundError
 from empiarreader.printable import printable
 
@@ -52,8 +53,8 @@ Remove everything from the cache. Programs that have a file of it open can read 
 @click.option("--dir", "directory", default="", help="Directory to begin in.")
 @click.option("--regexp", is_flag=True, help="Take the pattern as a regular expression.")
 @click.option("--limit", type=click.IntRange(1), help="Fetch no more than this many.")
-@click.option("--quiet", "-q", is_flag=True, help="Say nothing but failures.")
 @click.option("--json", "as_json", is_flag=True, help="Print where the files lie, one JSON object a file.")
+@speaking_options
 @click.pass_context
 def prefetch_command(
     ctx: click.Context,
@@ -97,7 +98,8 @@ def cache_command() -> None:
 
 @cache_command.command("ls", help=_CACHE_LS_HELP, short_help="List the files in the cache.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
-def cache_ls_command(as_json: bool) -> None:
+@speaking_options
+def cache_ls_command(as_json: bool, quiet: bool) -> None:
     """List the files in the cache."""
     from empiarreader.cache.facts import facts_bytes
     from empiarreader.cache.store import default_store
@@ -116,18 +118,22 @@ def cache_ls_command(as_json: bool) -> None:
         line = f"{item.size_bytes:>14}  {used}  {item.kind:<6}  {item.url}"
         click.echo(json.dumps(record) if as_json else printable(line))
     taken = sum(item.size_bytes for item in items)
-    click.echo(
+    say(
         f"{len(items)} files, {taken} of {store.limit_bytes} bytes, and {facts_bytes()} bytes of facts, in "
         f"{settings.cache_dir()}",
-        err=True,
+        quiet=quiet,
     )
 
 
 @cache_command.command("clear", help=_CACHE_CLEAR_HELP, short_help="Empty the cache.")
-def cache_clear_command() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print how many bytes were freed, as JSON.")
+@speaking_options
+def cache_clear_command(as_json: bool, quiet: bool) -> None:
     """Remove everything from the cache."""
     from empiarreader.cache.facts import clear_facts
     from empiarreader.cache.store import default_store
 
     freed = default_store().clear() + clear_facts()
-    click.echo(f"freed {freed} bytes in {settings.cache_dir()}", err=True)
+    if as_json:
+        click.echo(json.dumps({"freed_bytes": freed}))
+    say(f"freed {freed} bytes in {settings.cache_dir()}", quiet=quiet or as_json)

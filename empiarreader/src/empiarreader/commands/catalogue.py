@@ -13,7 +13,6 @@ import click
 from empiarreader.byteunits import describe_bytes
 from empiarreader.catalogue.index import CatalogueHit, EmpiarIndex
 from empiarreader.catalogue.online import OnlineHit, search_online
-from empiarreader.catalogue.updating import FIRST_ENTRY, LAST_KNOWN_ENTRY, CatalogueUpdate
 from empiarreader.commands.terminal import progress, say, speaking_options
 from empiarreader.errors import EntryNotFoundError
 from empiarreader.printable import printable
@@ -60,17 +59,11 @@ def catalogue_command() -> None:
 @speaking_options
 def update_command(refresh: bool, complete: bool, as_json: bool, quiet: bool) -> None:
     """Update the catalogue, telling on a terminal how far it is."""
-    index = EmpiarIndex()
-    numbers = LAST_KNOWN_ENTRY - FIRST_ENTRY
-    with progress(max(numbers, len(index)), "entries", quiet=quiet) as advance:
-        shown = 0
-
-        def tell(done: CatalogueUpdate) -> None:
-            nonlocal shown
-            advance(done.entries - shown)
-            shown = done.entries
-
-        done = index.update(refresh=refresh, complete=complete, progress=tell)
+    with progress("requests", quiet=quiet) as tell:
+        done = EmpiarIndex().update(
+            refresh=refresh, complete=complete, progress=lambda done: tell(done.requests, done.expected)
+        )
+        tell(done.requests, done.requests)
     if as_json:
         click.echo(json.dumps(asdict(done)))
     else:

@@ -45,13 +45,18 @@ def say(text: str, *, quiet: bool) -> None:
 
 
 @contextmanager
-def progress(length: int, label: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Show how far it is, on a terminal; call what is yielded with how much more is done."""
+def progress(label: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show how far it is, on a terminal; call what is yielded with how much is done, and with all of it."""
     if quiet or not sys.stderr.isatty():
-        yield lambda _: None
+        yield lambda done, total: None
         return
-    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
-        yield bar.update
+    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+
+        def tell(done: int, total: int) -> None:
+            bar.length = max(done, total, 1)
+            bar.update(done - bar.pos)
+
+        yield tell
 
 
 class _StderrHandler(logging.Handler):
