@@ -29,6 +29,7 @@ read the ratios. Every reader ran in the same minutes, in turn, on the same data
 def _measurements(folder: Path) -> dict[str, Callable[[], Table]]:
     from tests.benchmarks import (
         bench_cleaning,
+        bench_downloads,
         bench_empiar_catalogue,
         bench_empiar_frame,
         bench_empiar_listing,
@@ -47,6 +48,7 @@ def _measurements(folder: Path) -> dict[str, Callable[[], Table]]:
         "one frame": lambda: bench_one_frame.measure(folder),
         "a frame of a gibibyte": lambda: bench_empiar_frame.measure(folder / "empiar"),
         "a page of a movie": lambda: bench_empiar_tiff.measure(folder / "empiar"),
+        "downloads": lambda: bench_downloads.measure(folder / "downloads"),
         "listings": lambda: bench_empiar_listing.measure(folder / "listings"),
         "catalogue": lambda: bench_empiar_catalogue.measure(folder),
         "cleaning": lambda: bench_cleaning.measure(folder),

@@ -2,7 +2,7 @@
 # Programs beside Python that the full tests talk to: install them where that is possible, else name them.
 set -euo pipefail
 missing=()
-for program in curl:curl wget:wget aria2c:aria2 git:git make:make unshare:util-linux \
+for program in curl:curl wget:wget aria2c:aria2 rclone:rclone git:git make:make unshare:util-linux \
   relion_star_printtable:relion chromium:chromium chromedriver:chromium-driver; do
   PATH="$PATH:/usr/sbin" command -v "${program%%:*}" >/dev/null || missing+=("${program##*:}")
 done

@@ -46,7 +46,10 @@ _PIECE = 8 * MIB
 _SMALLEST_PIECE = MIB
 _LARGEST_PIECE = 16 * MIB
 _SHARE_OF_A_ROUND = 0.6
-_READ_AT_ONCE = 256 * 1024
+_READ_AT_ONCE = 128 * 1024
+_RECEIVED_FIRST = 256 * MIB
+_HASHED_A_BYTE = 1.25
+_MOST_HASHED_AHEAD = 32 * MIB
 _ENOUGH_WHEN_NEAR = 4
 _LOOK_EVERY_SECONDS = 0.05
 _ATTEMPTS_WHEN_BUSY = 8
@@ -120,7 +123,9 @@ class Crew:
         self._crash: BaseException | None = None
         self._times = answer_times(settings.archive_url())
         self._last_byte = 0.0  # when one arrived
-        self.bytes_arrived = 0
+        self.bytes_arrived = self._seen_to_arrive = 0
+        self._received = 0
+        self._may_hash = 0.0
         self.bytes_known = self.files_known = 0  # files whose size is known, and the sum of their sizes
 
     def run(self, tick: Callable[[], None], *, every_seconds: float = 0.05) -> None:
@@ -151,10 +156,21 @@ class Crew:
             return outcomes
 
     def _hash_ahead(self) -> bool:
-        """Hash some of what has arrived, so that little is left for the end; return whether there was any."""
+        """Hash some of what has arrived, so that little is left for the end; return whether there was any.
+
+        Not much faster than it arrives, and not at the very beginning: what an earlier job left would
+        otherwise be hashed first, at the cost of those who receive.
+        """
         with self._changed:
             active = list(self._active)
-        return sum(transfer.part.hash_ahead() for transfer in active) > 0
+        arrived, self._seen_to_arrive = self.bytes_arrived - self._seen_to_arrive, self.bytes_arrived
+        self._received += arrived
+        if self._received < _RECEIVED_FIRST:
+            return False
+        self._may_hash = min(self._may_hash + _HASHED_A_BYTE * arrived, _MOST_HASHED_AHEAD)
+        hashed = sum(transfer.part.hash_ahead(int(self._may_hash)) for transfer in active)
+        self._may_hash -= hashed
+        return hashed > 0
 
     # What transfers ask of their surroundings.
 
@@ -186,6 +202,7 @@ class Crew:
             self.bytes_known += transfer.version.size
             self.files_known += 1
             self.bytes_arrived += transfer.version.size - transfer.missing_bytes
+            self._seen_to_arrive += transfer.version.size - transfer.missing_bytes
             self._hedges_left += (len(pieces) + 1) / _PIECES_A_HEDGE
             begun = sum(other.missing_bytes for other in self._active)
         if transfer.missing_bytes > _WORTH_A_LOOK_BYTES:

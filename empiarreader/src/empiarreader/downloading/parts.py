@@ -36,7 +36,6 @@ WORTH_A_STATE_BYTES = 64 * 1024
 _LONGEST_STEM_BYTES = 180
 _LONGEST_STATE_BYTES = 256 * 1024 * 1024
 _HASHED_AT_ONCE = 1024 * 1024
-_HASHED_AHEAD = 32 * _HASHED_AT_ONCE
 _FORCED_EVERY_SECONDS = 60.0
 _NUMBER = struct.Struct("<Q")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -157,16 +156,17 @@ class PartFile:
             self.arrived[piece] = 0
             self._hash, self._hashed = hashlib.sha256(), 0
 
-    def hash_ahead(self) -> bool:
-        """Hash some of what is there without a gap and is not hashed yet; return whether there was any."""
-        if self._state < 0 or not self._hashing.acquire(blocking=False):
-            return False  # a small file, which is hashed while it arrives, or another thread is at it
+    def hash_ahead(self, most: int) -> int:
+        """Hash up to so many bytes that are there without a gap and not hashed yet; return how many."""
+        if self._state < 0 or most < _HASHED_AT_ONCE or not self._hashing.acquire(blocking=False):
+            return 0  # a small file is hashed while it arrives; or another thread is at it
         try:
-            end = min(self._end_without_gap(), self._hashed + _HASHED_AHEAD)
-            if end - self._hashed < _HASHED_AT_ONCE or self._descriptor < 0:
-                return False
+            begun = self._hashed
+            end = min(self._end_without_gap(), begun + most)
+            if end - begun < _HASHED_AT_ONCE or self._descriptor < 0:
+                return 0
             self._hash_up_to(end)
-            return True
+            return end - begun
         finally:
             self._hashing.release()
 
