@@ -116,9 +116,9 @@ def run_race(folder: Path, race: Race, *, times: int) -> dict[str, dict[str, flo
     """Run all in turn, again and again; return of each its quickest run, with the most memory of any."""
     content, target = folder / "content", folder / "out"
     paths = make_files(content, race)
-    shape = {"latency_seconds": LATENCY_SECONDS, "rate_bytes_per_second": BYTES_PER_SECOND}
+    latency, rate = (LATENCY_SECONDS, BYTES_PER_SECOND) if race.shaped else (0.0, None)
     best: dict[str, dict[str, float]] = {}
-    with Archive(content=content, ftp=False, **(shape if race.shaped else {})) as archive:
+    with Archive(content=content, ftp=False, latency_seconds=latency, rate_bytes_per_second=rate) as archive:
         calls = commands(folder, target, [archive.url(HOST, path) for path in paths])
         chosen = ["empiarreader", "empiarreader download", *race.peers]
         for turn in range(times):
