@@ -18,7 +18,7 @@ from caked.base import AbstractDataset
 from caked.errors import InvalidOptionError, ShapeError, SourceNotFoundError
 from caked.io.layout import Layout, read_layout
 from caked.io.listing import has_suffix
-from caked.io.read import read_array
+from caked.io.read import read_array, read_arrays
 from caked.io.write import write_mrc, write_npy
 from caked.labels import prefix_of
 from caked.protocol import Array
@@ -116,8 +116,11 @@ class DiskDataset(AbstractDataset):
         suffixes_of(self.datatype)
         kind = torch.complex64 if layouts[0].dtype.kind == "c" else torch.float32
         images = torch.empty((len(paths), 1, *layouts[0].shape), dtype=kind)
-        for image, path, layout in zip(images.numpy(), paths, layouts, strict=True):
-            read_array(path, layout, out=image[0])
+        if all(layout == layouts[0] for layout in layouts):
+            read_arrays([os.fspath(path) for path in paths], layouts[0], images.numpy()[:, 0])
+        else:
+            for image, path, layout in zip(images.numpy(), paths, layouts, strict=True):
+                read_array(path, layout, out=image[0])
         _tell_non_finite(images.numpy(), paths)
         results = list(self.steps()(images))
         return [self.transform(x) for x in results] if self.transform else results

@@ -127,18 +127,27 @@ def read_layout(path: str | os.PathLike[str]) -> Layout:
         If it is a numpy file of Python objects or records.
     """
     name = os.fspath(path)
-    with reported(name), Path(name).open("rb") as file:
-        start = file.read(4)
-        compression = _COMPRESSED.get(start[:2])
-        file.seek(0)
-        if start in TIFF_MAGIC:
+    with reported(name):
+        start, size = _beginning(name)
+        if start[:4] in TIFF_MAGIC:
             return _tiff_layout(name)
-        if compression is None:
-            layout = _parse(file.read(HEADER_BYTES), file, name, None)
-            _check_size(layout, os.fstat(file.fileno()).st_size, name)
-            return layout
+    compression = _COMPRESSED.get(start[:2])
+    if compression is None:
+        return parse_layout(start, size, name=name)
     with open_decompressed(name, compression) as stream:
         return _parse(stream.read(HEADER_BYTES), stream, name, compression)
+
+
+def _beginning(name: str) -> tuple[bytes, int]:
+    """Return what holds a plain file's header, and the file's size; by position, which is quick."""
+    descriptor = os.open(name, os.O_RDONLY)
+    try:
+        start = os.pread(descriptor, HEADER_BYTES, 0)
+        if start.startswith(_NPY_MAGIC):
+            start = os.pread(descriptor, _NPY_LONGEST_HEADER, 0)
+        return start, os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
 
 
 def parse_layout(start: bytes, size: int, *, name: str) -> Layout:
