@@ -52,7 +52,7 @@ def _mrc(path: Path, data: NDArray[Any]) -> Path:
 
 def _program(command: str | list[str], folder: Path) -> str:
     words = shlex.split(command) if isinstance(command, str) else command
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, (words, done.stdout, done.stderr)
     return done.stdout
 
@@ -208,7 +208,7 @@ def _make(folder: Path) -> dict[str, tuple[str, int, tuple[int, ...]]]:
 def _run_in_scipion(workflow: Path, folder: Path) -> list[dict[str, Any]]:
     python = published.scipion() / "python"
     done = subprocess.run(
-        [python, RUNNER, workflow, folder], capture_output=True, text=True, timeout=300, cwd=folder.parent
+        [python, RUNNER, workflow, folder], capture_output=True, text=True, timeout=900, cwd=folder.parent
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

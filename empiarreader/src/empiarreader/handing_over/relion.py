@@ -138,7 +138,7 @@ def _only_kind(files: Sequence[HandedFile]) -> str:
         return next(iter(kinds))
     said = " and ".join(f"{count} {kind}" for kind, count in kinds.items()) or "images of no known kind"
     raise InvalidRequestError(
-        f"there are {said}; say which to hand over: --kind {', '.join(_SUFFIXES)} (kind= in Python)"
+        f"there are {said}; say which to hand over: --kind {', '.join(kinds or _SUFFIXES)} (kind= in Python)"
     )
 
 
