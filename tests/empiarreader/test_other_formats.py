@@ -444,6 +444,18 @@ def test_a_series_that_promises_more_than_it_holds_is_refused(
 
 
 @pytest.mark.real_data
+def test_a_series_whose_pixels_do_not_fit_is_damaged_when_they_are_read(
+    real_data: Path, tmp_path: Path
+) -> None:
+    body = bytearray((real_data / "empiar" / "other" / "64x64x5_TEM_preview_1.ser").read_bytes())
+    struct.pack_into("<I", body, 30, 1)  # images along its only dimension, where there are five
+    image = open_image(_write(tmp_path, "a.ser", bytes(body)))
+
+    with pytest.raises(DamagedDataError, match=r"a\.ser"):
+        image.compute()
+
+
+@pytest.mark.real_data
 def test_real_files_are_as_their_reference_readers_read_them(real_data: Path, archive: Archive) -> None:
     folder = real_data / "empiar" / "other"
     readers = {

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import struct
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,8 @@ class RosettaImage:
         """Fill ``out`` from the local copy."""
         dataset = _datasets(file.local_copy(self.version), self.format, file.label)[self.number]
         region = dataset["data"][tuple(slice(*part) for part in bounds)]
-        out[...] = np.asarray(region)
+        with _reported(self.format, file.label):
+            out[...] = np.asarray(region)
 
     def metadata(self, file: ByteSource) -> dict[str, Any]:
         """Return what rosettasciio makes of the file's tags: nested dictionaries."""
@@ -144,16 +146,22 @@ def _check_series(file: ByteSource, beginning: Beginning) -> None:
 def _datasets(path: Path, kind: str, label: str) -> list[dict[str, Any]]:
     reader = import_extra(_READERS[kind], "formats", f"{label} is a {kind} file")
     size = path.stat().st_size
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of tags that it leaves out
-            datasets: list[dict[str, Any]] = reader.file_reader(path, lazy=True)
-            promised = sum(found["data"].nbytes for found in datasets)
-    except Exception as error:  # whatever a reader meets in bytes from elsewhere
-        raise DamagedDataError(f"{label} is a damaged {kind} file: {error}") from error
+    with _reported(kind, label), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tags that it leaves out
+        datasets: list[dict[str, Any]] = reader.file_reader(path, lazy=True)
+        promised = sum(found["data"].nbytes for found in datasets)
     if promised > size:
         raise DamagedDataError(f"{label} has {size} bytes, but promises {promised}")
     return datasets
+
+
+@contextmanager
+def _reported(kind: str, label: str) -> Iterator[None]:
+    """Turn what rosettasciio raises about a damaged file, now or when its pixels are read, into our error."""
+    try:
+        yield
+    except Exception as error:  # whatever a reader meets in bytes from elsewhere
+        raise DamagedDataError(f"{label} is a damaged {kind} file: {error}") from error
 
 
 def _voxel_size(axes: list[dict[str, Any]]) -> VoxelSize:
