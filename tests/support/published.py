@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 ORIGINALS = ("profet==1.0.6", "empiarreader==0.0.17", "intake<2", "caked==0.1.7", "setuptools<81")
@@ -37,6 +41,17 @@ def globus() -> Path:
 def scipion() -> Path:
     """Folder of the Python that has Scipion, without plugins; installed on first use (690 MB)."""
     return _environment(ROOT / ".venv-scipion", SCIPION)
+
+
+def answers(python: Path | str, script: str, names: Iterable[str], *, content: Path, folder: Path) -> Any:
+    """What a script of calls answers, by name, where the archive goes by the real names of its hosts."""
+    (folder / "home/.cache").mkdir(parents=True)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "examples"), "HOME": str(folder / "home")}
+    call = [python, ROOT / "tests/support" / script, folder, *names]
+    words = [sys.executable, "-m", "perc_archive", "--content", content, "--as-hosts", "--", *call]
+    done = subprocess.run([str(word) for word in words], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(line) for line in done.stdout.splitlines() if line.startswith('["'))
 
 
 def _environment(folder: Path, wanted: tuple[str, ...]) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -121,14 +120,8 @@ def test_ours_answers_as_the_original_or_as_the_documentation_says(
     assert f"\n## {heading}\n" in PAGE.read_text()
 
 
-def _answers(python: Path | str, content: Path, folder: Path) -> dict[str, Any]:
-    (folder / "home").mkdir(parents=True)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "examples"), "HOME": str(folder / "home")}
-    script = [python, ROOT / "tests/support/empiar_calls.py", folder, *THEIRS]
-    words = [sys.executable, "-m", "perc_archive", "--content", content, "--as-hosts", "--", *script]
-    done = subprocess.run([str(word) for word in words], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(line) for line in done.stdout.splitlines() if line.startswith('["'))
+def _answers(python: Path | str, content: Path, folder: Path) -> Any:
+    return published.answers(python, "empiar_calls.py", THEIRS, content=content, folder=folder)
 
 
 @pytest.mark.full
