@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from empiarreader.errors import ServiceError
 from empiarreader.listing.tree import ArchiveFile
 from empiarreader.network.connections import CONNECTIONS_PER_HOST
-from empiarreader.network.transport import open_answer, with_retries
+from empiarreader.network.ranges import ask_version
 
 
 def with_exact_sizes(files: Sequence[ArchiveFile]) -> list[ArchiveFile]:
@@ -33,12 +32,5 @@ def with_exact_sizes(files: Sequence[ArchiveFile]) -> list[ArchiveFile]:
 def _with_size(file: ArchiveFile) -> ArchiveFile:
     if file.size_bytes is not None:
         return file
-
-    def ask(attempt: int) -> int:
-        with open_answer("HEAD", file.url, attempt=attempt) as answer:
-            if answer.length is None or answer.headers.get("Content-Encoding", "identity") != "identity":
-                raise ServiceError(f"the archive does not say how large {file.url} is", retryable=True)
-            return answer.length
-
-    size = with_retries(ask)
+    size = ask_version(file.url).size
     return replace(file, size_bytes=size, approximate_size_bytes=size)
