@@ -158,15 +158,14 @@ class Crew:
     def _hash_ahead(self) -> bool:
         """Hash some of what has arrived, so that little is left for the end; return whether there was any.
 
-        Not much faster than it arrives, and not at the very beginning: what an earlier job left would
-        otherwise be hashed first, at the cost of those who receive.
+        Not much faster than it arrives, and what an earlier job left not at the very beginning: that would
+        be done first otherwise, at the cost of those who receive.
         """
         with self._changed:
-            active = list(self._active)
+            is_early = self._received < _RECEIVED_FIRST
+            active = [one for one in self._active if not (one.part.is_continued and is_early)]
         arrived, self._seen_to_arrive = self.bytes_arrived - self._seen_to_arrive, self.bytes_arrived
         self._received += arrived
-        if self._received < _RECEIVED_FIRST:
-            return False
         self._may_hash = min(self._may_hash + _HASHED_A_BYTE * arrived, _MOST_HASHED_AHEAD)
         hashed = sum(transfer.part.hash_ahead(int(self._may_hash)) for transfer in active)
         self._may_hash -= hashed

@@ -91,6 +91,8 @@ class PartFile:
         How many bytes of each piece are there, from its beginning on.
     missing_bytes : int
         How many bytes of all are not.
+    is_continued : bool
+        Whether an earlier process began it.
     """
 
     version: FileVersion | None
@@ -100,6 +102,7 @@ class PartFile:
     def __init__(self, target: Path, url: str) -> None:
         self.url = url
         self.path = part_path(target, url)
+        self.is_continued = False
         self._descriptor = _open_locked(self.path)
         self._state, self._tables = -1, 0
         self._forced = time.monotonic()
@@ -122,6 +125,7 @@ class PartFile:
         self.version, self.layout, self.arrived = kept
         self.missing_bytes = self.version.size - sum(self.arrived)
         self._open_state(fresh=False)
+        self.is_continued = True
         return True
 
     def begin(self, version: FileVersion, layout: Layout) -> None:
