@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 import torch
@@ -43,12 +44,23 @@ def transform_in_chunks(transform: Transform, batch: Batch, draws: Draws) -> Bat
 
 def in_chunks(make: Callable[[slice], Batch], count: int, sample_bytes: int) -> Batch:
     """Make a batch in pieces of about a megabyte: temporary arrays that fit the cache are far quicker."""
+    _keep_memory()
     step = max(1, CHUNK_BYTES // max(1, sample_bytes))
     if step >= count:
         return make(slice(0, count))
     pieces = [make(slice(start, start + step)) for start in range(0, count, step)]
     check_alike(pieces, "This transform")
     return join_batches(pieces)
+
+
+@cache
+def _keep_memory() -> None:
+    """Let the C library keep the memory of pieces for the next ones, instead of fetching it anew each time.
+
+    glibc takes blocks larger than it has ever seen freed from the system, page by page, and gives them back
+    (mallopt(3), M_MMAP_THRESHOLD). So it is shown one, which is never written to.
+    """
+    torch.empty(16 * CHUNK_BYTES, dtype=torch.uint8)
 
 
 def join_batches(parts: list[Batch]) -> Batch:
