@@ -20,6 +20,7 @@ from pathlib import Path
 
 from empiarreader import settings
 from empiarreader.byteunits import describe_bytes
+from empiarreader.downloading.cutting import MIB, PIECE, SMALLEST_PIECE, cut_rest
 from empiarreader.downloading.doors import Door, FtpDoor, HttpDoor
 from empiarreader.downloading.ledger import Arrival, Ledger, cannot_write
 from empiarreader.downloading.manifest import DownloadedFile
@@ -40,12 +41,7 @@ from empiarreader.network.counters import counter
 from empiarreader.network.patience import ATTEMPTS, pause_before_retry
 from empiarreader.network.wire import UnreachableError
 
-MIB = 1024 * 1024
 FTP_CONNECTIONS = 8
-_PIECE = 8 * MIB
-_SMALLEST_PIECE = MIB
-_LARGEST_PIECE = 16 * MIB
-_SHARE_OF_A_ROUND = 0.6
 _READ_AT_ONCE = 128 * 1024
 _RECEIVED_FIRST = 256 * MIB
 _HASHED_A_BYTE = 1.25
@@ -175,25 +171,11 @@ class Crew:
 
     def first_length(self) -> int:
         """Return how many bytes the first request for a file asks for: few where others wait for it."""
-        return _SMALLEST_PIECE if self._are_few else _PIECE
+        return SMALLEST_PIECE if self._are_few else PIECE
 
     def cut(self, rest: int) -> Sequence[int]:
-        """Return the lengths of the pieces that the rest of a file is fetched in.
-
-        Of few files each gets all connections. What they fetch becomes smaller towards the end, so that all
-        are done at about the same time, and little is left to be hashed then; a round of requests takes more
-        than half of what is left.
-        """
-        if not self._are_few:
-            return _lengths(rest, -(-rest // _PIECE))
-        lengths: list[int] = []
-        while rest:
-            length = min(_LARGEST_PIECE, round(rest / self._connections * _SHARE_OF_A_ROUND))
-            if length < _PIECE:
-                return [*lengths, *_lengths(rest, max(1, min(self._connections, rest // _SMALLEST_PIECE)))]
-            lengths += [length] * self._connections
-            rest -= length * self._connections
-        return lengths
+        """Return the lengths of the pieces that the rest of a file is fetched in."""
+        return cut_rest(rest, self._connections if self._are_few else None)
 
     def queue(self, transfer: Transfer, pieces: Sequence[int]) -> None:
         """Have pieces fetched next; raise if the disk has no room for what has begun."""
@@ -492,11 +474,6 @@ class Crew:
             self._changed.notify_all()
         for door in doors:
             door.cut()
-
-
-def _lengths(total: int, count: int) -> list[int]:
-    """Return the lengths of so many pieces of about equal size."""
-    return [total * (k + 1) // count - total * k // count for k in range(count)]
 
 
 def disk_full(message: str) -> LocalFileError:
