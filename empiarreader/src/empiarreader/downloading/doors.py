@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from email.utils import format_datetime
+from http.client import HTTPException
 from typing import Protocol
 
 from empiarreader import settings
@@ -107,7 +108,7 @@ class HttpDoor:
         """Receive bytes of the body; 0 at its end."""
         try:
             count = self._wire.receive(view)
-        except (OSError, EOFError) as error:
+        except (OSError, HTTPException) as error:
             self.leave()
             raise lost(self._url, error) from error
         now = time.monotonic()

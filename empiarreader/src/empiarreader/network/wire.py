@@ -1,9 +1,8 @@
-"""One connection to a server that stays open, with as little as can be between its bytes and a file.
+"""One connection to a server that stays open, for a thread that asks one question after another.
 
-Downloads ask the same server thousands of times, or for gigabytes; what a general client does for every
-answer then costs more than the answer. A wire asks one question at a time and receives the body straight into
-memory of the caller. It speaks as much of HTTP/1.1 (RFC 9112) as whole files and ranges of them need: bodies
-whose length is stated.
+Downloads ask the same server thousands of times, or for gigabytes. The standard library's connection is all
+that takes: what a pool does for every answer then costs more than the answer, and bodies are received
+straight into memory of the caller.
 """
 
 from __future__ import annotations
@@ -13,29 +12,21 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import cast
 from urllib.parse import SplitResult, urlsplit
 
-from empiarreader.errors import ServiceError
+from empiarreader import settings
+from empiarreader.errors import InvalidRequestError, ServiceError
 from empiarreader.network.connections import host_of, proxy_for, trusted_context
 from empiarreader.network.counters import counter
 from empiarreader.network.transport import stated_length, user_agent
 
 _LONGEST_CONNECT_SECONDS = 10.0
-_LARGEST_HEAD_BYTES = 64 * 1024
-_END_OF_HEAD = b"\r\n\r\n"
-_WITHOUT_BODY = frozenset({204, 304})
 
 
 class UnreachableError(ServiceError):
     """No connection came about: the network or the server is away, which says nothing of any file."""
-
-
-class Fields(dict[str, str]):
-    """Fields of a head, which answer to names in any case."""
-
-    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
-        """Return a field."""
-        return super().get(name.lower(), default)
 
 
 class Head:
@@ -60,15 +51,12 @@ class Wire:
 
     def __init__(self, url: str) -> None:
         self.host = host_of(url)
-        self._parts = urlsplit(url)
-        self._proxy = proxy_for(url)
-        host = self.host.rpartition("@")[2]
-        self._same_always = f"Host: {host}\r\nUser-Agent: {user_agent()}\r\nAccept-Encoding: identity\r\n"
-        self._socket: socket.socket | None = None
-        self._buffer = bytearray(_LARGEST_HEAD_BYTES)
-        self._begun = 0  # bytes of the next head that came with the last one
-        self._rest = memoryview(b"")  # of the body, that came with the head
-        self._left = 0  # bytes of the body that have not been received
+        self._server = urlsplit(url)
+        self._proxy = urlsplit(proxy_for(url))
+        self._headers = {"User-Agent": user_agent(), "Accept-Encoding": "identity"}
+        self._connection: HTTPConnection | None = None
+        self._response: HTTPResponse | None = None
+        self._socket: socket.socket | None = None  # also while the connection no longer calls it its own
         self._is_cut = False
         self._lock = threading.Lock()
 
@@ -89,40 +77,44 @@ class Wire:
         ServiceError
             If the server hangs up, is silent for too long or says what cannot be understood.
         """
-        if self._left:
-            self.close()  # more of the last answer would come first
-        question = self._question(method, url, headers)
-        for is_fresh in (self._socket is None, True):
-            connected = self._socket or self._connect(url)
-            connected.settimeout(silence_seconds)
+        if self._is_busy() or self._is_spent():
+            self.close()
+        target = url if self._asks_proxy_for_all() else url[url.index("/", url.index("://") + 3) :]
+        for is_fresh in (self._connection is None, True):
+            connection = self._connection or self._connect(url)
+            connection.sock.settimeout(silence_seconds)
             counter.add(requests=1)
             try:
-                connected.sendall(question)
-                head = self._read_head(connected, url)
-                break
-            except (OSError, EOFError) as error:
+                connection.request(method, target, headers={**self._headers, **headers})
+                response = self._response = connection.getresponse()
+                return Head(url, response.status, cast("Mapping[str, str]", response.headers))
+            except (OSError, HTTPException) as error:
                 self.close()
                 # A connection that lay idle may have been closed by the server, which is no failure.
                 if is_fresh or self._is_cut or isinstance(error, TimeoutError):
                     raise lost(url, error) from error
-        has_body = method != "HEAD" and head.status not in _WITHOUT_BODY
-        self._left = (head.length or 0) if has_body else 0
-        if has_body and head.length is None:
-            self.close()
-        return head
+        raise AssertionError("unreachable: the second question is asked on a fresh connection")
 
     def receive(self, view: memoryview) -> int:
-        """Receive bytes of the body into ``view``; return how many, 0 at the end of the body."""
-        wanted = min(len(view), self._left)
-        if not wanted:
+        """Receive bytes of the body into ``view``; return how many, 0 at the end of the body.
+
+        Raises
+        ------
+        OSError, HTTPException
+            If the server falls silent, or hangs up before the end; :func:`lost` says what that means.
+        """
+        response = self._response
+        if response is None or response.isclosed():
             return 0
-        if self._rest:
-            count = min(wanted, len(self._rest))
-            view[:count] = self._rest[:count]
-            self._rest = self._rest[count:]
-        else:
-            count = self._receive(view[:wanted])
-        self._left -= count
+        if response.chunked or response.length is None:
+            return response.readinto(view)
+        # HTTPResponse.readinto waits until all of the view is full, which may be long.
+        count: int = response.fp.readinto1(view[: response.length])
+        if count == 0:
+            raise ConnectionResetError(f"it closed the connection {response.length} bytes too early")
+        response.length -= count
+        if response.length == 0:
+            response.close()
         return count
 
     def cut(self) -> None:
@@ -141,86 +133,56 @@ class Wire:
     def close(self) -> None:
         """Close the connection; the next question opens another."""
         with self._lock:
-            if self._socket is not None:
-                self._socket.close()
-            self._socket = None
-            self._left, self._rest, self._begun = 0, memoryview(b""), 0
+            if self._response is not None:
+                self._response.close()
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = self._response = self._socket = None
 
-    def _receive(self, view: memoryview) -> int:
-        if self._socket is None:
-            raise EOFError("the connection is closed")
-        count = self._socket.recv_into(view)
-        if count == 0:
-            raise EOFError("it closed the connection")
-        return count
+    def _is_busy(self) -> bool:
+        """Return whether more of the last answer would come before the next one."""
+        return self._response is not None and not self._response.isclosed()
 
-    def _question(self, method: str, url: str, headers: Mapping[str, str]) -> bytes:
-        path = url[url.index("/", url.index("://") + 3) :]
-        target = url if self._proxy and self._parts.scheme == "http" else path
-        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return f"{method} {target} HTTP/1.1\r\n{self._same_always}{more}\r\n".encode("latin-1")
+    def _is_spent(self) -> bool:
+        """Return whether the server said with its last answer that it would close the connection."""
+        return self._connection is not None and self._connection.sock is None
 
-    def _read_head(self, connected: socket.socket, url: str) -> Head:
-        """Read up to the end of the head; what came of the body with it is kept."""
-        while True:
-            text, received = self._fill(connected)
-            status, headers = _parse_head(text, url)
-            if status >= 200:
-                break
-            self._buffer[: len(received)] = received  # an interim answer: the head proper comes after it
-            self._begun = len(received)
-        self._rest = memoryview(bytes(received))
-        return Head(url, status, headers)
+    def _asks_proxy_for_all(self) -> bool:
+        return bool(self._proxy.hostname) and self._server.scheme == "http"
 
-    def _fill(self, connected: socket.socket) -> tuple[str, bytes]:
-        """Return a head as text, and the bytes that came after it."""
-        filled, self._begun = self._begun, 0
-        end = self._buffer.find(_END_OF_HEAD, 0, filled)
-        view = memoryview(self._buffer)
-        while end < 0:
-            if filled == len(self._buffer):
-                raise EOFError("it sends a head without end")
-            count = connected.recv_into(view[filled:])
-            if count == 0:
-                raise EOFError("it closed the connection without an answer")
-            end = self._buffer.find(_END_OF_HEAD, max(0, filled - 3), filled + count)
-            filled += count
-        after = end + len(_END_OF_HEAD)
-        return self._buffer[:end].decode("latin-1"), bytes(view[after:filled])
-
-    def _connect(self, url: str) -> socket.socket:
-        proxy = urlsplit(self._proxy) if self._proxy else None
-        connected = _open_socket(proxy or self._parts, url)
+    def _connect(self, url: str) -> HTTPConnection:
+        connection = self._make_connection()
         try:
-            if proxy is not None and proxy.scheme == "https":
-                connected = trusted_context().wrap_socket(connected, server_hostname=proxy.hostname)
-            if self._parts.scheme == "https":
-                if proxy is not None:
-                    self._tunnel(connected, url)
-                connected = trusted_context().wrap_socket(connected, server_hostname=self._parts.hostname)
-        except (OSError, EOFError, ValueError) as error:
-            connected.close()
-            if isinstance(error, ssl.SSLCertVerificationError):
-                raise ServiceError(
-                    f"{self.host} cannot show that it is {self.host}: {error}. Behind a firewall that opens "
-                    "connections, name its authority in SSL_CERT_FILE"
-                ) from error
-            raise UnreachableError(
-                f"cannot connect to {self.host}: {error} ({url})", retryable=True
-            ) from error
+            connection.connect()
+        except (OSError, HTTPException, UnicodeError) as error:
+            connection.close()
+            raise _unreachable(self.host, url, error) from error
         with self._lock:
-            self._socket = connected
+            self._connection, self._socket = connection, connection.sock
             if self._is_cut:
                 raise ServiceError(f"{url} was given up")
-        return connected
+        return connection
 
-    def _tunnel(self, connected: socket.socket, url: str) -> None:
-        """Ask a proxy for a way through to the server."""
-        place = f"{self._parts.hostname}:{self._parts.port or 443}"
-        connected.sendall(f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n\r\n".encode("latin-1"))
-        status, _ = _parse_head(self._fill(connected)[0], url)
-        if status != 200:
-            raise ServiceError(f"the proxy {self._proxy} does not lead to {place} (status {status})")
+    def _make_connection(self) -> HTTPConnection:
+        """Return a connection to the server, or to the proxy that leads to it, which is not open yet."""
+        place = self._proxy if self._proxy.hostname else self._server
+        is_secure = self._server.scheme == "https"
+        if place is self._proxy and is_secure and self._proxy.scheme == "https":
+            raise InvalidRequestError(
+                f"downloads cannot go through {self._proxy.geturl()}, as the proxy itself asks for "
+                "encryption; name one that begins with http://"
+            )
+        seconds = min(_LONGEST_CONNECT_SECONDS, settings.timeout_seconds())
+        host = place.hostname or ""
+        if is_secure or place.scheme == "https":
+            connection: HTTPConnection = HTTPSConnection(
+                host, _port(place), timeout=seconds, context=trusted_context()
+            )
+        else:
+            connection = HTTPConnection(host, _port(place), timeout=seconds)
+        if place is self._proxy and is_secure:
+            connection.set_tunnel(self._server.hostname or "", _port(self._server))
+        return connection
 
 
 def lost(url: str, error: Exception) -> ServiceError:
@@ -234,42 +196,21 @@ def lost(url: str, error: Exception) -> ServiceError:
     return ServiceError(f"{host} broke off while answering {url}: {error}", retryable=True)
 
 
-def _open_socket(place: SplitResult, url: str) -> socket.socket:
-    from empiarreader import settings
-
-    port = place.port or (443 if place.scheme == "https" else 80)
-    seconds = min(_LONGEST_CONNECT_SECONDS, settings.timeout_seconds())
-    try:
-        connected = socket.create_connection((place.hostname or "", port), timeout=seconds)
-    except socket.gaierror as error:
-        raise UnreachableError(
-            f"the name {place.netloc} cannot be resolved; is there a network? ({url})", retryable=True
-        ) from error
-    except TimeoutError as error:
-        raise UnreachableError(
-            f"{place.netloc} does not answer; is there a network? ({url})", retryable=True
-        ) from error
-    except (OSError, UnicodeError) as error:
-        raise UnreachableError(
-            f"cannot connect to {place.netloc}; is there a network? ({url})", retryable=True
-        ) from error
-    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connected
+def _port(place: SplitResult) -> int:
+    return place.port or (443 if place.scheme == "https" else 80)
 
 
-def _parse_head(text: str, url: str) -> tuple[int, Fields]:
-    first, *lines = text.split("\r\n")
-    words = first.split(" ", 2)
-    if (
-        not words[0].startswith("HTTP/1.")
-        or len(words) < 2
-        or not (words[1].isascii() and words[1].isdigit())
-    ):
-        raise EOFError(f"it answered {first[:80]!r}, which is no HTTP")
-    fields = Fields()
-    for line in lines:
-        name, _, value = line.partition(":")
-        fields[name.strip().lower()] = value.strip()
-    if "transfer-encoding" in fields:
-        fields.pop("content-length", None)  # which then says nothing
-    return int(words[1]), fields
+def _unreachable(host: str, url: str, error: Exception) -> ServiceError:
+    """Return what it means that no connection came about."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ServiceError(
+            f"{host} cannot show that it is {host}: {error}. Behind a firewall that opens connections, name "
+            "its authority in SSL_CERT_FILE"
+        )
+    if isinstance(error, socket.gaierror):
+        reason = f"the name {host} cannot be resolved"
+    elif isinstance(error, TimeoutError):
+        reason = f"{host} does not answer"
+    else:
+        reason = f"cannot connect to {host} ({error})"
+    return UnreachableError(f"{reason}; is there a network? ({url})", retryable=True)

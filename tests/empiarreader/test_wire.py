@@ -1,0 +1,150 @@
+"""One connection that stays open: bodies in the caller's memory, closed connections, proxies, cuts."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from empiarreader import InvalidRequestError, ServiceError, download
+from empiarreader.network.wire import UnreachableError, Wire, lost
+from perc_archive import Archive
+
+BODY = bytes(range(256)) * 40
+HOST = "ftp.ebi.ac.uk"
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    connections = 0
+
+    def process_request(self, request: object, client_address: object) -> None:
+        self.connections += 1
+        super().process_request(request, client_address)  # type: ignore[arg-type]
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    """Answers as the path says."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        if self.path == "/chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for half in (BODY[:1000], BODY[1000:]):
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(half), half))
+            self.wfile.write(b"0\r\n\r\n")
+            return
+        if self.path == "/last":
+            self.send_header("Connection", "close")
+        missing = 10 if self.path == "/short" else 0
+        self.send_header("Content-Length", str(len(BODY) + missing))
+        self.end_headers()
+        self.wfile.write(BODY)
+        self.close_connection = self.path != "/kept"
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+@pytest.fixture
+def server() -> Iterator[_Server]:
+    server = _Server(("127.0.0.1", 0), _Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def _url(server: _Server, path: str) -> str:
+    return f"http://127.0.0.1:{server.server_address[1]}{path}"
+
+
+def _read(wire: Wire, url: str) -> bytes:
+    wire.ask("GET", url, {}, silence_seconds=5)
+    view = memoryview(bytearray(len(BODY) + 100))
+    filled = 0
+    while count := wire.receive(view[filled:]):
+        filled += count
+    return bytes(view[:filled])
+
+
+def test_one_connection_serves_one_question_after_another(server: _Server) -> None:
+    url = _url(server, "/kept")
+    wire = Wire(url)
+
+    assert [_read(wire, url) for _ in range(3)] == [BODY] * 3
+    assert server.connections == 1
+    wire.close()
+
+
+@pytest.mark.parametrize("path", ["/last", "/quietly", "/chunked"])
+def test_a_connection_that_the_server_closes_is_opened_again(server: _Server, path: str) -> None:
+    url = _url(server, path)
+    wire = Wire(url)
+
+    assert [_read(wire, url) for _ in range(3)] == [BODY] * 3
+    wire.close()
+
+
+def test_a_body_shorter_than_stated_is_an_error(server: _Server) -> None:
+    url = _url(server, "/short")
+    wire = Wire(url)
+
+    with pytest.raises(ConnectionResetError, match="10 bytes too early") as caught:
+        _read(wire, url)
+    wire.close()
+    assert lost(url, caught.value).retryable
+
+
+def test_what_is_left_of_a_body_does_not_get_into_the_next(server: _Server) -> None:
+    url = _url(server, "/kept")
+    wire = Wire(url)
+    wire.ask("GET", url, {}, silence_seconds=5)
+    wire.receive(memoryview(bytearray(100)))
+
+    assert _read(wire, url) == BODY
+    assert server.connections == 2
+    wire.close()
+
+
+def test_a_wire_that_was_cut_asks_nothing_more(server: _Server) -> None:
+    url = _url(server, "/kept")
+    wire = Wire(url)
+    assert _read(wire, url) == BODY
+    wire.cut()
+
+    with pytest.raises(ServiceError, match=r"broke off|given up"):
+        wire.ask("GET", url, {}, silence_seconds=5)
+    wire.close()
+
+
+def test_nobody_at_an_address_is_no_fault_of_the_file() -> None:
+    with pytest.raises(UnreachableError, match=r"cannot connect to 127\.0\.0\.1:9"):
+        Wire("http://127.0.0.1:9/a").ask("GET", "http://127.0.0.1:9/a", {}, silence_seconds=5)
+
+
+def test_a_proxy_of_the_environment_is_used(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    archive.add_entry(10934, {"data/a.mrc": BODY})
+    monkeypatch.setenv("EMPIARREADER_ARCHIVE_URL", f"http://{HOST}/empiar/world_availability")
+    monkeypatch.setenv("http_proxy", archive.base_url)
+    monkeypatch.setenv("no_proxy", "localhost")
+    folder = tmp_path_factory.mktemp("proxied")
+
+    download([f"http://{HOST}/empiar/world_availability/10934/data/a.mrc"], folder).raise_for_failures()
+
+    assert (folder / "a.mrc").read_bytes() == BODY
+
+
+def test_a_proxy_that_asks_for_encryption_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "https://proxy.example:3128")
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    with pytest.raises(InvalidRequestError, match="begins with http://"):
+        Wire(f"https://{HOST}/a").ask("GET", f"https://{HOST}/a", {}, silence_seconds=5)
