@@ -131,8 +131,10 @@ def test_the_published_download_saves_what_was_searched(entry: str, tmp_path: Pa
     done = _run("download", "--download", str(saved), "--save_dir", str(folder), "--verbose")
 
     assert done.exit_code == 0
-    assert f"Created save_dir: {folder}" in done.stdout.splitlines()
-    assert f"Finished 1 of 1: {entry}/{MOVIES}/gain.tiff.bz2" in done.stdout.splitlines()
+    assert done.stdout.splitlines() == [
+        f"Created save_dir: {folder}",
+        f"Finished 1 of 1: {entry}/{MOVIES}/gain.tiff.bz2",
+    ]
     assert (folder / "gain.tiff.bz2").read_bytes() == b"BZh gain"
     assert sorted(path.name for path in folder.iterdir()) == sorted(["gain.tiff.bz2", MANIFEST_NAME])
 

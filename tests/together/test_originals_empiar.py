@@ -71,8 +71,8 @@ OURS: dict[str, tuple[Any, str]] = {
     "download, verbose": (
         {
             "prints": [
-                "Finished 1 of 1: @/10943/MOTION/FoilHole_11150003_Data_11149703_20200917_100003_EER.mrc",
                 "Created save_dir: saved",
+                "Finished 1 of 1: @/10943/MOTION/FoilHole_11150003_Data_11149703_20200917_100003_EER.mrc",
             ],
             "ends": 0,
             "files": {"FoilHole_11150003_Data_11149703_20200917_100003_EER.mrc": "9abc4cdb"},

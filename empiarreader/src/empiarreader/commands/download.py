@@ -141,8 +141,8 @@ def download_command(
     if dry_run:
         _show_plan(ctx, wanted, save_dir, layout)
         return
-    made = not Path(save_dir).exists()
-    with watching(verbose=verbose and not as_json, quiet=quiet) as (progress, watch):
+    made = None if Path(save_dir).exists() else save_dir
+    with watching(verbose=verbose and not as_json, quiet=quiet, made=made) as (progress, watch):
         from empiarreader.downloading.download import download
 
         done = download(
@@ -156,8 +156,6 @@ def download_command(
             progress=progress,
             watch=watch,
         )
-    if made and verbose and not as_json and Path(save_dir).exists():
-        click.echo(f"Created save_dir: {save_dir}")
     if as_json and done.files:
         click.echo(as_json_lines(done.files))
     if not quiet:
@@ -194,11 +192,16 @@ def conclude(ctx: click.Context, done: Manifest, layout: str | None, *, part: Pa
 
 @contextmanager
 def watching(
-    *, verbose: bool, quiet: bool
+    *, verbose: bool, quiet: bool, made: str | None = None
 ) -> Iterator[tuple[Callable[[int, int, str], None] | None, Callable[[Progress], None] | None]]:
-    """Have progress shown: a line a file where asked for, else a bar, on a terminal only."""
+    """Have progress shown: a line a file where asked for, else a bar, on a terminal only.
+
+    ``made`` is a folder that was not there before, which the first of those lines follows.
+    """
 
     def say(done: int, total: int, url: str) -> None:
+        if done == 1 and made is not None:
+            click.echo(f"Created save_dir: {made}")
         click.echo(f"Finished {done} of {total}: {printable(url)}")
 
     if verbose or quiet or not sys.stderr.isatty():
