@@ -23,19 +23,27 @@ def speaking_options(command: _Decorated) -> _Decorated:
         is_flag=True,
         expose_value=False,
         is_eager=True,
-        callback=lambda ctx, param, value: log_to_stderr(verbose=True) if value else None,
+        callback=_show_log,
         help="Say what is asked of whom.",
     )
     quiet = click.option("--quiet", "-q", is_flag=True, help="Say nothing but results and errors.")
     return verbose(quiet(command))
 
 
-def log_to_stderr(*, verbose: bool) -> None:
-    """Show the library's own log, from warnings on, or all of it; the library itself never does."""
-    logger = logging.getLogger("empiarreader")
-    if not any(isinstance(handler, _StderrHandler) for handler in logger.handlers):
-        logger.addHandler(_StderrHandler())
-    logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
+def _show_log(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """Show the library's log on stderr while the command runs; the library itself never does."""
+    if not value:
+        return
+    logger, handler = logging.getLogger("empiarreader"), _StderrHandler()
+    logger.addHandler(handler)
+    before = logger.level
+    logger.setLevel(logging.DEBUG)
+
+    def hide() -> None:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+    ctx.call_on_close(hide)
 
 
 def say(text: str, *, quiet: bool) -> None:
