@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
+import gzip
 import io
 import json
 import pickle
@@ -10,6 +12,7 @@ import struct
 import sys
 import tracemalloc
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -165,6 +168,22 @@ def test_an_imagic_pair_is_read_from_addresses(archive: Archive) -> None:
 
     assert (traffic() - before).bytes_received == 32 * 32 * 4
     np.testing.assert_array_equal(open_image(archive.url(HOST, "pub/a b.hed")).values, images)
+
+
+@pytest.mark.parametrize("packed", [("img", "hed"), ("img",), ("hed",)], ids=" and ".join)
+@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress)])
+def test_an_imagic_pair_may_be_compressed_in_part_or_whole(
+    archive: Archive, packed: tuple[str, ...], suffix: str, pack: Callable[[bytes], bytes]
+) -> None:
+    images = RNG.normal(size=(3, 32, 32)).astype(np.float32)
+    names = {}
+    for kind, body in zip(("hed", "img"), imagic_pair(images), strict=True):
+        names[kind] = f"pub/a.{kind}{suffix if kind in packed else ''}"
+        archive.add_file(HOST, names[kind], pack(body) if kind in packed else body)
+    for name in names.values():
+        lazy = open_image(archive.url(HOST, name))
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(lazy)).values, images)
+        np.testing.assert_array_equal(lazy[1, 4:9].values, images[1, 4:9])
 
 
 def test_what_is_no_imagic_pair_is_refused(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ How a format is added
    Everything in a header is checked against ``beginning.version.size`` before memory is set aside, and what
    does not fit is a :class:`~empiarreader.DamagedDataError` that begins with ``file.label``.
 2. Return an object with the members of :class:`OpenImage`: a frozen dataclass in most formats. It keeps no
-   handle and no thread, because it travels to workers. Formats whose pixels lie in the file as they are need
-   only describe them with a :class:`~empiarreader.images.raw.RawPixels`, which reads exact ranges.
+   handle and no thread, because it travels to workers. :class:`PlainImage` has what most of them share.
+   Formats whose pixels lie in the file as they are need only describe them with a
+   :class:`~empiarreader.images.raw.RawPixels`, which reads exact ranges.
 3. Add a line to ``FORMATS`` in :mod:`empiarreader.formats`: name, suffixes, magic bytes, module.
 
 Libraries of a format are imported in the functions that use them.
@@ -114,6 +115,24 @@ class OpenImage(Protocol):
         May move bytes: extended headers are read when they are asked for.
         """
         ...
+
+
+class PlainImage:
+    """What most formats have in common, to derive from: chunks of one section, and nothing to add."""
+
+    @property
+    def chunks(self: OpenImage) -> tuple[int, ...]:
+        """One section, or the image."""
+        return one_section(self.shape, self.dims)
+
+    @property
+    def attrs(self) -> Mapping[str, Any]:
+        """Nothing."""
+        return {}
+
+    def metadata(self, file: ByteSource) -> dict[str, Any]:
+        """Return nothing more."""
+        return {}
 
 
 def one_section(shape: tuple[int, ...], dims: tuple[str, ...]) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from empiarreader.bytesource import ByteSource
 from empiarreader.errors import DamagedDataError
-from empiarreader.images.base import Array, one_section
+from empiarreader.images.base import Array, PlainImage
 from empiarreader.images.hdf5nodes import dataset_at, node_at, opened, plain_attributes, read_slab
 from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
@@ -25,7 +25,7 @@ _MOST_BITS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmanImage:
+class EmanImage(PlainImage):
     """An EMAN file of one image, one volume, or a stack of images."""
 
     numbers: tuple[int, ...]
@@ -46,16 +46,6 @@ class EmanImage:
         inner = ("z", "y", "x")[-len(self.image_shape) :]
         outer = "volume" if len(self.image_shape) == 3 else "frame"
         return inner if len(self.numbers) == 1 else (outer, *inner)
-
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """One section."""
-        return one_section(self.shape, self.dims)
-
-    @property
-    def attrs(self) -> Mapping[str, Any]:
-        """Nothing."""
-        return {}
 
     def read_into(self, file: ByteSource, bounds: Bounds, out: Array) -> None:
         """Fill ``out`` from the local copy."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from empiarreader.bytesource import ByteSource
-from empiarreader.images.base import Array, one_section
+from empiarreader.images.base import Array, PlainImage
 from empiarreader.images.hdf5nodes import dataset_at, node_at, opened, read_slab
 from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
@@ -25,7 +25,7 @@ _LONGEST_JSON = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class VeloxImage:
+class VeloxImage(PlainImage):
     """The first image or series of a Velox file."""
 
     name: str
@@ -41,11 +41,6 @@ class VeloxImage:
     def dims(self) -> tuple[str, ...]:
         """``(frame, y, x)``, or ``(y, x)`` where there is one frame."""
         return ("frame", "y", "x")[-len(self.shape) :]
-
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """One frame."""
-        return one_section(self.shape, self.dims)
 
     @property
     def attrs(self) -> Mapping[str, Any]:

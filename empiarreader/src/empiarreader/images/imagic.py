@@ -17,7 +17,8 @@ import numpy as np
 from empiarreader.bytefiles import open_bytes
 from empiarreader.bytesource import ByteSource
 from empiarreader.errors import ArchiveFileNotFoundError, DamagedDataError, UnsupportedFormatError
-from empiarreader.images.base import Array, Beginning, ImageOptions, one_section
+from empiarreader.images.base import Array, Beginning, ImageOptions, PlainImage
+from empiarreader.images.compressed import UnpackedFile, compression_by_content
 from empiarreader.images.raw import RawPixels
 from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
@@ -29,17 +30,27 @@ _TYPES = {b"PACK": "u1", b"INTG": "i2", b"LONG": "i4", b"REAL": "f4", b"COMP": "
 _STAMPS = {0x02020202: "<", 0x04040404: ">"}
 _VAX_STAMP = 0x01000000
 _MOST = 2**24
-_SUFFIX = re.compile(r"\.(img|hed)(?=$|\?)", re.IGNORECASE)
+_SUFFIX = re.compile(r"\.(img|hed)(\.gz|\.bz2|\.xz)?(?=$|\?)", re.IGNORECASE)
+_COMPRESSIONS = ("", ".gz", ".bz2", ".xz")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImagicImage:
-    """A pair of IMAGIC files: pixels by exact ranges of the second."""
+class ImagicImage(PlainImage):
+    """A pair of IMAGIC files: pixels by exact ranges of the second.
+
+    Attributes
+    ----------
+    pixels : ByteSource or None
+        The .img file, where the other one was opened.
+    version, pixels_version : FileVersion
+        Of the file that was opened, and of the .img file.
+    """
 
     raw: RawPixels
     dims: tuple[str, ...]
-    version: FileVersion  # of the file that was opened
-    pixels_version: FileVersion  # of the .img file
+    version: FileVersion
+    pixels: ByteSource | None
+    pixels_version: FileVersion
     voxel_size: VoxelSize
     title: str
     format: str = "IMAGIC"
@@ -55,22 +66,13 @@ class ImagicImage:
         return self.raw.dtype
 
     @property
-    def chunks(self) -> tuple[int, ...]:
-        """One section."""
-        return one_section(self.shape, self.dims)
-
-    @property
     def attrs(self) -> Mapping[str, Any]:
         """``title`` of the first image."""
         return {"title": self.title}
 
     def read_into(self, file: ByteSource, bounds: Bounds, out: Array) -> None:
         """Fill ``out``: the rows of the region move."""
-        self.raw.read_into(_pixels_file(file), self.pixels_version, bounds, out)
-
-    def metadata(self, file: ByteSource) -> dict[str, Any]:
-        """Return nothing more."""
-        return {}
+        self.raw.read_into(self.pixels or file, self.pixels_version, bounds, out)
 
 
 def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> ImagicImage:
@@ -85,10 +87,9 @@ def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> 
     UnsupportedFormatError
         If numbers are as a VAX wrote them, or volumes are several.
     """
-    if file.label != _sibling(file.label, "img"):
-        record, pixels = beginning.content, _beside(file, "img").beginning(1)[0]
-    else:
-        record, pixels = _beside(file, "hed").beginning(_RECORD_BYTES)[1], beginning.version
+    beside, found = _open_beside(file.label)
+    is_header = _suffix(file.label) == "hed"
+    record, pixels = (beginning.content, found.version) if is_header else (found.content, beginning.version)
     order, words = _words(record, file.label)
     shape, dims = _shape(words, file.label)
     stored = order + _TYPES[bytes(record[56:60])]
@@ -98,37 +99,52 @@ def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> 
     )
     if raw.end > pixels.size:
         raise DamagedDataError(
-            f"{_sibling(file.label, 'img')} has {pixels.size} bytes, but its header promises {raw.end} "
-            f"({' x '.join(map(str, shape))} of {np.dtype(stored)})"
+            f"{(beside if is_header else file).label} has {pixels.size} bytes, but its header promises "
+            f"{raw.end} ({' x '.join(map(str, shape))} of {np.dtype(stored)})"
         )
     return ImagicImage(
         raw=raw,
         dims=dims,
         version=beginning.version,
+        pixels=beside if is_header else None,
         pixels_version=pixels,
         voxel_size=_voxel_size(record, order),
         title=bytes(record[116:196]).decode("ascii", "replace").strip("\0 "),
     )
 
 
-def _sibling(label: str, suffix: str) -> str:
-    """Return the name of the other file of a pair, in upper or lower case as the given one."""
-
-    def swapped(match: re.Match[str]) -> str:
-        return "." + (suffix.upper() if match[1].isupper() else suffix)
-
-    return _SUFFIX.sub(swapped, label, count=1)
+def _suffix(label: str) -> str:
+    match = _SUFFIX.search(label)
+    return match[1].lower() if match else ""
 
 
-def _beside(file: ByteSource, suffix: str) -> ByteSource:
-    other = _sibling(file.label, suffix)
-    if other == file.label:
-        raise ArchiveFileNotFoundError(f"{file.label} is not called .img or .hed; where is its pair?")
-    return open_bytes(other)
+def _open_beside(label: str) -> tuple[ByteSource, Beginning]:
+    """Return the other file of a pair and its beginning, unpacked if it is compressed."""
+    names = _names_beside(label)
+    for name in names:
+        file = open_bytes(name)
+        try:
+            version, content = file.beginning(_RECORD_BYTES)
+        except ArchiveFileNotFoundError:
+            continue
+        kind = compression_by_content(content)
+        if kind is None:
+            return file, Beginning(version, content)
+        unpacked = UnpackedFile(file, kind, version)
+        return unpacked, Beginning(*unpacked.beginning(_RECORD_BYTES))
+    missing = names[0] if names else "other file, as it is not called .img or .hed"
+    raise ArchiveFileNotFoundError(f"{label} is one of a pair of IMAGIC files, but there is no {missing}")
 
 
-def _pixels_file(file: ByteSource) -> ByteSource:
-    return file if file.label == _sibling(file.label, "img") else _beside(file, "img")
+def _names_beside(label: str) -> list[str]:
+    """Return what the other file of a pair may be called: as the given one, in its case of letters, first."""
+    match = _SUFFIX.search(label)
+    if match is None:
+        return []
+    other = {"img": "hed", "hed": "img"}[match[1].lower()]
+    other = other.upper() if match[1].isupper() else other
+    ways = sorted(_COMPRESSIONS, key=lambda way: way != (match[2] or "").lower())
+    return [f"{label[: match.start()]}.{other}{way}{label[match.end() :]}" for way in ways]
 
 
 def _words(record: bytes, label: str) -> tuple[str, tuple[int, ...]]:

@@ -6,14 +6,13 @@ degrees, pixel sizes in Å, dose in e/Å²).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from empiarreader.bytesource import ByteSource
-from empiarreader.images.base import Array, one_section
+from empiarreader.images.base import Array, PlainImage
 from empiarreader.images.hdf5nodes import dataset_at, node_at, opened, read_slab
 from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
@@ -24,7 +23,7 @@ _MOST_COLUMNS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class NexusImage:
+class NexusImage(PlainImage):
     """Images of a NeXus file."""
 
     shape: tuple[int, ...]
@@ -38,16 +37,6 @@ class NexusImage:
     def dims(self) -> tuple[str, ...]:
         """``(frame, y, x)``, or ``(y, x)`` of one image."""
         return ("frame", "y", "x")[-len(self.shape) :]
-
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """One image."""
-        return one_section(self.shape, self.dims)
-
-    @property
-    def attrs(self) -> Mapping[str, Any]:
-        """Nothing."""
-        return {}
 
     def read_into(self, file: ByteSource, bounds: Bounds, out: Array) -> None:
         """Fill ``out`` from the local copy."""

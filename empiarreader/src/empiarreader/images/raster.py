@@ -6,7 +6,7 @@ Sources: https://www.w3.org/TR/png-3/ (IHDR), ITU-T T.81 (frame headers of JPEG)
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from empiarreader.bytesource import ByteSource
 from empiarreader.errors import DamagedDataError, UnsupportedFormatError
-from empiarreader.images.base import Array, Beginning, ImageOptions
+from empiarreader.images.base import Array, Beginning, ImageOptions, PlainImage
 from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
 from empiarreader.voxels import VoxelSize
@@ -31,7 +31,7 @@ _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 @dataclass(frozen=True, kw_only=True)
-class RasterImage:
+class RasterImage(PlainImage):
     """A PNG or JPEG file; it is read whole whatever is asked of it."""
 
     format: str
@@ -50,19 +50,9 @@ class RasterImage:
         return ("y", "x", "channel")[: len(self.shape)]
 
     @property
-    def chunks(self) -> tuple[int, ...]:
-        """The image."""
-        return self.shape
-
-    @property
     def voxel_size(self) -> VoxelSize:
         """Unknown: what these files say of printing is no pixel size."""
         return VoxelSize(z=0.0, y=0.0, x=0.0)
-
-    @property
-    def attrs(self) -> Mapping[str, Any]:
-        """Nothing."""
-        return {}
 
     def read_into(self, file: ByteSource, bounds: Bounds, out: Array) -> None:
         """Fill ``out``: the whole file moves."""
@@ -74,10 +64,6 @@ class RasterImage:
         if image.shape != self.shape:
             raise DamagedDataError(f"{file.label} decodes to {image.shape}, its header says {self.shape}")
         out[...] = image[tuple(slice(*part) for part in bounds)]
-
-    def metadata(self, file: ByteSource) -> dict[str, Any]:
-        """Return nothing more."""
-        return {}
 
 
 def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> RasterImage:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy as np
 
 from empiarreader.bytesource import ByteSource
 from empiarreader.errors import DamagedDataError, UnsupportedFormatError
-from empiarreader.images.base import Array, Beginning, ImageOptions, one_section
+from empiarreader.images.base import Array, Beginning, ImageOptions, PlainImage
 from empiarreader.missing import import_extra
 from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
@@ -46,7 +46,7 @@ _SER_IMAGES, _SER_WIDE_RELEASE = 0x4122, 0x0220
 
 
 @dataclass(frozen=True, kw_only=True)
-class RosettaImage:
+class RosettaImage(PlainImage):
     """An image or a series of images that rosettasciio reads."""
 
     format: str
@@ -60,16 +60,6 @@ class RosettaImage:
     def dims(self) -> tuple[str, ...]:
         """``(y, x)`` or ``(frame, y, x)``."""
         return ("frame", "y", "x")[-len(self.shape) :]
-
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """One frame."""
-        return one_section(self.shape, self.dims)
-
-    @property
-    def attrs(self) -> Mapping[str, Any]:
-        """Nothing."""
-        return {}
 
     def read_into(self, file: ByteSource, bounds: Bounds, out: Array) -> None:
         """Fill ``out`` from the local copy."""

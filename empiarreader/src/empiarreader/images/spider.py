@@ -6,7 +6,6 @@ Source of the layout: https://spider-em.github.io/SPIDER/docs/image_doc.html (wo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from empiarreader.bytesource import ByteSource
 from empiarreader.errors import DamagedDataError, UnsupportedFormatError
-from empiarreader.images.base import Array, Beginning, ImageOptions, one_section
+from empiarreader.images.base import Array, Beginning, ImageOptions, PlainImage
 from empiarreader.images.raw import RawPixels
 from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
@@ -29,7 +28,7 @@ _MOST = 2**24  # the largest whole number below which a 4-byte real counts exact
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpiderImage:
+class SpiderImage(PlainImage):
     """A SPIDER file: pixels by exact ranges."""
 
     raw: RawPixels
@@ -48,23 +47,9 @@ class SpiderImage:
         """Always float32."""
         return self.raw.dtype
 
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """One section."""
-        return one_section(self.shape, self.dims)
-
-    @property
-    def attrs(self) -> Mapping[str, Any]:
-        """Nothing."""
-        return {}
-
     def read_into(self, file: ByteSource, bounds: Bounds, out: Array) -> None:
         """Fill ``out``: the rows of the region move."""
         self.raw.read_into(file, self.version, bounds, out)
-
-    def metadata(self, file: ByteSource) -> dict[str, Any]:
-        """Return nothing more: angles and shifts in the headers are relics of one program."""
-        return {}
 
 
 def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> SpiderImage:
