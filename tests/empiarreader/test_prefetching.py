@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 import empiarreader
 from empiarreader import EmpiarEntry, EmpiarSource, InvalidRequestError, ServiceError
 from empiarreader.cli import main
+from imagic_bytes import imagic_pair
 from perc_archive import Archive
 
 
@@ -51,6 +53,22 @@ def test_a_source_works_offline_after_its_prefetch(
     with pytest.raises(ServiceError, match=r"b2\.mrc is not in the cache"):
         source.partition(2)
     assert len(archive.requests()) == before
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_header_beside_an_imagic_file_is_fetched_with_it(
+    archive: Archive, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.random.default_rng(0).normal(size=(3, 8, 8)).astype(np.float32)
+    head, pixels = imagic_pair(images)
+    body = {"data/a.img.gz": gzip.compress(pixels)} if packed else {"data/a.img": pixels}
+    archive.add_entry(10091, {"data/a.hed": head, **body})
+    found = empiarreader.prefetch(EmpiarSource(10091, "data"))
+    assert [path.name.removesuffix(".gz") for path in found.paths] == ["a.img", "a.hed"]
+    assert found.failures == ()
+    monkeypatch.setenv("EMPIARREADER_OFFLINE", "1")
+
+    np.testing.assert_array_equal(EmpiarSource(10091, "data").read(0), images)
 
 
 def test_what_is_there_and_unchanged_is_not_fetched_again(archive: Archive, stacks: object) -> None:

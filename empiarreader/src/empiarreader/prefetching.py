@@ -17,6 +17,7 @@ from empiarreader import settings
 from empiarreader.bytefiles import RemoteFile
 from empiarreader.downloading.manifest import DownloadFailure
 from empiarreader.errors import EmpiarReaderError, InvalidRequestError, RefusedAddressError
+from empiarreader.formats import suffix_of
 from empiarreader.network.connections import CONNECTIONS_PER_HOST
 from empiarreader.network.ranges import FileVersion
 
@@ -56,7 +57,9 @@ def prefetch(
     *,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Prefetched:
-    """Fetch whole files into the cache, with what is needed to find them: listings and metadata.
+    """Fetch whole files into the cache, with what is needed to find and to read them.
+
+    That is listings and metadata, and the ``.hed`` beside an ``.img`` of IMAGIC.
 
     Afterwards they are read from there wherever the cache is, also with ``EMPIARREADER_OFFLINE=1`` and
     without any network. What is there already and unchanged in the archive is not fetched again.
@@ -71,7 +74,7 @@ def prefetch(
     Returns
     -------
     Prefetched
-        Paths in the cache, and the failures: one file that fails stops no other.
+        Paths in the cache (headers last), and the failures: one file that fails stops no other.
 
     Raises
     ------
@@ -89,6 +92,9 @@ def prefetch(
     urls = [_canonical(url) for url in addresses_of(files)]
     failures: dict[str, EmpiarReaderError] = {}
     versions = _ask_versions(urls, failures)
+    headers = _headers_beside(urls)
+    versions |= headers
+    urls.extend(headers)
     _check_room(versions)
     for directory in sorted({place for url in versions if (place := _directory(url)) is not None}):
         _fetch_context(*directory)
@@ -131,6 +137,20 @@ def _ask_versions(urls: Iterable[str], failures: dict[str, EmpiarReaderError]) -
             except EmpiarReaderError as error:
                 failures[url] = error
     return versions
+
+
+def _headers_beside(urls: list[str]) -> dict[str, FileVersion]:
+    """Return the headers of IMAGIC files that were not asked for, without which these cannot be read."""
+    from empiarreader.images.imagic import names_beside
+
+    found: dict[str, FileVersion] = {}
+    for url in urls:
+        names = names_beside(url) if suffix_of(url) == ".img" else []
+        for name in names if not set(names) & {*urls, *found} else ():
+            with contextlib.suppress(EmpiarReaderError):
+                found[name] = RemoteFile(name).version()
+                break
+    return found
 
 
 def _check_room(versions: dict[str, FileVersion]) -> None:

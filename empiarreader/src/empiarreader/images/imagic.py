@@ -14,9 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from empiarreader import settings
 from empiarreader.bytefiles import open_bytes
 from empiarreader.bytesource import ByteSource
-from empiarreader.errors import ArchiveFileNotFoundError, DamagedDataError, UnsupportedFormatError
+from empiarreader.errors import (
+    ArchiveFileNotFoundError,
+    DamagedDataError,
+    ServiceError,
+    UnsupportedFormatError,
+)
 from empiarreader.images.base import Array, Beginning, ImageOptions, PlainImage
 from empiarreader.images.compressed import UnpackedFile, compression_by_content
 from empiarreader.images.raw import RawPixels
@@ -120,13 +126,17 @@ def _suffix(label: str) -> str:
 
 def _open_beside(label: str) -> tuple[ByteSource, Beginning]:
     """Return the other file of a pair and its beginning, unpacked if it is compressed."""
-    names = _names_beside(label)
+    names = names_beside(label)
     for name in names:
         file = open_bytes(name)
         try:
             version, content = file.beginning(_RECORD_BYTES)
         except ArchiveFileNotFoundError:
             continue
+        except ServiceError:
+            if settings.offline() and name != names[-1]:
+                continue  # the cache may have it under another of these names
+            raise
         kind = compression_by_content(content)
         if kind is None:
             return file, Beginning(version, content)
@@ -136,8 +146,14 @@ def _open_beside(label: str) -> tuple[ByteSource, Beginning]:
     raise ArchiveFileNotFoundError(f"{label} is one of a pair of IMAGIC files, but there is no {missing}")
 
 
-def _names_beside(label: str) -> list[str]:
-    """Return what the other file of a pair may be called: as the given one, in its case of letters, first."""
+def names_beside(label: str) -> list[str]:
+    """Return what the other file of a pair may be called, the likeliest first; nothing for other files.
+
+    Examples
+    --------
+    >>> names_beside("data/A.IMG.gz")
+    ['data/A.HED.gz', 'data/A.HED', 'data/A.HED.bz2', 'data/A.HED.xz']
+    """
     match = _SUFFIX.search(label)
     if match is None:
         return []
