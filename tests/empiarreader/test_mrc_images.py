@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import lzma
 import pickle
 import struct
@@ -21,7 +20,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mrcfile.dtypes import get_ext_header_dtype
-from mrcfile.mrcinterpreter import MrcInterpreter
 
 import empiarreader
 from empiarreader import DamagedDataError, EmpiarReaderError, EmpiarSource, FileChangedError, VoxelSize
@@ -389,38 +387,6 @@ def test_any_extended_header_is_read_or_left_alone(
     except EmpiarReaderError:
         return
     assert all(len(found[name]) == 3 for name in found if name.endswith(("_degrees", "_angstrom")))
-
-
-def _real_images(folder: Path) -> list[Path]:
-    return sorted(path for path in (folder / "empiar" / "mrc").iterdir() if ".head." not in path.name)
-
-
-def _with_mrcfile(path: Path) -> tuple[np.ndarray[Any, Any], list[float]]:
-    unpack: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".bz2": bz2.decompress}
-    content = unpack.get(path.suffix, bytes)(path.read_bytes())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        theirs = MrcInterpreter(io.BytesIO(content), permissive=True)
-    assert theirs.data is not None
-    return np.array(theirs.data), [float(theirs.voxel_size[axis]) for axis in "zyx"]
-
-
-@pytest.mark.real_data
-def test_every_real_file_reads_as_mrcfile_reads_it_by_path_and_by_address(
-    real_data: Path, archive: Archive
-) -> None:
-    paths = _real_images(real_data)
-    for path in paths:
-        expected, voxel = _with_mrcfile(path)
-        if path.name == "EMD-3001.map":
-            expected = np.transpose(expected, (2, 0, 1))  # stored as y, x, z
-        archive.add_file(HOST, f"pub/{path.name}", path)
-        for location in (str(path), archive.url(HOST, f"pub/{path.name}")):
-            image = empiarreader.open_image(location)
-            np.testing.assert_array_equal(image.values, expected, path.name)
-            assert image.dtype == expected.dtype.newbyteorder("=")
-            assert tuple(image.voxel_size) == pytest.approx(voxel, rel=1e-6), path.name
-    assert len(paths) == 9
 
 
 @pytest.mark.real_data

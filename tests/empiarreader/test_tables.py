@@ -11,7 +11,6 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
-import mdocfile
 import numpy as np
 import pandas
 import pytest
@@ -274,69 +273,6 @@ def test_any_bytes_are_a_table_or_an_error_that_says_so(
     parse, _ = opening._READERS[kind]
     with contextlib.suppress(EmpiarReaderError):
         assert isinstance(parse(body, "x"), (pandas.DataFrame, dict))
-
-
-@pytest.mark.real_data
-def test_real_star_files_are_as_starfile_reads_them(real_data: Path, archive: Archive) -> None:
-    paths = [*(real_data / "empiar" / "star").glob("*.star"), real_data / "empiar/meta/2d_particles.cbox"]
-    for path in paths:
-        archive.add_file(HOST, f"pub/{path.name}", path.read_bytes())
-        expected = starfile.read(path, always_dict=True)
-        for location in (path, archive.url(HOST, f"pub/{path.name}")):
-            blocks = _blocks(location)
-            assert list(blocks) == list(expected)
-            for name, block in blocks.items():
-                other = expected[name]
-                other = other if isinstance(other, pandas.DataFrame) else pandas.DataFrame([other])
-                pandas.testing.assert_frame_equal(block, other)
-    assert len(paths) == 9
-
-
-@pytest.mark.real_data
-def test_real_cs_files_are_as_numpy_reads_them(real_data: Path, archive: Archive) -> None:
-    for path in (real_data / "empiar" / "meta").glob("*.cs"):
-        rows = np.load(path, allow_pickle=False)
-        archive.add_file(HOST, "pub/a.cs", path.read_bytes())
-        for location in (path, archive.url(HOST, "pub/a.cs")):
-            frame = _frame(location)
-            assert len(frame) == len(rows)
-            for name in rows.dtype.names or ():
-                values = rows[name].reshape(len(rows), -1)
-                for k, column in enumerate(values.T):
-                    ours = frame[name if rows[name].ndim == 1 else f"{name}/{k}"].to_numpy()
-                    theirs = column.astype(str) if column.dtype.kind == "S" else column
-                    np.testing.assert_array_equal(ours.astype(theirs.dtype), theirs)
-
-
-@pytest.mark.real_data
-def test_a_real_mdoc_is_as_mdocfile_reads_it(real_data: Path, archive: Archive) -> None:
-    path = real_data / "empiar" / "meta" / "tilt_series.mdoc"
-    theirs = mdocfile.read(path)
-    archive.add_file(HOST, "pub/a.mdoc", path.read_bytes())
-    for location in (path, archive.url(HOST, "pub/a.mdoc")):
-        ours = _frame(location)
-        assert len(ours) == len(theirs) == 41
-        compared = 0
-        for name in set(ours.columns) & set(theirs.columns):
-            for a, b in zip(ours[name], theirs[name], strict=True):
-                assert a == b or str(a) == str(b), name
-                compared += 1
-        assert compared >= 41 * 20
-
-
-@pytest.mark.real_data
-def test_real_tables_of_numbers_are_as_numpy_reads_them(real_data: Path, archive: Archive) -> None:
-    columns = {
-        "00254.tlt": ["tilt_angle"],
-        "00254.xf": ["a11", "a12", "a21", "a22", "dx", "dy"],
-        "2d_left.box": ["x_corner", "y_corner", "width", "height"],
-    }
-    for name, wanted in columns.items():
-        path = real_data / "empiar" / "meta" / name
-        archive.add_file(HOST, f"pub/{name}", path.read_bytes())
-        for location in (path, archive.url(HOST, f"pub/{name}")):
-            expected = np.loadtxt(path, ndmin=2).reshape(-1, len(wanted))
-            np.testing.assert_array_equal(_frame(location)[wanted].to_numpy(), expected)
 
 
 def test_a_table_of_an_entry_is_read_by_its_path_in_the_archive(archive: Archive) -> None:

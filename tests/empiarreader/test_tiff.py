@@ -406,6 +406,7 @@ def test_an_open_movie_pickles_and_is_read_by_many_threads(archive: Archive) -> 
         ({"resolution": (1e8 / 1.06, 1e8 / 1.05), "resolutionunit": "CENTIMETER"}, (1.05, 1.06)),
         ({"resolution": (2.54e8 / 2.5, 2.54e8 / 2.5), "resolutionunit": "INCH"}, (2.5, 2.5)),
         ({"resolution": (72, 72), "resolutionunit": "INCH"}, (0.0, 0.0)),
+        ({"resolution": (4000, 4000), "resolutionunit": "INCH"}, (0.0, 0.0)),  # a scan of film, 6.35 µm
         ({"resolution": (1, 1), "resolutionunit": "NONE"}, (0.0, 0.0)),
         ({"imagej": True, "resolution": (10, 5), "metadata": {"unit": "nm"}}, (2.0, 1.0)),
         ({"imagej": True, "resolution": (1, 1), "metadata": {"unit": "um"}}, (1e4, 1e4)),
@@ -629,32 +630,6 @@ def test_any_damage_gives_pixels_or_one_clear_error(
         else:
             said = "a.tif was read"
     assert "a.tif" in said
-
-
-@pytest.mark.real_data
-def test_real_files_read_as_tifffile_reads_them_by_path_and_by_address(
-    real_data: Path, archive: Archive
-) -> None:
-    paths = sorted((real_data / "empiar" / "tiff").glob("*.tif"))
-    for path in paths:
-        expected = tifffile.imread(path)
-        archive.add_file(HOST, f"pub/{path.name}", path)
-        for location in (str(path), archive.url(HOST, f"pub/{path.name}")):
-            image = empiarreader.open_image(location)
-            assert image.dtype == expected.dtype
-            np.testing.assert_array_equal(image.values, expected, path.name)
-    assert len(paths) == 6
-
-
-@pytest.mark.real_data
-def test_the_pixel_size_of_digital_micrograph_is_that_of_its_tags(real_data: Path) -> None:
-    path = real_data / "empiar" / "tiff" / "DM_saved_stack.tif"
-    with tifffile.TiffFile(path) as tiff:
-        tags = tiff.pages.first.tags
-        expected = [float(tags[code].value) * 1e4 for code in (65010, 65009)]  # micrometres
-    size = empiarreader.open_image(path).voxel_size
-
-    assert (size.y, size.x) == pytest.approx(expected)
 
 
 def test_a_directory_of_several_formats_is_one_source(archive: Archive) -> None:

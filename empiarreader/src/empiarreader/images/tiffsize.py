@@ -2,8 +2,9 @@
 
 Each program has its own place for the pixel size; the most particular is believed first: OME-XML,
 DigitalMicrograph's tags, those of FEI and Zeiss scanning microscopes, and last the resolution tags, which
-IMOD and SerialEM use, and ImageJ with a unit of its own. Resolutions that are meant for printers (72 per
-inch) make pixels of a third of a millimetre and are not believed.
+IMOD and SerialEM use, and ImageJ with a unit of its own. Dots per inch or centimetre are also what printers
+and scanners of film speak of (72 per inch; 4000 per inch, a step of 6 µm on the film): they are believed
+for pixels below 1 µm only. What the tags of a microscope say is believed up to 10 µm, as RosettaSciIO does.
 
 Sources: TIFF 6.0 tags 282, 283 and 296; OME-TIFF 6.0 (PhysicalSizeX); for private tags the readers of
 DigitalMicrograph (65003 to 65011), FEI (34680, 34682) and Zeiss (34118) files in tifffile and RosettaSciIO.
@@ -24,7 +25,8 @@ _ANGSTROM = {
     "m": 1e10, "cm": 1e8, "mm": 1e7, "µm": 1e4, "um": 1e4, "micron": 1e4, "micrometer": 1e4, "nm": 10.0,
     "nanometer": 10.0, "å": 1.0, "a": 1.0, "angstrom": 1.0, "pm": 0.01, "inch": 2.54e8, "in": 2.54e8,
 }  # fmt: skip
-_LARGEST_ANGSTROM = 1e5  # 10 µm: beyond it, a resolution speaks of paper
+_LARGEST_ANGSTROM = 1e5  # 10 µm
+_LARGEST_OF_PAPER = 1e4  # 1 µm: beyond it, dots per inch speak of paper or film
 _OME_SIZE = re.compile(r'PhysicalSize([XY])="([0-9.eE+-]{1,30})"')
 _OME_UNIT = re.compile(r'PhysicalSize([XY])Unit="([^"]{1,16})"')
 _IMAGEJ_UNIT = re.compile(r"^unit=(.{1,16})$", re.MULTILINE)
@@ -113,7 +115,7 @@ def _by_resolution(page: TiffPage) -> tuple[float, float] | None:
     else:
         angstrom = {2: _ANGSTROM["inch"], 3: _ANGSTROM["cm"]}.get(unit, math.nan)
     y, x = (_inverse(page.tags.valueof(code)) * angstrom for code in (283, 282))
-    return y, x
+    return (y, x) if page.is_imagej or max(y, x) < _LARGEST_OF_PAPER else None
 
 
 def _inverse(resolution: Any) -> float:
