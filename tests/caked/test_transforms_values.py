@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from caked.errors import InvalidOptionError, ShapeError
 from caked.transforms import Clip, GaussianBlur, GaussianNoise, Invert, MinMax, Standardise, Transform
 from caked.transforms.reduce import centre, fold_sum
+from caked.transforms.taps import turned
 
 SHAPES = hnp.array_shapes(min_dims=2, max_dims=3, min_side=1, max_side=12)
 VALUES = st.floats(-1e4, 1e4, width=32)
@@ -90,6 +91,21 @@ def test_the_blur_of_a_point_in_a_volume_spreads_over_all_three_axes() -> None:
     assert blurred[3, 4, 4] == blurred[4, 3, 4] == blurred[4, 4, 3] > 0.02
     assert blurred[3, 4, 4] / blurred[4, 4, 4] == pytest.approx(np.exp(-0.5), rel=1e-5)
     assert float(blurred.sum()) == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("mean", [0.0, 5.0, 40.0, 900.0, 1100.0, -3e4])
+def test_values_far_from_zero_are_standardised_to_their_last_digits(mean: float) -> None:
+    image = torch.randn(2, 1, 150, 130, generator=torch.Generator().manual_seed(0)) + mean
+    exact = image.numpy().astype(np.float64)
+    expected = (exact - exact.mean(axis=(2, 3), keepdims=True)) / exact.std(axis=(2, 3), keepdims=True)
+    np.testing.assert_allclose(Standardise()(image).numpy(), expected, atol=5e-6, rtol=0)
+
+
+@given(hnp.array_shapes(min_dims=2, max_dims=5, min_side=1, max_side=20))
+def test_the_last_two_axes_are_turned_by_squares(shape: tuple[int, ...]) -> None:
+    image = torch.arange(float(np.prod(shape))).reshape(shape)
+    assert torch.equal(turned(image), image.mT)
+    assert turned(image.mT).is_contiguous()
 
 
 @pytest.mark.parametrize("snr", [0.05, 1.0, 20.0])

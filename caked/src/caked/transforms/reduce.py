@@ -22,7 +22,7 @@ __all__ = ["centre", "column", "extremes", "mean_of", "row_sum"]
 
 _BLOCK = 4096
 _VARIANCES = 1e-30, 1e30
-_FARTHEST_MEAN = 8.0
+_FARTHEST_MEAN = 1e3
 
 
 def row_sum(rows: Tensor) -> Tensor:
@@ -100,9 +100,15 @@ def centre(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     -------
     tuple of Tensor
         ``(x - mean) / unit``, the standard deviation (of the population) divided by the unit, and the unit.
-        It is 1 of ordinary samples. Of those whose squares would overflow or vanish, and of those whose mean
-        is far from zero beside what they vary, it is greatest minus least value; of a constant sample 1, and
-        that is exactly zero whatever its value.
+        It is 1 of ordinary samples. Of those whose squares would overflow or vanish, and of those that vary
+        by less than a thousandth of their mean, it is greatest minus least value; of a constant sample 1,
+        and that is exactly zero whatever its value.
+
+    Notes
+    -----
+    The mean is rounded as its samples are, so what it leaves over is measured once more and taken off, from
+    values then as small as they can be: the corrected two-pass algorithm of Chan, Golub & LeVeque (1983),
+    doi:10.1080/00031305.1983.10483115.
     """
     _refuse_complex(image)
     rows = image.flatten(1)
@@ -110,12 +116,14 @@ def centre(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return _shaped(image, *_centre_by_range(rows))
     mean = _sums(rows) / rows.shape[1]
     centred = rows - torch.from_numpy(mean).to(rows.dtype)[:, None]
-    variance = _squares(centred) / rows.shape[1]
-    deviation = torch.from_numpy(np.sqrt(variance)).to(rows.dtype)
-    unit = torch.ones_like(deviation)
+    rest = _sums(centred) / rows.shape[1]
     low, high = _VARIANCES
     with np.errstate(over="ignore", invalid="ignore"):
+        variance = _squares(centred) / rows.shape[1] - np.square(rest)
         ordinary = (variance > low) & (variance < high) & (np.square(mean) < _FARTHEST_MEAN**2 * variance)
+        deviation = torch.from_numpy(np.sqrt(variance)).to(rows.dtype)
+    centred.sub_(torch.from_numpy(rest).to(rows.dtype)[:, None])
+    unit = torch.ones_like(deviation)
     if not ordinary.all():
         others = torch.from_numpy((~ordinary).nonzero()[0])
         centred[others], deviation[others], unit[others] = _centre_by_range(rows[others])
