@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,6 +102,48 @@ def test_a_forked_child_opens_connections_of_its_own(entry: Archive) -> None:
     assert len(list_over_ftp(url)) == len(ODD)
 
 
+LIST_ONLY = """
+import sys, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # asyncore, which Python 3.12 left out
+from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.servers import FTPServer
+FTPHandler.authorizer = DummyAuthorizer()
+FTPHandler.authorizer.add_anonymous(sys.argv[1])
+FTPHandler.proto_cmds = {k: v for k, v in FTPHandler.proto_cmds.items() if k not in ("MLSD", "MLST")}
+server = FTPServer(("127.0.0.1", 0), FTPHandler)
+print(server.address[1], flush=True)
+server.serve_forever()
+"""
+
+
+def test_a_server_that_knows_list_only_lists_the_same(
+    entry: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path, body in FILES.items():
+        place = tmp_path / "10943" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(body)
+    by_mlsd = EmpiarEntry(10943, protocol="ftp").find("data/**/*")
+    with subprocess.Popen(
+        [sys.executable, "-c", LIST_ONLY, str(tmp_path)], stdout=subprocess.PIPE, text=True,
+        stderr=subprocess.DEVNULL,
+    ) as server:  # fmt: skip
+        try:
+            assert server.stdout is not None
+            monkeypatch.setenv("EMPIARREADER_FTP_URL", f"ftp://127.0.0.1:{int(server.stdout.readline())}")
+            found = EmpiarEntry(10943, protocol="ftp").find("data/**/*")
+            with pytest.raises(ArchiveFileNotFoundError, match="GridSquare_0"):
+                EmpiarEntry(10943, protocol="ftp").list_directory("data/GridSquare_9")
+        finally:
+            server.terminate()
+
+    assert [(file.path, file.size_bytes) for file in found] == [
+        (file.path, file.size_bytes) for file in by_mlsd
+    ]
+    assert len(found) == len(FILES)
+
+
 @pytest.mark.parametrize(
     ("line", "name", "size"),
     [
@@ -148,6 +193,30 @@ def test_a_mirror_that_has_the_entry_is_listed_instead_of_the_archive(
     with pytest.raises(ArchiveFileNotFoundError, match="GridSquare_0"):
         EmpiarEntry(10943).list_directory("data/GridSquare_9")
     assert entry.requests() == []
+
+
+def test_what_no_reader_could_open_in_a_mirror_is_left_out(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "10943" / "data"
+    data.mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.mrc").write_bytes(b"bb")
+    (data / "a.mrc").write_bytes(b"a")
+    (data / "linked.mrc").symlink_to(data / "a.mrc")
+    (data / "disk").symlink_to(tmp_path / "elsewhere")
+    for name, target in (
+        ("broken.mrc", "/nowhere"),
+        ("itself.mrc", "itself.mrc"),
+        ("up", ".."),
+        ("here", "."),
+    ):
+        (data / name).symlink_to(target)
+    os.mkfifo(data / "pipe.mrc")
+    monkeypatch.setenv("EMPIARREADER_MIRROR", str(tmp_path))
+
+    found = {file.path: file.size_bytes for file in EmpiarEntry(10943).files()}
+    assert found == {"data/a.mrc": 1, "data/disk/b.mrc": 2, "data/linked.mrc": 1}
 
 
 def test_an_entry_that_the_mirror_lacks_is_listed_in_the_archive(

@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from empiarreader import (
+    Citation,
     DamagedDataError,
+    EmpiarCatalog,
     EmpiarEntry,
     EntryNotFoundError,
     InvalidRequestError,
@@ -25,12 +27,14 @@ from empiarreader.metadata.entry_xml import read_entry_xml
 from empiarreader.metadata.records import (
     Grant,
     Segmentation,
+    Version,
     read_citations,
     read_imagesets,
+    read_orcids,
     read_people,
     read_person,
 )
-from empiarreader.metadata.vocabularies import decode_word
+from empiarreader.metadata.vocabularies import decode_number, decode_word
 from perc_archive import Archive
 
 API = "www.ebi.ac.uk/empiar/api/entry/*"
@@ -64,6 +68,25 @@ def test_the_xml_of_an_entry_serves_while_the_api_is_down(
     (imageset,) = entry.imagesets
     assert (imageset.directory, imageset.frames_per_image) == ("data/Tiff", 45)
     assert (imageset.image_width, imageset.pixel_width_angstrom) == (None, 0.543)
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_the_xml_in_a_mirror_serves_while_the_api_cannot_be_asked(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: bool
+) -> None:
+    (tmp_path / "10943").mkdir()
+    (tmp_path / "10943/10943.xml").write_bytes(XML)
+    monkeypatch.setenv("EMPIARREADER_MIRROR", str(tmp_path))
+    if offline:
+        monkeypatch.setenv("EMPIARREADER_OFFLINE", "1")
+    archive.add_fault("status", match=API, status=503, times=None)
+    entry = EmpiarEntry(10943)
+
+    assert (entry.title, entry.record_url) == ("Pol κ & friends", str(tmp_path / "10943/10943.xml"))
+    assert list(EmpiarCatalog(10943)) == ["Movies"]
+    assert archive.requests("ftp.ebi.ac.uk/*") == []
+    with pytest.raises(ServiceError):
+        EmpiarEntry(10944).title.upper()
 
 
 def test_an_entry_that_the_api_does_not_know_is_not_looked_for_elsewhere(archive: Archive) -> None:
@@ -110,6 +133,9 @@ def test_a_real_xml_says_what_is_known_of_the_entry(real_data: Path) -> None:
     assert read_people(record["principal_investigator"]) == ("Alfredo De Biasio", "Samir Hamdan")
     (citation,) = read_citations(record)
     assert citation.doi == "10.1038/s41467-021-26251-6"
+    assert (citation.volume, citation.issue, citation.journal_abbreviation) == ("12", "1", "Nat Commun")
+    assert read_orcids(record)["Lancey C"] == "0000-0001-9064-4085"
+    assert read_orcids(record)["Samir Hamdan"] == "0000-0001-5192-1852"
     assert (citation.year, citation.pubmed_id, citation.journal) == (
         2021,
         "34667155",
@@ -124,13 +150,18 @@ def test_a_real_xml_says_what_is_known_of_the_entry(real_data: Path) -> None:
 
 
 @pytest.mark.real_data
-def test_the_deposition_form_is_read_as_its_words(real_data: Path) -> None:
+def test_the_deposition_form_is_read_as_its_words(real_data: Path, archive: Archive) -> None:
     record = json.loads((real_data / "empiar/api/empiar_deposition_example.json").read_text())
     (imageset,) = read_imagesets(record)
 
     assert (imageset.category, imageset.data_format) == ("tilt series", "MRC")
     assert (imageset.header_format, imageset.voxel_type) == ("MRC", "UNSIGNED 32 BIT INTEGER")
     assert imageset.frame_range == (1, 121)
+    archive.add_entry(10943, {"data/a.mrc": b"x"}, record)
+    entry = EmpiarEntry(10943)
+    assert (entry.experiment_type, entry.scale) == ("EMDB", "molecule")
+    assert entry.orcids["Smith JW"] == entry.orcids["John William Smith"] == "0000-0002-1825-0097"
+    assert len(entry.workflow_urls) == 1
     assert read_people(record["authors"]) == ("Smith JW", "Test T")
     assert read_person(record["corresponding_author"]) == "John William Smith"
 
@@ -146,6 +177,11 @@ def test_the_words_behind_codes_are_those_of_the_published_schema(real_data: Pat
         assert len(words) >= 9
         for code, word in words:
             assert decode_word(field, f"('{code}', '')") == word
+    scales = re.findall(r"(\d) - (\w+)", schema["properties"]["scale"]["description"])
+    assert [decode_number("scale", code) for code, _ in scales] == [word for _, word in scales]
+    kinds = schema["properties"]["experiment_type"]["enum"]
+    assert len({decode_number("experiment_type", str(code)) for code in kinds} - set(map(str, kinds))) == 12
+    assert decode_number("experiment_type", "10") == "10"
 
 
 def test_a_code_that_is_on_no_list_stays_what_it_was_called() -> None:
@@ -164,6 +200,19 @@ def test_every_field_of_the_api_is_typed(archive: Archive) -> None:
         "principal_investigator": [{"name": "C D"}, {"author": {"first_name": "E", "last_name": "F"}}],
         "grant_references": [{"funding_body": "MRC", "code": "X/1", "country": "UK"}, None],
         "workflow_file": {"path": "data/workflow.json"},
+        "workflows": [{"url": "https://doi.org/10.1/w", "type": 1}, {"url": None}, 5],
+        "authors": [
+            {"author": {"name": "A B", "author_orcid": "0000-0002-1825-0097"}},
+            {"author": {"name": "G H", "author_orcid": None}},
+        ],
+        "version_history": [
+            {"version_number": 1, "date": "2022-02-07", "status_code": "REL", "details": None},
+            {"version_number": "2", "date": "2022-03-01", "status_code": "REL", "details": ["a", "b"]},
+            None,
+        ],
+        "citation": [
+            {"volume": 12, "issue": "1", "first_page": "16269", "last_page": None, "details": " x "}
+        ],
         "imagesets": [
             {
                 "name": "Particles",
@@ -171,7 +220,11 @@ def test_every_field_of_the_api_is_typed(archive: Archive) -> None:
                 "frame_range_min": "1",
                 "frame_range_max": 40,
                 "picked_particles_directory": "/data/picks/",
-                "segmentations": [{"id": "3", "file": "seg.mrc", "description": "membranes"}, "odd"],
+                "segmentations": [
+                    {"id": "3", "file": "seg.mrc", "description": "membranes"},
+                    {"file": "b.mrc", "original_files": ["b.am", None], "original_format": "AMIRA"},
+                    "odd",
+                ],
             }
         ],
     }
@@ -186,7 +239,17 @@ def test_every_field_of_the_api_is_typed(archive: Archive) -> None:
     (imageset,) = entry.imagesets
     assert imageset.frame_range == (1, 40)
     assert imageset.particles_directory == "data/picks"
-    assert imageset.segmentations == (Segmentation(number=3, file="seg.mrc", description="membranes"),)
+    assert imageset.segmentations == (
+        Segmentation(number=3, file="seg.mrc", description="membranes"),
+        Segmentation(file="b.mrc", original_files=("b.am",), original_format="AMIRA"),
+    )
+    assert entry.workflow_urls == ("https://doi.org/10.1/w",)
+    assert (entry.authors, entry.orcids) == (("A B", "G H"), {"A B": "0000-0002-1825-0097"})
+    assert entry.versions == (
+        Version(number=1, date="2022-02-07", status="REL"),
+        Version(number=2, date="2022-03-01", status="REL", details="a; b"),
+    )
+    assert entry.citation == Citation(volume="12", issue="1", first_page="16269", details="x")
 
 
 def test_maps_of_an_entry_have_their_addresses_in_emdb(archive: Archive) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -103,10 +104,13 @@ def look_at_page(url: str) -> Seen:
 
 
 def look_into_mirror(folder: Path) -> Seen:
-    """Return what a folder holds; links are followed, and sizes are exact."""
+    """Return what a folder holds; links are followed, and sizes are exact.
+
+    Links that lead nowhere or back to a folder around them are left out, and what is neither file nor folder.
+    """
     try:
         with os.scandir(folder) as entries:
-            items = [_local_item(entry) for entry in entries]
+            items = [item for entry in entries if (item := _local_item(entry)) is not None]
     except (FileNotFoundError, NotADirectoryError):
         raise ArchiveFileNotFoundError(f"there is no folder {folder}") from None
     except OSError as error:
@@ -114,12 +118,24 @@ def look_into_mirror(folder: Path) -> Seen:
     return Seen(items=tuple(sorted(items, key=lambda item: item.name)))
 
 
-def _local_item(entry: os.DirEntry[str]) -> ListedItem:
+def _local_item(entry: os.DirEntry[str]) -> ListedItem | None:
+    if entry.is_symlink() and _leads_nowhere(Path(entry.path)):
+        return None
     status = entry.stat()
-    is_directory = entry.is_dir()
+    is_directory = stat.S_ISDIR(status.st_mode)
+    if not is_directory and not stat.S_ISREG(status.st_mode):
+        return None  # opening a pipe or a device would wait for ever
     return ListedItem(
         name=entry.name,
         is_directory=is_directory,
         size_bytes=None if is_directory else status.st_size,
         modified=f"{datetime.fromtimestamp(status.st_mtime, UTC):%Y-%m-%d %H:%M}",
     )
+
+
+def _leads_nowhere(link: Path) -> bool:
+    try:
+        target = link.resolve(strict=True)
+    except (OSError, RuntimeError):  # what Python 3.11 and 3.12 make of a link to itself
+        return True
+    return link.parent.resolve().is_relative_to(target)

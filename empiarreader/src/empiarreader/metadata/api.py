@@ -1,9 +1,13 @@
-"""What EMPIAR says about an entry: by its REST API, or where that is down, by the XML beside the data."""
+"""What EMPIAR says about an entry: by its REST API, or where that is down, by the XML beside the data.
+
+The XML is taken from the mirror where there is one that has it, else from the archive.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from empiarreader import settings
@@ -13,8 +17,10 @@ from empiarreader.errors import (
     ArchiveFileNotFoundError,
     DamagedDataError,
     EntryNotFoundError,
+    LocalFileError,
     ServiceError,
 )
+from empiarreader.listing.mirror import mirrored
 from empiarreader.metadata.entry_xml import read_entry_xml
 from empiarreader.network.transport import open_answer, with_retries
 
@@ -104,10 +110,20 @@ def _record_of_xml(entry_id: int) -> FoundRecord | None:
             return answer.body(limit_bytes=_LARGEST_RECORD_BYTES)
 
     try:
-        return FoundRecord(read_entry_xml(with_retries(ask), name=url), url)
-    except (ArchiveFileNotFoundError, DamagedDataError, ServiceError) as error:
+        kept = mirrored(url)
+        content, where = (with_retries(ask), url) if kept is None else (_read(kept), str(kept))
+        return FoundRecord(read_entry_xml(content, name=where), where)
+    except (ArchiveFileNotFoundError, DamagedDataError, LocalFileError, ServiceError) as error:
         _logger.info("no metadata from %s either: %s", url, error)
         return None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_LARGEST_RECORD_BYTES)
+    except OSError as error:
+        raise LocalFileError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _not_found(entry_id: int) -> EntryNotFoundError:

@@ -10,16 +10,21 @@ from empiarreader.metadata.records import (
     Citation,
     Grant,
     Imageset,
+    Version,
     as_text,
     emdb_references,
     parse_dataset_size,
     read_citations,
     read_grants,
     read_imagesets,
+    read_orcids,
     read_people,
     read_person,
     read_references,
+    read_versions,
+    read_workflow_urls,
 )
+from empiarreader.metadata.vocabularies import decode_number
 
 
 class EntryMetadata(ABC):
@@ -68,12 +73,12 @@ class EntryMetadata(ABC):
     @property
     def experiment_type(self) -> str:
         """Kind of experiment, such as ``EMDB`` (of which EMDB holds a map), ``FIB-SEM`` or ``ssET``."""
-        return as_text(self.record.get("experiment_type"))
+        return decode_number("experiment_type", as_text(self.record.get("experiment_type")))
 
     @property
     def scale(self) -> str:
         """Scale of what was imaged: molecule, virus, cell, tissue or organism."""
-        return as_text(self.record.get("scale"))
+        return decode_number("scale", as_text(self.record.get("scale")))
 
     @property
     def corresponding_author(self) -> str:
@@ -95,6 +100,21 @@ class EntryMetadata(ABC):
         """Path in the entry of a file with the processing workflow, such as Scipion's; ``""`` for none."""
         workflow = self.record.get("workflow_file")
         return as_text(workflow.get("path") if isinstance(workflow, Mapping) else workflow)
+
+    @property
+    def workflow_urls(self) -> tuple[str, ...]:
+        """Addresses of processing workflows that are kept elsewhere, such as in WorkflowHub."""
+        return read_workflow_urls(self.record)
+
+    @property
+    def orcids(self) -> dict[str, str]:
+        """ORCID iDs of the authors and principal investigators by their names, where they gave one."""
+        return read_orcids(self.record)
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """How the entry has changed, in the order of the record."""
+        return read_versions(self.record)
 
     @property
     def authors(self) -> tuple[str, ...]:

@@ -19,16 +19,22 @@ from empiarreader.errors import InvalidRequestError
 from empiarreader.metadata.emdb import parse_emdb_id
 from empiarreader.metadata.vocabularies import decode_word
 
+_PLACE_OF_PAPER = ("journal_abbreviation", "volume", "issue", "first_page", "last_page", "details")
 _DEPOSITED_NAME = re.compile(r"\(\s*'([^']*)'\s*,\s*'([^']*)'\s*\)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Segmentation:
-    """A segmentation of images of an imageset: its number, its file, and what its depositors say of it."""
+    """A segmentation of images of an imageset: its number, its file, and what its depositors say of it.
+
+    ``original_files`` and ``original_format`` are those from which EMPIAR made the file.
+    """
 
     number: int | None = None
     file: str = ""
     description: str = ""
+    original_files: tuple[str, ...] = ()
+    original_format: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +95,12 @@ class Citation:
     pubmed_id: str = ""
     authors: tuple[str, ...] = ()
     is_preprint: bool = False
+    journal_abbreviation: str = ""
+    volume: str = ""
+    issue: str = ""
+    first_page: str = ""
+    last_page: str = ""
+    details: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +110,16 @@ class Grant:
     funding_body: str = ""
     code: str = ""
     country: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A change of an entry: its number, its day ``YYYY-MM-DD``, the status that it gave, and what it was."""
+
+    number: int | None = None
+    date: str = ""
+    status: str = ""
+    details: str = ""
 
 
 def read_imagesets(record: Mapping[str, Any]) -> tuple[Imageset, ...]:
@@ -116,6 +138,7 @@ def read_citations(record: Mapping[str, Any]) -> tuple[Citation, ...]:
             pubmed_id=as_text(item.get("pubmedid")),
             authors=read_people(item.get("authors")),
             is_preprint=item.get("preprint") is True,
+            **{name: as_text(item.get(name)) for name in _PLACE_OF_PAPER},
         )
         for item in _mappings(record.get("citation"))
     )
@@ -131,6 +154,37 @@ def read_grants(record: Mapping[str, Any]) -> tuple[Grant, ...]:
         )
         for item in _mappings(record.get("grant_references"))
     )
+
+
+def read_versions(record: Mapping[str, Any]) -> tuple[Version, ...]:
+    """Return the changes that an entry's record names, in its order."""
+    return tuple(
+        Version(
+            number=as_integer(item.get("version_number")),
+            date=as_text(item.get("date")),
+            status=as_text(item.get("status_code")),
+            details="; ".join(_texts(item.get("details"))),
+        )
+        for item in _mappings(record.get("version_history"))
+    )
+
+
+def read_workflow_urls(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the addresses of the workflows that an entry's record names."""
+    found = (as_text(item.get("url")) for item in _mappings(record.get("workflows")))
+    return tuple(url for url in found if url)
+
+
+def read_orcids(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the ORCID iDs of the people of an entry's record by their names."""
+    found = {}
+    for field_name in ("authors", "principal_investigator"):
+        for person in _mappings(record.get(field_name)):
+            inner = person.get("author", person)
+            orcid = as_text(inner.get("author_orcid")) if isinstance(inner, Mapping) else ""
+            if orcid and (name := read_person(person)):
+                found[name] = orcid
+    return found
 
 
 def read_people(value: Any) -> tuple[str, ...]:
@@ -241,6 +295,8 @@ def _read_imageset(item: Mapping[str, Any]) -> Imageset:
                 number=as_integer(segmentation.get("id")),
                 file=as_text(segmentation.get("file")),
                 description=as_text(segmentation.get("description")),
+                original_files=_texts(segmentation.get("original_files")),
+                original_format=as_text(segmentation.get("original_format")),
             )
             for segmentation in _mappings(item.get("segmentations"))
         ),
@@ -263,6 +319,11 @@ def _directory(value: Any) -> str:
         return normalise_path(text)
     except InvalidRequestError:
         return text  # climbs out of the entry: kept to be seen, refused when it is used
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """Return the texts of a list, or the one text that stands in its place."""
+    return tuple(filter(None, map(as_text, value if isinstance(value, list) else [value])))
 
 
 def _mappings(value: Any) -> Iterable[Mapping[str, Any]]:

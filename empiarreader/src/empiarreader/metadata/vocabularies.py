@@ -1,7 +1,8 @@
 """The words that EMPIAR's fields are filled with, also where a record holds their codes.
 
 The public API says ``TIFF``. The deposition form, and records from before a release, hold ``"('T3', '')"``, a
-code, or ``"('OT', 'NEW FORMAT')"``, a word that is not on the list. Source of the codes: EMPIAR's deposition
+code, or ``"('OT', 'NEW FORMAT')"``, a word that is not on the list; for kind and scale of the experiment it
+holds a number. Source of the codes: EMPIAR's deposition
 schema, https://github.com/emdb-empiar/empiar-depositor.
 """
 
@@ -44,6 +45,33 @@ _WORDS = {
         "4 BIT INTEGER",
     ),
 }
+
+_NUMBERED = {
+    "experiment_type": (
+        "SXT", "INSILICO", "EMDB", "SBF-SEM", "FIB-SEM", "IHM", "CLEM", "CLXM", "MicroED", "", "ATUM-SEM",
+        "Hard X-ray/X-ray microCT", "ssET",
+    ),
+    "scale": ("molecule", "virus", "cell", "tissue", "organism"),
+}  # fmt: skip
+
+
+def decode_number(field: str, text: str) -> str:
+    """Return the word that a number of the deposition form stands for; another text stands for itself.
+
+    Parameters
+    ----------
+    field
+        ``"experiment_type"`` or ``"scale"``.
+    text
+        What the record holds.
+
+    Examples
+    --------
+    >>> decode_number("experiment_type", "3"), decode_number("scale", "virus")
+    ('EMDB', 'virus')
+    """
+    words = dict(enumerate(_NUMBERED[field], start=1))
+    return words.get(int(text), "") or text if text.isascii() and text.isdigit() and len(text) < 3 else text
 
 
 def decode_word(field: str, text: str) -> str:
