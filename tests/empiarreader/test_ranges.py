@@ -296,6 +296,16 @@ def test_a_gz_file_that_is_called_encoded_comes_as_it_is(archive: Archive) -> No
     assert _read(url, 0, 100) == body[:100]
 
 
+def test_a_bz2_file_that_is_called_gzip_was_packed_once_more_and_is_asked_for_again(archive: Archive) -> None:
+    url = _serve(archive, SMALL, "pub/a.mrc.bz2")
+    archive.add_fault("gzip", times=1)
+    assert _read(url, 0, 100) == SMALL[:100]
+    archive.add_fault("gzip", times=None)
+
+    with pytest.raises(ServiceError, match="came compressed"):
+        _read(url, 0, 100)
+
+
 @pytest.mark.parametrize("kind", ["html", "gzip", "wrong_length", "drop"])
 def test_a_fault_that_stays_is_an_error_of_the_service(archive: Archive, kind: str) -> None:
     url = _serve(archive, SMALL)

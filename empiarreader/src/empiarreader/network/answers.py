@@ -15,6 +15,12 @@ from empiarreader.errors import DamagedDataError, FileChangedError, ServiceError
 from empiarreader.network.transport import Answered
 
 # A server that ignores ranges sends files from their beginning; this much of one is still worth reading.
+_PACKINGS = {
+    ".gz": ("gzip", "x-gzip"),
+    ".bz2": ("bzip2", "x-bzip2"),
+    ".xz": ("xz", "x-xz"),
+    ".z": ("compress", "x-compress"),
+}
 _MOST_READ_WITHOUT_RANGES = 8 * 1024 * 1024
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 
@@ -113,8 +119,10 @@ def refuse_page_or_compression(answer: Answered) -> None:
     if kind == "multipart/byteranges":
         raise ServiceError(f"several ranges came instead of the one asked of {answer.url}", retryable=True)
     encoding = answer.headers.get("Content-Encoding", "identity").lower()
-    # Some servers call a .gz file "encoded"; its bytes are the file's own all the same.
-    if encoding not in {"", "identity"} and not path.endswith((".gz", ".bz2", ".xz", ".z")):
+    # Some servers call a .gz file "encoded"; its bytes are the file's own all the same. Called by another
+    # packing than that of its name it was packed once more.
+    own = next((names for suffix, names in _PACKINGS.items() if path.endswith(suffix)), ())
+    if encoding not in {"", "identity", *own}:
         raise ServiceError(f"{answer.url} came compressed ({encoding}), which was not asked", retryable=True)
 
 
