@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from empiarreader import (
     ArchiveFileNotFoundError,
@@ -165,6 +167,34 @@ def test_lines_of_list_are_read_names_and_all(line: str, name: str, size: int | 
 def test_lines_that_name_nothing_inside_are_passed_over(line: str) -> None:
     assert _of_line(line) is None
     assert _of_facts(f"type=file;size=3; {line.rpartition(' ')[2]}") is None or "total" in line
+
+
+@given(
+    name=st.binary(min_size=1, max_size=40).filter(lambda name: not set(name) & set(b"/\0\r\n")),
+    size=st.integers(0, 10**18 - 1),
+)
+def test_any_name_and_size_survive_both_forms_of_a_line(name: bytes, size: int) -> None:
+    text = name.decode("latin-1")
+    lines = {
+        _of_line: f"-rw-r--r-- 1 ftp ftp {size} Feb 07  2022 {text}",
+        _of_facts: f"type=file;size={size};modify=20220207101112; {text}",
+    }
+    for parse, line in lines.items():
+        item = parse(line)
+        if name in {b".", b".."}:
+            assert item is None
+            continue
+        assert item is not None
+        assert (item.name.encode("utf-8", "surrogateescape"), item.size_bytes) == (name, size)
+
+
+@given(line=st.text(max_size=120) | st.text("drwxl-+ 0123456789;=typesizmodf./\x85\u2028ä", max_size=120))
+def test_any_line_over_ftp_names_something_inside_or_nothing(line: str) -> None:
+    for parse in (_of_line, _of_facts):
+        item = parse(line)
+        if item is not None:
+            assert item.name not in {"", ".", ".."}
+            assert not set(item.name) & set("/\0")
 
 
 def test_names_over_ftp_are_kept_byte_by_byte() -> None:

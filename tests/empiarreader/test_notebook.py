@@ -89,10 +89,22 @@ def test_a_catalogue_and_a_source_show_themselves(archive: Archive) -> None:
     catalogue = EmpiarCatalog(10943)
     source = EmpiarSource(10943, "data", filename="**/*.mrc")
 
-    assert f"Set {HOSTILE}" in Balanced(catalogue._repr_html_()).text
-    page = Balanced(source._repr_html_())
-    assert "6 (pattern '**/*.mrc')" in page.text
-    assert "… and 1 more" in page.text
+    shown = Balanced(catalogue._repr_html_()).text
+    for text in (f"EMPIAR-10943: Movies {HOSTILE}", "305.5 GB", f"Set {HOSTILE}"):
+        assert text in shown
+    page = Balanced(source._repr_html_()).text
+    for text in ("6 (pattern '**/*.mrc')", "about 6 B", "square 0/ (3 files)", "… and 1 more"):
+        assert text in page
+    assert f"Set {HOSTILE}" in Balanced(catalogue[f"Set {HOSTILE}"]._repr_html_()).text
+
+
+def test_of_many_directories_the_first_are_shown(archive: Archive) -> None:
+    archive.add_entry(10943, {f"data/s{k:03}/m.mrc": b"x" for k in range(50)}, RECORD)
+    page = Balanced(EmpiarSource(10943, "data", filename="**/*.mrc")._repr_html_()).text
+
+    assert "s019/ (1 file)" in page
+    assert "s020/ (1 file)" not in page
+    assert "… and 30 more" in page
 
 
 def test_a_thumbnail_is_the_middle_section_averaged_and_stretched(archive: Archive) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from empiarreader.addresses import parse_entry_id
 from empiarreader.metadata.api import fetch_entry_record
-from empiarreader.metadata.records import Imageset, read_imagesets
-from empiarreader.notebook import imagesets_html
+from empiarreader.metadata.records import Imageset, as_text, read_imagesets
+from empiarreader.notebook import catalogue_html
 from empiarreader.source import EmpiarSource
 
 
@@ -67,7 +67,8 @@ class EmpiarCatalog(Mapping[str, EmpiarSource]):
         return len(self._imagesets)
 
     def _repr_html_(self) -> str:
-        return f"<div><h4>EMPIAR-{self.empiar_index}</h4>{imagesets_html(self._imagesets)}</div>"
+        title = f"EMPIAR-{self.empiar_index}: {as_text(self.entry_data.get('title'))}"
+        return catalogue_html(title, as_text(self.entry_data.get("dataset_size")), self._imagesets)
 
     def __repr__(self) -> str:
         return f"EmpiarCatalog({self.empiar_index}, {list(self._imagesets)!r})"

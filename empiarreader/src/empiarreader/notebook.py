@@ -12,6 +12,7 @@ from empiarreader.metadata.entry_metadata import EntryMetadata
 from empiarreader.metadata.records import Imageset
 
 _SHOWN_FILES = 5
+_SHOWN_BRANCHES = 20
 _LONGEST_TEXT = 400
 
 
@@ -48,6 +49,26 @@ def branch_of(listed: Mapping[str, Directory], path: str, name: str) -> Branch:
         files=len(directory.files),
         branches=tuple(branch_of(listed, below, below.rpartition("/")[2]) for below in directory.directories),
     )
+
+
+def branch_of_paths(paths: Iterable[str], name: str) -> Branch:
+    """Return the tree of the directories that files lie in; paths are relative to the topmost, ``name``.
+
+    Examples
+    --------
+    >>> print(branch_of_paths(["a.mrc", "square 1/b.mrc", "square 1/c.mrc"], "data"))
+    data/  (1 file)
+      square 1/  (2 files)
+    """
+    files, below = 0, dict[str, list[str]]()
+    for path in paths:
+        first, slash, rest = path.partition("/")
+        if slash:
+            below.setdefault(first, []).append(rest)
+        else:
+            files += 1
+    branches = tuple(branch_of_paths(below[directory], directory) for directory in sorted(below))
+    return Branch(name=name, files=files, branches=branches)
 
 
 def entry_html(entry: EntryMetadata, *, accession: str, url: str, tree: Branch | None) -> str:
@@ -91,12 +112,18 @@ def imagesets_html(imagesets: Iterable[Imageset] | Mapping[str, Imageset]) -> st
     return _table(heads, rows)
 
 
-def source_html(title: str, facts: Mapping[str, str], names: Iterable[str]) -> str:
-    """Return what a source is about, and the first of its files."""
+def catalogue_html(title: str, size: str, imagesets: Mapping[str, Imageset]) -> str:
+    """Return title and size of an entry, and its imagesets under the names given."""
+    return f"<div><h4>{_text(title)}</h4>{_facts({'size': size})}{imagesets_html(imagesets)}</div>"
+
+
+def source_html(title: str, facts: Mapping[str, str], tree: Branch, names: Iterable[str]) -> str:
+    """Return what a source is about, where its files lie, and the first of them."""
     shown = list(names)
     listed = "".join(f"<li>{_text(name)}</li>" for name in shown[:_SHOWN_FILES])
     more = f"<li>… and {len(shown) - _SHOWN_FILES} more</li>" if len(shown) > _SHOWN_FILES else ""
-    return f"<div><h4>{_text(title)}</h4>{_facts(facts)}<ul>{listed}{more}</ul></div>"
+    below = tree._repr_html_() if tree.branches else ""
+    return f"<div><h4>{_text(title)}</h4>{_facts(facts)}{below}<ul>{listed}{more}</ul></div>"
 
 
 def png_address(png: bytes) -> str:
@@ -111,7 +138,10 @@ def picture_html(title: str, png: bytes, lines: Iterable[str]) -> str:
 
 
 def _branch(branch: Branch) -> str:
-    below = "".join(_branch(item) for item in branch.branches or ())
+    branches = branch.branches or ()
+    below = "".join(_branch(item) for item in branches[:_SHOWN_BRANCHES])
+    if len(branches) > _SHOWN_BRANCHES:
+        below += f"<li>… and {len(branches) - _SHOWN_BRANCHES} more</li>"
     return f"<li>{_text(branch.name)}/ {_counted(branch)}{f'<ul>{below}</ul>' if below else ''}</li>"
 
 

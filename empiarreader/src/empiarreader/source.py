@@ -12,6 +12,7 @@ from empiarreader import settings
 from empiarreader.addresses import join_path, normalise_path, parse_entry_id
 from empiarreader.bytefiles import RemoteFile
 from empiarreader.bytesource import ByteSource
+from empiarreader.byteunits import describe_bytes
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError
 from empiarreader.formats import is_star
 from empiarreader.images.base import Array, ImageOptions
@@ -21,7 +22,7 @@ from empiarreader.listing.tree import ArchiveFile, EntryTree
 from empiarreader.metadata.api import fetch_entry_record
 from empiarreader.metadata.records import as_integer, as_text, read_imagesets
 from empiarreader.mrcsource import MrcSource
-from empiarreader.notebook import source_html
+from empiarreader.notebook import branch_of_paths, source_html
 from empiarreader.partitions import ImagePartitions
 from empiarreader.regions import Region
 from empiarreader.starsource import StarSource
@@ -140,11 +141,15 @@ class EmpiarSource(ImagePartitions):
 
     def _repr_html_(self) -> str:
         facts = {
+            "imageset": as_text((self._imageset_metadata or {}).get("name")),
             "directory": self.directory,
             "files": f"{len(self)} ({self._selection.describe()})",
+            "size": _describe_size(self.files),
             "address": self.data_directory_url,
         }
-        return source_html(f"EMPIAR-{self.empiar_index}", facts, self.names)
+        paths = [name.removeprefix(f"{self.directory}/") for name in self.names]
+        tree = branch_of_paths(paths, self.directory)
+        return source_html(f"EMPIAR-{self.empiar_index}", facts, tree, self.names)
 
     def thumbnail(self, i: int = 0, *, size: int = 256) -> Thumbnail:
         """Return a small picture of partition ``i``, of a stack or volume its middle section, which moves."""
@@ -274,3 +279,12 @@ def _is_about(imageset: Any, directory: str) -> bool:
     if not isinstance(imageset, Mapping):
         return False
     return as_text(imageset.get("directory")).strip("/") == directory
+
+
+def _describe_size(files: Sequence[ArchiveFile]) -> str:
+    """Return how large files are together: exactly, or as pages show it; nothing where that is not known."""
+    exact = [file.size_bytes for file in files if file.size_bytes is not None]
+    rounded = [file.approximate_size_bytes for file in files if file.approximate_size_bytes is not None]
+    if len(exact) == len(files):
+        return describe_bytes(sum(exact))
+    return f"about {describe_bytes(sum(rounded))}" if len(rounded) == len(files) else ""
