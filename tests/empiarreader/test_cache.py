@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import errno
+import fcntl
 import gzip
 import lzma
 import os
@@ -82,6 +84,23 @@ def test_many_threads_and_processes_that_want_a_copy_fetch_it_once(archive: Arch
 
     assert len(paths) == 1
     assert sum(request.body_bytes_sent for request in archive.requests()) <= len(BODY) + 1
+
+
+def test_a_file_system_without_locks_keeps_whole_files_all_the_same(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    file = _serve(archive, BODY)
+    version, _ = file.beginning(1)
+    archive.shape(latency_seconds=0.05)
+    with get_context("fork").Pool(3) as processes:
+        (path,) = set(processes.map(file.local_copy, [version] * 6))
+
+    assert path.read_bytes() == BODY
+    assert list((settings.cache_dir() / "incoming").iterdir()) == []
 
 
 def test_a_copy_of_an_older_version_is_replaced(archive: Archive) -> None:

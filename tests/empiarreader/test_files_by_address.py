@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,20 @@ import xarray
 from empiarreader import (
     ArchiveFileNotFoundError,
     DamagedDataError,
+    FileChangedError,
     InvalidRequestError,
     MrcSource,
     PartitionIndexError,
     ReadableSource,
     StarSource,
     UnsupportedFormatError,
+    open_image,
+    prefetch,
 )
 from mrc_vectors import mrc_bytes, sample_array
 from perc_archive import Archive
 
-HOST = "ftp.ebi.ac.uk"
+HOST, TREE = "ftp.ebi.ac.uk", "empiar/world_availability"
 OPTICS = "data_optics\n\nloop_\n_rlnGroup #1\n_rlnVoltage #2\n1 300.0\n"
 PARTICLES = "data_particles\n\nloop_\n_rlnGroup #1\n_rlnImageName #2\n1 000001@a.mrcs\n1 000002@a.mrcs\n"
 GENERAL = "data_general\n\n_rlnCount 7\n_rlnName  x.mrc\n"
@@ -78,6 +82,31 @@ def test_anything_that_fsspec_opens_is_read() -> None:
     with pytest.raises(ArchiveFileNotFoundError):
         MrcSource("memory://perc/none.mrc").shape(0)
     memory.rm_file("/perc/a.mrc")
+
+
+def test_a_file_by_its_path_in_the_archive_is_the_file_by_its_address(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, location = f"{TREE}/10943/data/a b#1.mrc", "empiar://EMPIAR-10943/data/a b#1.mrc"
+    archive.add_file(HOST, place, mrc_bytes(sample_array(2)), headers={"ETag": '"1"'})
+    image = open_image(location)
+    np.testing.assert_array_equal(image[1].values, sample_array(2)[1])
+    archive.add_file(HOST, place, mrc_bytes(sample_array(2) + 1), headers={"ETag": '"2"'})
+    with pytest.raises(FileChangedError):
+        image[2].compute()
+    prefetch([archive.url(HOST, place)])
+    monkeypatch.setenv("EMPIARREADER_OFFLINE", "1")
+
+    np.testing.assert_array_equal(open_image(location).values, sample_array(2) + 1)
+
+
+def test_a_copy_of_a_file_behind_fsspec_is_not_used_for_another_of_the_same_size() -> None:
+    memory = fsspec.filesystem("memory")
+    for added in range(2):
+        packed = gzip.compress(mrc_bytes(sample_array(1) + added, mode=1), 0)
+        memory.pipe_file("/perc/a.mrc.gz", packed)
+        np.testing.assert_array_equal(open_image("memory://perc/a.mrc.gz").values, sample_array(1) + added)
+    memory.rm_file("/perc/a.mrc.gz")
 
 
 def test_local_files_offer_the_reading_protocol_and_pickle(folder: Path) -> None:

@@ -96,6 +96,18 @@ def entry_address(base: str, entry_id: int, path: str = "", *, directory: bool =
     return address + "/" if directory else address
 
 
+def archive_address(base: str, location: str) -> str:
+    """Return the address of a file that is named by its path in the archive.
+
+    Examples
+    --------
+    >>> archive_address("https://host/empiar", "empiar://EMPIAR-10943/data/a b.mrc")
+    'https://host/empiar/10943/data/a%20b.mrc'
+    """
+    entry, _, path = location.partition("://")[2].partition("/")
+    return entry_address(base, parse_entry_id(entry), normalise_path(path))
+
+
 def check_target(target: str) -> str:
     """Return a target that certainly stays in its folder; the last gate before a disk is touched."""
     path = PurePosixPath(target)

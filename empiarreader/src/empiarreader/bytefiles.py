@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from empiarreader import settings
+from empiarreader.addresses import archive_address
 from empiarreader.bytesource import ByteSource, file_name, write_all
 from empiarreader.cache.items import KeptFile
 from empiarreader.errors import (
@@ -176,11 +177,12 @@ class FsspecFile(ByteSource):
         self.label = url
 
     def beginning(self, length: int) -> tuple[FileVersion, bytes]:
-        """Return the size of the file and its first bytes, through fsspec."""
+        """Return size and fingerprint of the file and its first bytes, through fsspec."""
         filesystem, path = self._open()
         try:
             size = int(filesystem.size(path) or 0)
-            return FileVersion(size=size), bytes(filesystem.cat_file(path, start=0, end=min(length, size)))
+            version = FileVersion(size=size, etag=str(filesystem.ukey(path)))
+            return version, bytes(filesystem.cat_file(path, start=0, end=min(length, size)))
         except FileNotFoundError:
             raise ArchiveFileNotFoundError(f"there is no file {self.label}") from None
 
@@ -228,6 +230,8 @@ def open_bytes(location: str | os.PathLike[str]) -> ByteSource:
     scheme = urlsplit(text).scheme.lower() if "://" in text else ""
     if scheme in {"http", "https"}:
         return RemoteFile(text)
+    if scheme == "empiar":
+        return RemoteFile(archive_address(settings.archive_url(), text))
     if scheme == "file":
         return LocalFile(Path(unquote(urlsplit(text).path)))
     if scheme:
