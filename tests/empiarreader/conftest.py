@@ -26,9 +26,11 @@ def worker_cluster(_shared_archive: Archive) -> Iterator[Client]:
                 patch.setenv(name, value)
         with (
             LocalCluster(  # type: ignore[no-untyped-call]
-                dashboard_address=None, silence_logs=60, **options
+                dashboard_address=None,
+                silence_logs=False,  # it would silence what tests catch, too
+                **options,
             ) as workers,
-            Client(workers) as client,  # type: ignore[no-untyped-call]
+            Client(workers, set_as_default=False) as client,  # type: ignore[no-untyped-call]
         ):
             yield client
 

@@ -37,7 +37,7 @@ def cluster() -> Iterator[Client]:
     options: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
     with (
         LocalCluster(  # type: ignore[no-untyped-call]
-            dashboard_address=":0", silence_logs=50, **options
+            dashboard_address=":0", silence_logs=False, **options
         ) as workers,
         Client(workers) as client,  # type: ignore[no-untyped-call]
     ):

@@ -373,6 +373,19 @@ def test_two_jobs_into_one_folder_share_the_work(archive: Archive, tmp_path: Pat
     assert _moved(archive) <= 1.2 * sum(map(len, bodies.values()))
 
 
+def test_a_file_that_another_job_has_just_named_is_no_stranger(archive: Archive, tmp_path: Path) -> None:
+    urls = _serve(archive, {"data/a.mrc": SMALL})
+    (placement,) = select_files(urls).placements
+    ledger = open_ledger(tmp_path, overwrite=False)
+    download(urls, tmp_path)
+
+    ledger.refuse_strangers(placement)
+
+    (tmp_path / "b.mrc").write_bytes(b"mine")
+    with pytest.raises(LocalFileError, match="is there already"):
+        ledger.refuse_strangers(replace(placement, target="b.mrc"))
+
+
 def test_two_jobs_with_files_of_one_name_keep_both(archive: Archive, tmp_path: Path) -> None:
     one, two = _serve(archive, {"data/A/gain.mrc": b"A" * 400_000, "data/B/gain.mrc": b"B" * 400_000})
     archive.shape(latency_seconds=0.3)

@@ -201,7 +201,14 @@ def test_an_interrupted_batch_ends_soon_with_its_code_and_leaves_whole_files(arc
     archive.add_fault("stall", match="*/1ABH*", times=None)  # one thread hangs, for longer than we wait
     archive.shape(latency_seconds=0.05)
     command = [sys.executable, "-m", "profet", "get", *ids, "--jobs", "2", "--verbose"]
-    job = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    job = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+        # Whoever runs the tests in the background may have them ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while len(archive.requests()) < 10:
         time.sleep(0.02)
 

@@ -63,7 +63,7 @@ def test_the_program_runs_on_real_files(tmp_path: Path, real_data: Path) -> None
     assert done.returncode == 0, done.stderr
     _check_pictures(tmp_path / "out", (*PICTURES, "real_images.png"))
     assert "p05067_nosignal1to17_nohydrogens_nowater_nohetatm.cif" in summary
-    assert "EMD-3001.map: 25 × 43 × 73 voxels of 0.39, 0.45, 0.46 Å" in summary
+    assert "EMD-3001.map: 73 × 25 × 43 voxels of 0.46, 0.39, 0.45 Å" in summary
     assert "7 particles of EMPIAR-10076" in summary
 
 

@@ -79,7 +79,10 @@ class Ledger:
     def refuse_strangers(self, placement: Placement) -> None:
         """Raise where a file is in the way that nothing says the origin of."""
         path = self.folder / placement.target
-        if not self._overwrite and self.record(placement) is None and os.path.lexists(path):
+        if self._overwrite or self.record(placement) is not None or not os.path.lexists(path):
+            return
+        self.read_news()  # another job may have put it there since
+        if self.record(placement) is None:
             raise LocalFileError(
                 f"{path} is there already and no manifest says where it is from; move it away, or overwrite"
             )
