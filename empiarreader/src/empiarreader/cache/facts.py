@@ -26,7 +26,9 @@ from empiarreader.network.ranges import FileVersion
 
 _LARGEST_FACT_BYTES = 256 * 1024 * 1024
 _SHARE_OF_CACHE = 10  # facts take at most a tenth of the cache
+# Room is made by chance, so that no process need count for all: the likelier, the more was written.
 _TRIM_EVERY = 256
+_TRIMS_A_LIMIT = 16
 
 logger = logging.getLogger(__name__)
 
@@ -153,8 +155,10 @@ def _write(path: Path, data: bytes) -> None:
     except OSError as error:
         logger.info("the cache keeps nothing: %s", error)
         return
-    if random.SystemRandom().randrange(_TRIM_EVERY) == 0:
-        _trim(limit_bytes=settings.cache_size_bytes() // _SHARE_OF_CACHE)
+    limit_bytes = settings.cache_size_bytes() // _SHARE_OF_CACHE
+    chance = max(1 / _TRIM_EVERY, _TRIMS_A_LIMIT * len(data) / max(limit_bytes, 1))
+    if random.SystemRandom().random() < chance:
+        _trim(limit_bytes=limit_bytes)
 
 
 def _all() -> list[tuple[float, int, Path]]:
