@@ -73,6 +73,21 @@ def test_a_local_copy_is_the_file_under_its_own_name_and_is_fetched_once(archive
     assert sum(request.body_bytes_sent for request in archive.requests()) < len(BODY) + 10
 
 
+def test_a_whole_file_moves_in_parts_side_by_side(archive: Archive) -> None:
+    body = np.random.default_rng(2).bytes(12 * 2**20)
+    file = _serve(archive, body)
+    archive.shape(latency_seconds=0.05, rate_bytes_per_second=20e6)
+    version, _ = file.beginning(1)
+    began = time.perf_counter()
+    assert file.local_copy(version).read_bytes() == body
+    seconds = time.perf_counter() - began
+
+    parts = archive.requests("*a.mrc")[1:]
+    assert len(parts) >= 8
+    assert sum(part.body_bytes_sent for part in parts) < 1.1 * len(body)
+    assert seconds < 0.05 * len(parts) + len(body) / 20e6  # one after the other: twelve round trips and 0.6 s
+
+
 def test_many_threads_and_processes_that_want_a_copy_fetch_it_once(archive: Archive) -> None:
     file = _serve(archive, BODY)
     version, _ = file.beginning(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import io
 import os
 import resource
 import ssl
@@ -11,11 +12,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 from urllib3.exceptions import SSLError
 
-from empiarreader import ArchiveFileNotFoundError, FileChangedError, ServiceError, download
+from empiarreader import ArchiveFileNotFoundError, FileChangedError, ServiceError, download, open_image
 from empiarreader.network.ranges import FileVersion, fetch_range
 from empiarreader.network.transport import _lost_connection
 from perc_archive import Archive
@@ -217,6 +221,33 @@ def test_a_disk_that_takes_no_more_is_an_error_and_no_loss(archive: Archive, tmp
     assert download([url], tmp_path).failures == ()
     assert (tmp_path / "a.mrc").read_bytes() == BODY
     assert archive.requests("*a.mrc")[-1].range == f"bytes=70001-{len(BODY) - 1}"
+
+
+def test_offsets_in_a_file_that_could_change_unnoticed_are_not_kept(
+    serve: Callable[[Script], str],
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (5, 1200, 1600)).astype(np.uint8)
+    movies = [_movie(pixels, rows=100), _movie(pixels[::-1], rows=70)]
+    size = max(map(len, movies))
+    served = [movie.ljust(size, b"\0") for movie in movies]
+
+    def script(number: int, wanted: str | None) -> tuple[int, Headers, bytes]:
+        first, last = map(int, (wanted or "").removeprefix("bytes=").split("-"))
+        body = served[0][first : last + 1]
+        return 206, _range(first, first + len(body) - 1, size), body
+
+    url = serve(script)
+    np.testing.assert_array_equal(open_image(url).values, pixels)
+    served.reverse()
+    np.testing.assert_array_equal(open_image(url).values, pixels[::-1])
+
+
+def _movie(pixels: np.ndarray[Any, Any], *, rows: int) -> bytes:
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as writer:
+        for frame in pixels:
+            writer.write(frame, rowsperstrip=rows, metadata=None, photometric="minisblack", contiguous=False)
+    return stream.getvalue()
 
 
 def test_a_server_that_cannot_show_who_it_is_is_not_asked_again() -> None:

@@ -217,11 +217,11 @@ def read_references(value: Any) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> read_references(["EMD-2275", {"name": "EMD-3233"}, None])
-    ('EMD-2275', 'EMD-3233')
+    >>> read_references(["EMD-2275", {"name": "EMD-3233"}, None]), read_references({"name": "EMD-3233"})
+    (('EMD-2275', 'EMD-3233'), ('EMD-3233',))
     """
     found = []
-    for item in value if isinstance(value, list) else []:
+    for item in value if isinstance(value, list) else [value]:
         if isinstance(item, Mapping):
             item = next((item[key] for key in ("name", "id", "accession", "pdb_id") if item.get(key)), None)
         if text := as_text(item):
