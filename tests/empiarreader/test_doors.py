@@ -104,6 +104,13 @@ def test_a_forked_child_opens_connections_of_its_own(entry: Archive) -> None:
     assert len(list_over_ftp(url)) == len(ODD)
 
 
+def _write_entry(folder: Path) -> None:
+    for path, body in FILES.items():
+        place = folder / "10943" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(body)
+
+
 LIST_ONLY = """
 import sys, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # asyncore, which Python 3.12 left out
@@ -122,10 +129,7 @@ server.serve_forever()
 def test_a_server_that_knows_list_only_lists_the_same(
     entry: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for path, body in FILES.items():
-        place = tmp_path / "10943" / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(body)
+    _write_entry(tmp_path)
     by_mlsd = EmpiarEntry(10943, protocol="ftp").find("data/**/*")
     with subprocess.Popen(
         [sys.executable, "-c", LIST_ONLY, str(tmp_path)], stdout=subprocess.PIPE, text=True,
@@ -207,10 +211,7 @@ def test_names_over_ftp_are_kept_byte_by_byte() -> None:
 def test_a_mirror_that_has_the_entry_is_listed_instead_of_the_archive(
     entry: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for path, body in FILES.items():
-        place = tmp_path / "10943" / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(body)
+    _write_entry(tmp_path)
     by_pages = [file.path for file in EmpiarEntry(10943).find("data/**/*")]
     entry.clear()
     entry.add_entry(10943, FILES)
