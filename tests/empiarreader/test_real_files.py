@@ -30,7 +30,7 @@ pytestmark = pytest.mark.real_data
 HOST = "ftp.ebi.ac.uk"
 ANGSTROM = {"µm": 1e4, "nm": 10.0, "pm": 0.01}
 Array = np.ndarray[Any, Any]
-Reference = tuple[Array, float, float]  # values; pixel size along y and x in Å, 0.0 where it is not known
+Reference = tuple[Array, tuple[float, float, float]]  # values; Å along z, y and x, 0.0 where it is not known
 
 
 def _with_mrcfile(path: Path) -> Reference:
@@ -40,7 +40,7 @@ def _with_mrcfile(path: Path) -> Reference:
             values, size = np.array(theirs.data), theirs.voxel_size
     if path.name == "EMD-3001.map":
         values = np.transpose(values, (2, 0, 1))  # stored as y, x, z; the size is by name
-    return values, float(size.y), float(size.x)
+    return values, (float(size.z), float(size.y), float(size.x))
 
 
 def _with_rosetta(path: Path, module: str) -> tuple[Array, dict[str, float]]:
@@ -55,12 +55,12 @@ def _with_rosetta(path: Path, module: str) -> tuple[Array, dict[str, float]]:
 
 def _with_tifffile(path: Path) -> Reference:
     _, sizes = _with_rosetta(path, "tiff")
-    return tifffile.imread(path), sizes["height"], sizes["width"]
+    return tifffile.imread(path), (0.0, sizes["height"], sizes["width"])
 
 
 def _with_pillow(path: Path) -> Reference:
     with Image.open(path) as image:
-        return np.array(image), 0.0, 0.0
+        return np.array(image), (0.0, 0.0, 0.0)
 
 
 def _with_ncempy(path: Path) -> Reference:
@@ -69,15 +69,15 @@ def _with_ncempy(path: Path) -> Reference:
     if path.suffix == ".ser":
         found = ser.serReader(str(path))
         y, x = (size * 1e10 for size in found["pixelSize"])
-        return found["data"], y, x
+        return found["data"], (0.0, y, x)
     found = dm.dmReader(str(path))
     assert set(found["pixelUnit"]) <= {"", b""}
-    return found["data"], 0.0, 0.0
+    return found["data"], (0.0, 0.0, 0.0)
 
 
 def _velox(path: Path) -> Reference:
     values, sizes = _with_rosetta(path, "emd")
-    return values, sizes["y"], sizes["x"]
+    return values, (0.0, sizes["y"], sizes["x"])
 
 
 IMAGES: dict[str, Callable[[Path], Reference]] = {
@@ -156,7 +156,7 @@ def test_every_image_is_as_its_reference_reader_reads_it(
     for path, read in _matching(folder, IMAGES).items():
         if ".head." in path.name:
             path = _completed(path, tmp_path)
-        values, y, x = read(path)
+        values, size = read(path)
         archive.add_file(HOST, f"pub/{path.name}", path)
         for location in (path, archive.url(HOST, f"pub/{path.name}")):
             image = open_image(location)
@@ -164,7 +164,7 @@ def test_every_image_is_as_its_reference_reader_reads_it(
             assert image.dtype == values.dtype.newbyteorder("="), path.name
             np.testing.assert_array_equal(image.values, values, path.name)
             np.testing.assert_array_equal(image[-1].values, values[-1], path.name)
-            assert (image.voxel_size.y, image.voxel_size.x) == pytest.approx((y, x), rel=1e-6), path.name
+            assert tuple(image.voxel_size) == pytest.approx(size, rel=1e-6), path.name
 
 
 def _completed(path: Path, folder: Path) -> Path:
