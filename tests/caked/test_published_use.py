@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
+from torch.utils.data import default_collate
 
 from caked.base import AbstractDataLoader, AbstractDataset
 from caked.dataloader import TRANSFORM_OPTIONS, DiskDataLoader, DiskDataset
@@ -240,3 +241,42 @@ def test_subtomograms_are_used_as_affinity_vae_uses_them(tmp_path: Path) -> None
     found = np.fft.fftshift(np.fft.fftn(image[0].numpy()))
     found[0], found[:, 0], found[:, :, 0] = 0, 0, 0
     np.testing.assert_allclose(found, low / 8, atol=2e-2 * np.abs(low / 8).max() / 32)
+
+
+@pytest.mark.parametrize("words", [None, ["rescale=8", *ALL]])
+def test_batches_are_what_torch_makes_of_the_samples(volumes: Path, words: list[str] | None) -> None:
+    loader = _loaded(volumes, training=False, transformations=words)
+    for batch in (loader.get_loader(batch_size=3), loader.get_loader(batch_size=len(loader.dataset))):
+        start = 0
+        for images, labels in batch:
+            alone = [loader.dataset[k] for k in range(start, start + len(images))]
+            expected = default_collate(alone)
+            assert torch.equal(images, expected[0])
+            assert labels == expected[1]
+            start += len(images)
+        assert start == len(loader.dataset)
+
+
+def test_a_sample_that_is_replaced_before_the_batch_is_made_is_in_it(volumes: Path) -> None:
+    class Masked(DiskDataset):
+        def __getitems__(self, items: Any) -> list[Any]:
+            samples = super().__getitems__(items)
+            samples[1] = (torch.zeros(1, 16, 16, 16), "none")
+            return samples
+
+    loader = DiskDataLoader(training=False)
+    loader.dataset = Masked(volumes, "mrc")
+    images, labels = next(iter(loader.get_loader(batch_size=3)))
+    assert not images[1].any()
+    assert images[0].any()
+    assert labels[1] == "none"
+
+
+def test_a_file_that_is_written_anew_is_read_anew(tmp_path: Path) -> None:
+    for name in ("a_1.npy", "a_2.npy"):
+        np.save(tmp_path / name, np.zeros((4, 4), np.float32))
+    batches = _loaded(tmp_path, "npy", training=False).get_loader(batch_size=2)
+    assert next(iter(batches))[0].shape == (2, 1, 4, 4)
+    for name in ("a_1.npy", "a_2.npy"):
+        np.save(tmp_path / name, np.ones((6, 5), np.float32))
+    assert torch.equal(next(iter(batches))[0], torch.ones(2, 1, 6, 5))

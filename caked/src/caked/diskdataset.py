@@ -6,6 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +25,7 @@ from caked.labels import prefix_of
 from caked.protocol import Array
 from caked.randomness import Draws
 from caked.transforms import Compose
-from caked.transforms.chunks import CHUNK_BYTES
+from caked.transforms.chunks import CHUNK_BYTES, keep_memory
 from caked.words import AUGMENTATIONS, PUBLISHED_ORDER, transform_of
 
 __all__ = ["SEED", "DiskDataset", "files_in", "suffixes_of"]
@@ -102,18 +103,22 @@ class DiskDataset(AbstractDataset):
         if any(getattr(type(self), name) is not getattr(DiskDataset, name) for name in _OWN_WAY):
             # Somebody's own way of reading a sample holds for batches too.
             return NamedSamples([self[item] for item in items], [self.paths[item] for item in items])
-        layouts = [read_layout(self.paths[item]) for item in items]
+        layouts = [_layout_of(self.paths[item]) for item in items]
         samples: list[Any] = [None] * len(items)
-        for places in _alike(layouts):
+        pieces = list(_alike(layouts))
+        tensors: Any = []
+        for places in pieces:
             paths = [self.paths[items[place]] for place in places]
             tensors = self._processed(paths, [layouts[place] for place in places])
             for place, path, x in zip(places, paths, tensors, strict=True):
                 samples[place] = (self.augmented(x, items[place]), prefix_of(Path(path).name))
-        return NamedSamples(samples, [self.paths[item] for item in items])
+        whole = len(pieces) == 1 and self.augmentation is None and isinstance(tensors, Tensor)
+        return NamedSamples(samples, [self.paths[item] for item in items], images=tensors if whole else None)
 
-    def _processed(self, paths: Sequence[Any], layouts: Sequence[Layout]) -> list[Tensor]:
+    def _processed(self, paths: Sequence[Any], layouts: Sequence[Layout]) -> Tensor | list[Tensor]:
         """Read and process files of one shape as one batch; each comes out as it would alone."""
         suffixes_of(self.datatype)
+        keep_memory()
         kind = torch.complex64 if layouts[0].dtype.kind == "c" else torch.float32
         images = torch.empty((len(paths), 1, *layouts[0].shape), dtype=kind)
         if all(layout == layouts[0] for layout in layouts):
@@ -122,7 +127,7 @@ class DiskDataset(AbstractDataset):
             for image, path, layout in zip(images.numpy(), paths, layouts, strict=True):
                 read_array(path, layout, out=image[0])
         _tell_non_finite(images.numpy(), paths)
-        results = list(self.steps()(images))
+        results: Tensor = self.steps()(images)
         return [self.transform(x) for x in results] if self.transform else results
 
     def dim(self) -> int:
@@ -251,11 +256,19 @@ def _paths_of(paths: Any, datatype: str) -> list[Any]:
 
 
 class NamedSamples(list[Any]):
-    """Samples, and the files that they are from."""
+    """Samples, the files that they are from, and the tensor of all images where the samples are its rows."""
 
-    def __init__(self, samples: Sequence[Any], paths: Sequence[Any]) -> None:
+    def __init__(self, samples: Sequence[Any], paths: Sequence[Any], images: Tensor | None = None) -> None:
         super().__init__(samples)
         self.paths = list(paths)
+        self.images = images
+
+    def are_rows(self) -> bool:
+        """Whether the samples still are the rows of ``images``, and nobody has put others in their place."""
+        if self.images is None or len(self) != len(self.images):
+            return False
+        rows = zip(self.images, self, strict=True)
+        return all(row.data_ptr() == x.data_ptr() and row.shape == x.shape for row, (x, _) in rows)
 
 
 def collate_named(samples: Sequence[Any]) -> Any:
@@ -267,6 +280,8 @@ def collate_named(samples: Sequence[Any]) -> Any:
         If shapes differ.
     """
     if isinstance(samples, NamedSamples):
+        if samples.are_rows():
+            return [samples.images, tuple(label for _, label in samples)]
         shapes = [tuple(getattr(sample[0], "shape", ())) for sample in samples]
         other = next((k for k, shape in enumerate(shapes) if shape != shapes[0]), 0)
         if other:
@@ -275,6 +290,21 @@ def collate_named(samples: Sequence[Any]) -> Any:
                 f"{shapes[other]}. The transformation 'rescale=N' brings them to one."
             )
     return default_collate(list(samples))
+
+
+def _layout_of(path: _AnyPath) -> Layout:
+    """Read where the pixels of a file lie; its header only where the file is new, or another than it was."""
+    try:
+        about = os.stat(path)  # noqa: PTH116 (of a string or a path)
+    except OSError:
+        return read_layout(path)  # which says what is wrong
+    return _layout_as_of(os.fspath(path), about.st_dev, about.st_ino, about.st_mtime_ns, about.st_size)
+
+
+@lru_cache(maxsize=1 << 16)
+def _layout_as_of(path: str, *version: int) -> Layout:
+    """Read a header that holds as long as what the system says of the file does."""
+    return read_layout(path)
 
 
 def _alike(layouts: Sequence[Layout]) -> Iterator[list[int]]:

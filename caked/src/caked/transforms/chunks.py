@@ -18,6 +18,7 @@ __all__ = [
     "check_alike",
     "in_chunks",
     "join_batches",
+    "keep_memory",
     "reassemble",
     "take_rows",
     "transform_in_chunks",
@@ -45,7 +46,7 @@ def transform_in_chunks(transform: Transform, batch: Batch, draws: Draws) -> Bat
 
 def in_chunks(make: Callable[[slice], Batch], count: int, sample_bytes: int) -> Batch:
     """Make a batch in pieces of about two megabytes: temporary arrays that fit the cache are quicker."""
-    _keep_memory()
+    keep_memory()
     step = max(1, CHUNK_BYTES // max(1, sample_bytes))
     if step >= count:
         return make(slice(0, count))
@@ -55,7 +56,7 @@ def in_chunks(make: Callable[[slice], Batch], count: int, sample_bytes: int) -> 
 
 
 @cache
-def _keep_memory() -> None:
+def keep_memory() -> None:
     """Let the C library keep the memory of pieces for the next ones, instead of fetching it anew each time.
 
     glibc takes blocks larger than it has ever seen freed from the system, page by page, and gives them back
