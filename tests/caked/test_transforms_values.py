@@ -101,6 +101,10 @@ def test_values_far_from_zero_are_standardised_to_their_last_digits(mean: float)
     np.testing.assert_allclose(Standardise()(image).numpy(), expected, atol=5e-6, rtol=0)
 
 
+def test_no_images_are_blurred_to_none() -> None:
+    assert GaussianBlur()(torch.zeros(0, 1, 64, 48)).shape == (0, 1, 64, 48)
+
+
 @given(hnp.array_shapes(min_dims=2, max_dims=5, min_side=1, max_side=20))
 def test_the_last_two_axes_are_turned_by_squares(shape: tuple[int, ...]) -> None:
     image = torch.arange(float(np.prod(shape))).reshape(shape)

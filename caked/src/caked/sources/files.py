@@ -83,7 +83,7 @@ class FileTable:
         codes = self._layout_codes(indices)
         folder = os.path.join(self.root, "")  # noqa: PTH118 (with its separator)
         paths = [folder + name for name in self.names.take(indices)]
-        for code in np.unique(codes):
+        for code in sorted(set(codes.tolist())):
             layout, rows = self._layouts[code], np.flatnonzero(codes == code)
             if len(rows) == len(paths):
                 part, some = out, paths
@@ -112,11 +112,11 @@ class FileTable:
 
     def pixel_sizes(self, indices: Sequence[int]) -> Array | list[Array]:
         """Return the pixel sizes of several files, a row each; a list where they differ in axes."""
-        codes, rows = np.unique(self._layout_codes(indices), return_inverse=True)
-        sizes = [np.array(self._pixel_size_of(self._layouts[code])) for code in codes]
-        if len({len(size) for size in sizes}) > 1:
-            return [sizes[row] for row in rows]
-        return np.stack(sizes)[rows]
+        codes = self._layout_codes(indices).tolist()
+        size_of = {code: self._pixel_size_of(self._layouts[code]) for code in set(codes)}
+        if len({len(size) for size in size_of.values()}) > 1:
+            return [np.array(size_of[code]) for code in codes]
+        return np.array([size_of[code] for code in codes])
 
     def origin(self, i: int) -> tuple[float, ...]:
         """Return where the first pixel of file ``i`` lies in Å along each axis, 0.0 where not stated."""

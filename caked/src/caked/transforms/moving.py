@@ -61,9 +61,10 @@ class Motion:
         """Bring every axis from one length to another, alike for all samples; add the offset ``(B, n)``."""
         offset = np.asarray(offset, dtype=np.float64)
         old, new = np.array(before, dtype=np.float64), np.array(after, dtype=np.float64)
-        shape = (len(offset), len(old), len(old))
-        matrix, inverse = np.diag(new / old), np.diag(old / new)
-        return cls(np.broadcast_to(matrix, shape), offset, inverse=np.broadcast_to(inverse, shape))
+        axes = np.arange(len(old))
+        matrix, inverse = np.zeros((2, len(offset), len(old), len(old)))
+        matrix[:, axes, axes], inverse[:, axes, axes] = new / old, old / new
+        return cls(matrix, offset, inverse=inverse)
 
     @classmethod
     def shifting(cls, offset: Any, *, wraps: bool = False) -> Motion:

@@ -54,15 +54,21 @@ def _row_dots(left: Array, right: Array) -> Array:
     """Multiply rows of ``(B, n)`` with one another, or all of them with the same numbers over and over."""
     count, length = right.shape
     whole = length - length % _BLOCK
-    totals: Array = np.zeros(count, dtype=np.result_type(right.dtype, np.float64))
+    totals: Array = np.zeros(count, dtype=_double(right.dtype))
     with np.errstate(over="ignore", invalid="ignore"):  # infinity is an answer too
         for start, stop, width in ((0, whole, _BLOCK), (whole, length, length - whole)):
             if stop > start:
                 shape = (count, -1, width)
                 factor = left[:width] if left.ndim == 1 else left[:, start:stop].reshape(shape)
-                dots = np.vecdot(factor, right[:, start:stop].reshape(shape))
-                totals += dots.sum(axis=1, dtype=totals.dtype)
+                totals += np.add.reduce(
+                    np.vecdot(factor, right[:, start:stop].reshape(shape)), axis=1, dtype=totals.dtype
+                )
     return totals
+
+
+@lru_cache(maxsize=8)
+def _double(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.result_type(dtype, np.float64)
 
 
 @lru_cache(maxsize=4)

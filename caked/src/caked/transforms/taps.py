@@ -112,27 +112,39 @@ def _weigh_rows(image: Tensor, axis: int, taps: Taps) -> Tensor:
     """Sum rows with weights, row by row: what torch does for bags of words, in one pass over the memory."""
     length, size = image.shape[axis], len(taps.places)
     rows = image.view(-1, math.prod(image.shape[axis:][1:]))
-    places, weights = _bags(taps, length)
-    step = len(places) // size  # so many samples, or planes of one, at a time
-    sums = [
-        torch.nn.functional.embedding_bag(
-            places[: len(part) // length * size],
-            part,
-            mode="sum",
-            per_sample_weights=weights[: len(part) // length * size],
+    places, weights, starts = _bags(taps, length)
+    step = len(starts) // size  # so many samples, or planes of one, at a time
+    sums = []
+    for first in range(0, max(1, len(rows)), step * length):
+        part = rows[first : first + step * length]
+        bags = len(part) // length * size
+        taken = bags * taps.places.shape[1]
+        sums.append(
+            torch.embedding_bag(
+                part,
+                places[:taken],
+                starts[:bags],
+                mode=0,  # a sum
+                per_sample_weights=weights[:taken],
+            )[0]
         )
-        for part in torch.split(rows, step * length)
-    ]
     return (sums[0] if len(sums) == 1 else torch.cat(sums)).view(
         *image.shape[:axis], size, *image.shape[axis:][1:]
     )
 
 
 @lru_cache(maxsize=32)
-def _bags(taps: Taps, length: int) -> tuple[Tensor, Tensor]:
-    """Repeat taps for as many neighbouring pieces of ``length`` rows as are done at a time."""
+def _bags(taps: Taps, length: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Repeat taps for as many neighbouring pieces of ``length`` rows as are done at a time.
+
+    Returns
+    -------
+    tuple of Tensor
+        Rows to take and their weights, one bag after the other, and where each bag starts.
+    """
     count = max(1, _BAG_LIMIT // taps.places.size)
     starts = np.arange(count, dtype=np.int32)[:, None, None] * length
-    places = (taps.places.astype(np.int32) + starts).reshape(-1, taps.places.shape[1])
-    weights = np.tile(taps.weights.astype(np.float32), (count, 1))
-    return torch.from_numpy(places), torch.from_numpy(weights)
+    places = (taps.places.astype(np.int32) + starts).reshape(-1)
+    weights = np.tile(taps.weights.astype(np.float32).reshape(-1), count)
+    bags = np.arange(0, len(places), taps.places.shape[1], dtype=np.int32)
+    return torch.from_numpy(places), torch.from_numpy(weights), torch.from_numpy(bags)
