@@ -143,17 +143,8 @@ def pool_classes() -> dict[str, type[HTTPConnectionPool]]:
             super().request(*arguments, **options)
             _asking.attach(self.sock)
 
-    class TellingSecurely(HTTPSConnection):
-        response_class = Told
-
-        def connect(self) -> None:
-            _asking.begin()
-            super().connect()
-
-        def request(self, *arguments: Any, **options: Any) -> None:
-            _asking.begin()
-            super().request(*arguments, **options)
-            _asking.attach(self.sock)
+    class TellingSecurely(Telling, HTTPSConnection):
+        """The same over TLS."""
 
     class Pool(HTTPConnectionPool):
         ConnectionCls = Telling
