@@ -37,12 +37,12 @@ def _by_spectrum(image: Tensor, changed: Sequence[tuple[int, int]]) -> Tensor:
     """Transform one axis after the other, and cut each before the next; back again in the other order.
 
     Transforms of lines that lie one after the other in memory have the same bits for a line whatever the
-    others are, which those along other axes, or of several at once, have not. ``norm="forward"`` divides on
-    the way there, which keeps the mean.
+    others are, which those along other axes, or of several at once, have not. The mean is kept by dividing
+    where there is less to divide: along the real axis at the end, along others on the way there.
     """
     (real, size), *others = reversed(changed)
     lines = image.movedim(real, -1).contiguous()
-    spectrum = _cut_half(torch.fft.rfft(lines, norm="forward"), image.shape[real], size).movedim(-1, real)
+    spectrum = _cut_half(torch.fft.rfft(lines), image.shape[real], size).movedim(-1, real)
     for axis, n in others:
         lines = spectrum.movedim(axis, -1).contiguous()
         spectrum = _cut_whole(torch.fft.fft(lines, norm="forward"), n).movedim(-1, axis)
@@ -50,8 +50,8 @@ def _by_spectrum(image: Tensor, changed: Sequence[tuple[int, int]]) -> Tensor:
         lines = spectrum.movedim(axis, -1).contiguous()
         spectrum = torch.fft.ifft(lines, norm="forward").movedim(-1, axis)
     lines = spectrum.movedim(real, -1).contiguous()
-    resampled: Tensor = torch.fft.irfft(lines, n=size, norm="forward").movedim(-1, real)
-    return resampled.contiguous()
+    resampled: Tensor = torch.fft.irfft(lines, n=size).mul_(size / image.shape[real])
+    return resampled.movedim(-1, real).contiguous()
 
 
 def _cut_half(lines: Tensor, length: int, size: int) -> Tensor:
