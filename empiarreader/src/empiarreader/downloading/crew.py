@@ -22,11 +22,13 @@ from empiarreader import settings
 from empiarreader.byteunits import describe_bytes
 from empiarreader.downloading.cutting import MIB, PIECE, SMALLEST_PIECE, cut_rest
 from empiarreader.downloading.doors import Door, FtpDoor, HttpDoor
+from empiarreader.downloading.hashing import HashingPace
 from empiarreader.downloading.ledger import Arrival, Ledger, cannot_write
 from empiarreader.downloading.manifest import DownloadedFile
 from empiarreader.downloading.parts import PartInUseError
+from empiarreader.downloading.persistence import Persistence
 from empiarreader.downloading.placement import Placement
-from empiarreader.downloading.restraint import Rest, Throttle
+from empiarreader.downloading.restraint import Throttle
 from empiarreader.downloading.transfer import Transfer
 from empiarreader.errors import (
     DamagedDataError,
@@ -38,20 +40,11 @@ from empiarreader.errors import (
 from empiarreader.network.answers import FileVersion
 from empiarreader.network.connections import CONNECTIONS_PER_HOST, answer_times
 from empiarreader.network.counters import counter
-from empiarreader.network.patience import ATTEMPTS, pause_before_retry
-from empiarreader.network.wire import UnreachableError
 
 FTP_CONNECTIONS = 8
 _READ_AT_ONCE = 128 * 1024
-_RECEIVED_FIRST = 256 * MIB
-_HASHED_A_BYTE = 1.25
-_MOST_HASHED_AHEAD = 32 * MIB
 _ENOUGH_WHEN_NEAR = 4
 _LOOK_EVERY_SECONDS = 0.05
-_ATTEMPTS_WHEN_BUSY = 8
-_LONGEST_REST_SECONDS = 900.0
-_LONGEST_OUTAGE_SECONDS = 900.0
-_LONGEST_PAUSE_SECONDS = 30.0
 _MOST_CHANGES = 3
 _WORTH_A_LOOK_BYTES = MIB
 _ALWAYS_ALLOWED_HEDGES = 2
@@ -109,7 +102,8 @@ class Crew:
         self._outcomes: list[tuple[str, Outcome]] = []
         self._changes: Counter[str] = Counter()
         self._hedges_left: float = _ALWAYS_ALLOWED_HEDGES
-        self._rest = Rest()
+        self._persistence = Persistence(self._stopped)
+        self._pace = HashingPace()
         rate = options.bytes_per_second
         self._throttle = Throttle(rate) if rate is not None else None
         most = FTP_CONNECTIONS if options.protocol == "ftp" else CONNECTIONS_PER_HOST
@@ -118,10 +112,7 @@ class Crew:
         self._doors: list[Door] = []
         self._crash: BaseException | None = None
         self._times = answer_times(settings.archive_url())
-        self._last_byte = 0.0  # when one arrived
-        self.bytes_arrived = self._seen_to_arrive = 0
-        self._received = 0
-        self._may_hash = 0.0
+        self.bytes_arrived = 0
         self.bytes_known = self.files_known = 0  # files whose size is known, and the sum of their sizes
 
     def run(self, tick: Callable[[], None], *, every_seconds: float = 0.05) -> None:
@@ -152,20 +143,10 @@ class Crew:
             return outcomes
 
     def _hash_ahead(self) -> bool:
-        """Hash some of what has arrived, so that little is left for the end; return whether there was any.
-
-        Not much faster than it arrives, and what an earlier job left not at the very beginning: that would
-        be done first otherwise, at the cost of those who receive.
-        """
+        """Hash some of what has arrived; return whether there was any."""
         with self._changed:
-            is_early = self._received < _RECEIVED_FIRST
-            active = [one for one in self._active if not (one.part.is_continued and is_early)]
-        arrived, self._seen_to_arrive = self.bytes_arrived - self._seen_to_arrive, self.bytes_arrived
-        self._received += arrived
-        self._may_hash = min(self._may_hash + _HASHED_A_BYTE * arrived, _MOST_HASHED_AHEAD)
-        hashed = sum(transfer.part.hash_ahead(int(self._may_hash)) for transfer in active)
-        self._may_hash -= hashed
-        return hashed > 0
+            parts = [transfer.part for transfer in self._active]
+        return self._pace.hash_some(parts, self.bytes_arrived)
 
     # What transfers ask of their surroundings.
 
@@ -183,7 +164,7 @@ class Crew:
             self.bytes_known += transfer.version.size
             self.files_known += 1
             self.bytes_arrived += transfer.version.size - transfer.missing_bytes
-            self._seen_to_arrive += transfer.version.size - transfer.missing_bytes
+            self._pace.was_there(transfer.version.size - transfer.missing_bytes)
             self._hedges_left += (len(pieces) + 1) / _PIECES_A_HEDGE
             begun = sum(other.missing_bytes for other in self._active)
         if transfer.missing_bytes > _WORTH_A_LOOK_BYTES:
@@ -196,42 +177,17 @@ class Crew:
     def arrived(self, count: int) -> None:
         """Take note of bytes that have arrived, and slow down if need be."""
         self.bytes_arrived += count  # now and then one thread's sum is lost; it is shown, and nothing else
-        self._last_byte = time.monotonic()
+        self._persistence.heard()
         if self._throttle is not None:
             self._throttle.pay(count, self._stopped)
 
     def before_asking(self) -> None:
         """Wait while the server has asked to be left alone; raise if all has been stopped."""
-        self._rest.keep(self._stopped)
-        if self._stopped.is_set():
-            raise ServiceError("the download was given up")
+        self._persistence.before_asking()
 
     def after_failure(self, error: ServiceError, attempt: int) -> None:
-        """Wait before another attempt, or raise the error where there should be none.
-
-        The whole host is left alone for as long as it asks. Where it cannot be reached any more, though it
-        could before, that is waited out for a quarter of an hour, in which networks come back.
-        """
-        if not error.retryable or self._stopped.is_set():
-            raise error
-        is_outage = (
-            isinstance(error, UnreachableError)
-            and self._last_byte > 0
-            and time.monotonic() - self._last_byte < _LONGEST_OUTAGE_SECONDS
-        )
-        is_busy = error.status in {429, 503}
-        if attempt >= (_ATTEMPTS_WHEN_BUSY if is_busy else ATTEMPTS) and not is_outage:
-            raise error
-        seconds = pause_before_retry(min(attempt - 1, 10), error.retry_after_seconds)
-        if seconds > _LONGEST_REST_SECONDS and error.retry_after_seconds is not None:
-            error.add_note(f"It asks to be left alone for {seconds:.0f} s; try again after that.")
-            raise error
-        logger.info("asking again in %.1f s: %s", seconds, error)
-        counter.add(retries=1)
-        if is_busy:
-            self._rest.ask(seconds)
-        else:
-            self._stopped.wait(min(seconds, _LONGEST_PAUSE_SECONDS))
+        """Wait before another attempt, or raise the error where there should be none."""
+        self._persistence.after_failure(error, attempt)
 
     # What threads do.
 
@@ -446,7 +402,7 @@ class Crew:
 
     def _find_late(self) -> tuple[Transfer, int] | None:
         """Return a piece of which the only request is late, unless most are, or nothing more may be asked."""
-        if self._hedges_left < 1 or self._rest.is_on or self._throttle is not None:
+        if self._hedges_left < 1 or self._persistence.is_resting or self._throttle is not None:
             return None
         if self._options.protocol == "ftp":
             return None
