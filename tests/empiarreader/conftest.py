@@ -26,7 +26,7 @@ def worker_cluster(_shared_archive: Archive) -> Iterator[Client]:
                 patch.setenv(name, value)
         with (
             LocalCluster(  # type: ignore[no-untyped-call]
-                dashboard_address=None,
+                dashboard_address=":0",  # the usual port may be taken by others
                 silence_logs=False,  # it would silence what tests catch, too
                 **options,
             ) as workers,
