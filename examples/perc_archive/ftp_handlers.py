@@ -91,7 +91,7 @@ class TreeFilesystem(AbstractedFS):  # type: ignore[misc]
         return sorted(self.tree.folder(_HOST, path) or {})
 
     def chdir(self, path: str) -> None:
-        """Change the directory of this session, not of the process."""
+        """Change the directory of this connection, not of the process."""
         self.cwd = path
 
     def open(self, filename: str, mode: str) -> IO[Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from empiarreader import InvalidRequestError, ServiceError, download
+from empiarreader import InvalidRequestError, ServiceError, download, traffic
 from empiarreader.network.wire import UnreachableError, Wire, lost
 from perc_archive import Archive
 
@@ -106,9 +106,11 @@ def test_what_is_left_of_a_body_does_not_get_into_the_next(server: _Server) -> N
     wire = Wire(url)
     wire.ask("GET", url, {}, silence_seconds=5)
     wire.receive(memoryview(bytearray(100)))
+    before = traffic().requests
 
     assert _read(wire, url) == BODY
     assert server.connections == 2
+    assert traffic().requests - before == 1  # no question is sent in vain
     wire.close()
 
 
@@ -119,6 +121,16 @@ def test_a_wire_that_was_cut_asks_nothing_more(server: _Server) -> None:
     wire.cut()
 
     with pytest.raises(ServiceError, match=r"broke off|given up"):
+        wire.ask("GET", url, {}, silence_seconds=5)
+    wire.close()
+
+
+def test_a_wire_that_was_cut_before_it_was_open_stays_so(server: _Server) -> None:
+    url = _url(server, "/kept")
+    wire = Wire(url)
+    wire.cut()
+
+    with pytest.raises(ServiceError, match="given up"):
         wire.ask("GET", url, {}, silence_seconds=5)
     wire.close()
 
