@@ -43,6 +43,14 @@ def _run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, ["export", *map(str, arguments)])
 
 
+def test_a_source_that_is_nothing_is_missed_as_a_folder_too(tmp_path: Path) -> None:
+    done = _run(tmp_path / "mvoies", "--relion", tmp_path / "import.star")
+
+    assert done.exit_code == 3
+    assert "there is no folder, image or list" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def movies(tmp_path: Path) -> Path:
     for number in range(3):

@@ -13,7 +13,7 @@ from empiarreader.commands.lists import read_addresses
 from empiarreader.commands.terminal import speaking_options
 from empiarreader.downloading.manifest import Manifest
 from empiarreader.entry import EmpiarEntry
-from empiarreader.errors import ArchiveFileNotFoundError
+from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError
 from empiarreader.formats import is_image
 from empiarreader.handing_over.files import HANDED_KINDS
 from empiarreader.handing_over.handed import Handed
@@ -171,7 +171,7 @@ def _listed(source: str, pattern: str | None, options: dict[str, Any], *, whole:
                 f"PATTERN and --dir select among the files of an entry; {source} is a list."
             )
         return Manifest.load(source) if Path(source).is_dir() else read_addresses(source)[0]
-    entry = EmpiarEntry(source)
+    entry = _entry(source)
     if whole and pattern is None and kind is None:
         return entry
     wanted = None if kind == "volumes" else kind
@@ -181,6 +181,16 @@ def _listed(source: str, pattern: str | None, options: dict[str, Any], *, whole:
     if not found:
         raise ArchiveFileNotFoundError(f"no file in entry {source} matches {pattern!r}")
     return found
+
+
+def _entry(source: str) -> EmpiarEntry:
+    try:
+        return EmpiarEntry(source)
+    except InvalidRequestError:
+        raise ArchiveFileNotFoundError(
+            f"there is no folder, image or list {source!r}, and it is no entry either; an entry is a number, "
+            "such as 10943"
+        ) from None
 
 
 def _acquisition(options: dict[str, Any]) -> Acquisition:
