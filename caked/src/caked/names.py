@@ -14,7 +14,30 @@ import numpy as np
 __all__ = ["MadeNames", "NameTable", "SectionNames", "locate", "occurrences", "take_names"]
 
 
-class NameTable(Sequence[str]):
+class MadeNames(Sequence[str]):
+    """Names that are made when they are asked for; override :meth:`name`."""
+
+    def name(self, i: int) -> str:
+        """Return the name of sample ``i``, from 0 up."""
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, i: int) -> str: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[str]: ...
+
+    def __getitem__(self, i: int | slice) -> str | Sequence[str]:
+        """Return a name, or a list of them."""
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        return self.name(range(len(self))[i])
+
+    def __iter__(self) -> Iterator[str]:
+        return (self.name(i) for i in range(len(self)))
+
+
+class NameTable(MadeNames):
     """An unchanging sequence of names.
 
     Parameters
@@ -37,19 +60,10 @@ class NameTable(Sequence[str]):
     def __len__(self) -> int:
         return len(self._ends)
 
-    @overload
-    def __getitem__(self, i: int) -> str: ...
-
-    @overload
-    def __getitem__(self, i: slice) -> Sequence[str]: ...
-
-    def __getitem__(self, i: int | slice) -> str | Sequence[str]:
-        """Return a name, or a list of them."""
-        if isinstance(i, slice):
-            return [self[k] for k in range(*i.indices(len(self)))]
-        place = range(len(self))[i]  # an index from the end, or the error of a sequence
-        start = int(self._ends[place - 1]) if place else 0
-        return self._text[start : int(self._ends[place])].decode("utf-8", "surrogateescape")
+    def name(self, i: int) -> str:
+        """Return name ``i``."""
+        start = int(self._ends[i - 1]) if i else 0
+        return self._text[start : int(self._ends[i])].decode("utf-8", "surrogateescape")
 
     def take(self, indices: Sequence[int]) -> list[str]:
         """Return some of the names, quicker than one by one."""
@@ -59,29 +73,6 @@ class NameTable(Sequence[str]):
         starts = np.where(before < 0, 0, self._ends[before])
         bounds = zip(starts.tolist(), ends.tolist(), strict=True)
         return [self._text[start:end].decode("utf-8", "surrogateescape") for start, end in bounds]
-
-
-class MadeNames(Sequence[str]):
-    """Names that are made when they are asked for; override :meth:`name`."""
-
-    def name(self, i: int) -> str:
-        """Return the name of sample ``i``, from 0 up."""
-        raise NotImplementedError
-
-    @overload
-    def __getitem__(self, i: int) -> str: ...
-
-    @overload
-    def __getitem__(self, i: slice) -> Sequence[str]: ...
-
-    def __getitem__(self, i: int | slice) -> str | Sequence[str]:
-        """Return a name, or a list of them."""
-        if isinstance(i, slice):
-            return [self[k] for k in range(*i.indices(len(self)))]
-        return self.name(range(len(self))[i])
-
-    def __iter__(self) -> Iterator[str]:
-        return (self.name(i) for i in range(len(self)))
 
 
 class SectionNames(MadeNames):
