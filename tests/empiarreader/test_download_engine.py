@@ -277,6 +277,44 @@ def test_a_part_says_how_far_each_piece_has_come(part: PartFile) -> None:
     assert part.sha256() == hashlib.sha256(LARGE).hexdigest()
 
 
+def test_a_file_in_one_piece_is_gone_on_with_after_a_kill_once_it_has_taken_a_moment(tmp_path: Path) -> None:
+    target, url = tmp_path / "a.mrc", "https://host/a.mrc"
+    part = PartFile(target, url)
+    part.begin(FileVersion(size=len(SMALL), etag='"1"'), Layout.of([len(SMALL)]))
+    part.write(0, 0, memoryview(SMALL)[:1000])
+    assert _names(tmp_path) == [part.path.name]  # most files are whole before a second one is worth it
+    time.sleep(2 * parts._STATE_AFTER_SECONDS)
+    part.write(0, 1000, memoryview(SMALL)[1000:3000])
+    os.close(part._descriptor)  # as the end of a process does, and with it the lock is gone
+
+    other = PartFile(target, url)
+    assert other.resume()
+    assert other.arrived == [3000]
+    other.write(0, 3000, memoryview(SMALL)[3000:])
+    assert other.sha256() == hashlib.sha256(SMALL).hexdigest()
+    other.finish(target)
+    assert _names(tmp_path) == ["a.mrc"]
+
+
+def test_what_is_given_up_early_is_kept_and_what_is_empty_is_not(tmp_path: Path) -> None:
+    target, url = tmp_path / "a.mrc", "https://host/a.mrc"
+    part = PartFile(target, url)
+    part.begin(FileVersion(size=len(SMALL), etag='"1"'), Layout.of([len(SMALL)]))
+    part.close()
+    assert _names(tmp_path) == []
+
+    part = PartFile(target, url)
+    part.begin(FileVersion(size=len(SMALL), etag='"1"'), Layout.of([len(SMALL)]))
+    part.write(0, 0, memoryview(SMALL)[:1000])
+    part.close()
+    other = PartFile(target, url)
+    assert other.resume()
+    assert other.arrived == [1000]
+    other.discard()
+    other.close()
+    assert _names(tmp_path) == []
+
+
 @pytest.mark.parametrize("spoil", ["shorter", "garbage", "other boot", "too much"])
 def test_a_part_that_cannot_be_trusted_is_not(
     part: PartFile, spoil: str, monkeypatch: pytest.MonkeyPatch
@@ -331,7 +369,7 @@ def test_a_part_that_is_whole_but_nameless_is_named_by_the_next_job(archive: Arc
 
     assert manifest.failures == ()
     assert _names(tmp_path) == ["a.mrc", "c.mrc"]
-    assert _moved(archive) - before == len(SMALL)  # only what is worth no state is fetched again
+    assert _moved(archive) == before
 
 
 def test_a_chunk_that_another_process_fetched_is_named_here(archive: Archive, tmp_path: Path) -> None:
@@ -498,7 +536,10 @@ def test_over_ftp_a_download_goes_on_where_another_stopped(archive: Archive, tmp
     archive.shape(rate_bytes_per_second=3 * MIB)
     script = "import sys, empiarreader; empiarreader.download(sys.argv[2:], sys.argv[1], protocol='ftp')"
     job = subprocess.Popen([sys.executable, "-c", script, str(tmp_path), *urls])
-    while not any(path.stat().st_blocks * 512 > MIB for path in tmp_path.glob("*.part")):
+    while not (
+        any(tmp_path.glob("*.state"))
+        and any(path.stat().st_blocks * 512 > MIB for path in tmp_path.glob("*.part"))
+    ):
         time.sleep(0.01)
     job.send_signal(signal.SIGKILL)
     job.wait()

@@ -2,8 +2,8 @@
 
 There are never more than sixteen connections to a host. Pieces of files that have begun come before files
 that have not, so that few files are incomplete at any moment. When nothing is left to begin, threads that are
-idle fetch a second time what is late. From a server as near as the next room a few connections bring all
-there is, and more would only fight for this process's own time.
+idle fetch a second time what is late. From a server as near as the next room as many connections as there are
+processors bring all there is, and more would only fight for this process's own time.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ from empiarreader.network.connections import CONNECTIONS_PER_HOST, answer_times
 from empiarreader.network.counters import counter
 
 FTP_CONNECTIONS = 8
-_READ_AT_ONCE = 128 * 1024
-_ENOUGH_WHEN_NEAR = 4
+_READ_AT_ONCE = 512 * 1024
+_ENOUGH_WHEN_NEAR = min(4, max(2, os.cpu_count() or 2))
 _LOOK_EVERY_SECONDS = 0.05
 _MOST_CHANGES = 3
 _WORTH_A_LOOK_BYTES = MIB

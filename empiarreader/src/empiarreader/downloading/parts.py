@@ -6,6 +6,9 @@ that is killed at any moment therefore leaves a state that never says too much, 
 the system by then. Once the system itself has stopped, that is no longer sure: then only what was also forced
 onto the disk counts, which is done once a minute.
 
+A file in one piece gets a state only once it has been arriving for a moment. Most are whole by then, and a
+second file made and removed for each of thousands would cost more than what a kill loses.
+
 The state is one line of JSON (address, version, pieces, the system's boot) followed by two tables of unsigned
 64-bit numbers, little endian: for each piece how many bytes have arrived, and how many of them are surely on
 the disk.
@@ -31,12 +34,11 @@ from empiarreader.errors import LocalFileError
 from empiarreader.network.answers import FileVersion
 
 PART_SUFFIX, STATE_SUFFIX = ".part", ".state"
-# Less is fetched again sooner than a second file is made for it.
-WORTH_A_STATE_BYTES = 64 * 1024
 _LONGEST_STEM_BYTES = 180
 _LONGEST_STATE_BYTES = 256 * 1024 * 1024
 _HASHED_AT_ONCE = 1024 * 1024
 _FORCED_EVERY_SECONDS = 60.0
+_STATE_AFTER_SECONDS = 0.2
 _NUMBER = struct.Struct("<Q")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -105,7 +107,7 @@ class PartFile:
         self.is_continued = False
         self._descriptor = _open_locked(self.path)
         self._state, self._tables = -1, 0
-        self._forced = time.monotonic()
+        self._begun = self._forced = time.monotonic()
         self._noting = threading.Lock()
         self._hashing = threading.Lock()
         self._forget()
@@ -136,7 +138,8 @@ class PartFile:
         self._forget()
         self.layout, self.arrived, self.missing_bytes = layout, [0] * len(layout), version.size
         self.version = version
-        if version.size > WORTH_A_STATE_BYTES and not layout.in_one_stream:
+        self._begun = time.monotonic()
+        if len(layout) > 1:
             self._open_state(fresh=True)
 
     def write(self, piece: int, place: int, data: memoryview) -> None:
@@ -150,7 +153,11 @@ class PartFile:
         finally:
             self._note(piece, place + written)
         self._hash_if_next(start, data)
-        if self._state >= 0 and time.monotonic() - self._forced > _FORCED_EVERY_SECONDS:
+        now = time.monotonic()
+        if self._state < 0:
+            if now - self._begun > _STATE_AFTER_SECONDS:
+                self._ensure_state()
+        elif now - self._forced > _FORCED_EVERY_SECONDS:
             self._force()
 
     def restart(self, piece: int) -> None:
@@ -162,8 +169,9 @@ class PartFile:
 
     def hash_ahead(self, most: int) -> int:
         """Hash up to so many bytes that are there without a gap and not hashed yet; return how many."""
-        if self._state < 0 or most < _HASHED_AT_ONCE or not self._hashing.acquire(blocking=False):
-            return 0  # a small file is hashed while it arrives; or another thread is at it
+        comes_in_order = len(self.layout) == 1 and not self.is_continued
+        if comes_in_order or most < _HASHED_AT_ONCE or not self._hashing.acquire(blocking=False):
+            return 0  # it is hashed while it arrives; or another thread is at it
         try:
             begun = self._hashed
             end = min(self._end_without_gap(), begun + most)
@@ -189,29 +197,29 @@ class PartFile:
         self.path.replace(target)
         if self._state >= 0 or self.version is None:
             self._state_path.unlink(missing_ok=True)
-        self.keep()
+        self._release()
 
     def keep(self) -> None:
-        """Let the file go, as it is."""
-        with self._hashing:
-            for descriptor in (self._descriptor, self._state):
-                if descriptor >= 0:
-                    os.close(descriptor)
-            self._descriptor = self._state = -1
+        """Let the file go, as it is, for another process to go on with."""
+        self._ensure_state()
+        self._release()
 
     def close(self) -> None:
         """Let the file go; what is worth nothing is removed."""
         if self._descriptor < 0:
             return
-        is_worthless = self._state < 0 or not any(self.arrived)
-        if is_worthless and _is_same(self._descriptor, self.path):
-            self.discard()
-        self.keep()
+        if _is_same(self._descriptor, self.path):
+            with contextlib.suppress(OSError):  # the disk may be full
+                self._ensure_state()
+            if self._state < 0 or not any(self.arrived):
+                self.discard()
+        self._release()
 
     def discard(self) -> None:
         """Remove what has arrived."""
         self.path.unlink(missing_ok=True)
         self._state_path.unlink(missing_ok=True)
+        self._forget()
 
     @property
     def _state_path(self) -> Path:
@@ -223,6 +231,19 @@ class PartFile:
         self.missing_bytes = 0
         self._first_gap = 0  # the first piece that has not arrived, by the last look
         self._hash, self._hashed = hashlib.sha256(), 0
+
+    def _release(self) -> None:
+        with self._hashing:
+            for descriptor in (self._descriptor, self._state):
+                if descriptor >= 0:
+                    os.close(descriptor)
+            self._descriptor = self._state = -1
+
+    def _ensure_state(self) -> None:
+        """Begin to keep a state of what has arrived, unless there is one, or nothing could go on from it."""
+        with self._noting:
+            if self._state < 0 and any(self.arrived) and not self.layout.in_one_stream:
+                self._open_state(fresh=True)
 
     def _open_state(self, *, fresh: bool) -> None:
         """Open the tables for writing; those of an earlier process are written anew, for this boot."""
