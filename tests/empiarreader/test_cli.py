@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 
 import pytest
+from click import Context
 from click.testing import CliRunner, Result
 
 from empiarreader import __version__
@@ -305,7 +306,7 @@ def test_find_prints_paths_or_records_up_to_a_limit(entry: str) -> None:
 
 
 def test_help_opens_with_an_example_everywhere() -> None:
-    for command in ((), *((name,) for name in main.commands if name != "catalogue")):
+    for command in ((), *((name,) for name in main.list_commands(Context(main)) if name != "catalogue")):
         done = _run(*command, "--help")
         first = [line.strip() for line in done.stdout.splitlines() if line.strip()][1]
 

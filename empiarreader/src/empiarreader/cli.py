@@ -9,22 +9,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from typing import Any
+from importlib import import_module
+from typing import Any, cast
 
 import click
 
 from empiarreader import __version__
-from empiarreader.commands.browse import browse_command
-from empiarreader.commands.cache import cache_command, prefetch_command
-from empiarreader.commands.catalogue import catalogue_command
-from empiarreader.commands.completion import completion_command
-from empiarreader.commands.download import download_command
-from empiarreader.commands.entry import find_command, info_command, ls_command
 from empiarreader.commands.exit_codes import INTERRUPTED, exit_code
-from empiarreader.commands.export import export_command
-from empiarreader.commands.keeping import mirror_command, verify_command
-from empiarreader.commands.peek import peek_command
-from empiarreader.commands.search import search_command
 from empiarreader.errors import EmpiarReaderError
 
 _MAIN_HELP = """\
@@ -34,10 +25,38 @@ $ empiarreader find 10934 "data/**/*gain*" --limit 3
 
 Search EMPIAR, the archive of raw cryoEM images, and download from it.
 """
+# Where each command is defined, so that one command does not load what the others need.
+_COMMANDS = {
+    "browse": "browse:browse_command",
+    "cache": "cache:cache_command",
+    "catalogue": "catalogue:catalogue_command",
+    "completion": "completion:completion_command",
+    "download": "download:download_command",
+    "export": "export:export_command",
+    "find": "entry:find_command",
+    "info": "entry:info_command",
+    "ls": "entry:ls_command",
+    "mirror": "keeping:mirror_command",
+    "peek": "peek:peek_command",
+    "prefetch": "cache:prefetch_command",
+    "search": "search:search_command",
+    "verify": "keeping:verify_command",
+}
 
 
 class _Group(click.Group):
     """A group whose commands end with one sentence and an exit code where something is wrong."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, none of which is loaded for that."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, loaded just now; None where there is none of the name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        return cast("click.Command", getattr(import_module(f"empiarreader.commands.{module}"), name))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; errors of the library become its exit code."""
@@ -61,25 +80,6 @@ class _Group(click.Group):
 @click.version_option(__version__, prog_name="empiarreader")
 def main() -> None:
     """Search EMPIAR and download from it."""
-
-
-for _command in (
-    search_command,
-    download_command,
-    verify_command,
-    mirror_command,
-    info_command,
-    ls_command,
-    find_command,
-    prefetch_command,
-    cache_command,
-    catalogue_command,
-    completion_command,
-    export_command,
-    peek_command,
-    browse_command,
-):
-    main.add_command(_command)
 
 
 if __name__ == "__main__":
