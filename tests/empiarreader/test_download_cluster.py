@@ -13,8 +13,8 @@ from distributed import Client
 
 from empiarreader import ArchiveFileNotFoundError, DownloadedFile, EmpiarEntry, Manifest, download
 from empiarreader.downloading.cluster import _share
-from empiarreader.downloading.crew import TransferOptions
 from empiarreader.downloading.manifest import MANIFEST_NAME, read_records
+from empiarreader.downloading.options import TransferOptions
 from empiarreader.downloading.progress import Progress
 from perc_archive import Archive
 

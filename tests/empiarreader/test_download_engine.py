@@ -32,14 +32,15 @@ from empiarreader import (
     plan_download,
     traffic,
 )
-from empiarreader.downloading import parts
-from empiarreader.downloading.crew import TransferOptions
-from empiarreader.downloading.download import fetch_chunk, name_chunk
+from empiarreader.downloading import parts, states
+from empiarreader.downloading.chunks import fetch_chunk, name_chunk
 from empiarreader.downloading.ledger import open_ledger
 from empiarreader.downloading.manifest import MANIFEST_NAME, read_records
-from empiarreader.downloading.parts import Layout, PartFile
+from empiarreader.downloading.options import TransferOptions
+from empiarreader.downloading.parts import PartFile
 from empiarreader.downloading.restraint import Throttle
 from empiarreader.downloading.selecting import select_files
+from empiarreader.downloading.states import Layout
 from empiarreader.network.answers import FileVersion
 from perc_archive import Archive
 
@@ -296,6 +297,19 @@ def test_a_file_in_one_piece_is_gone_on_with_after_a_kill_once_it_has_taken_a_mo
     assert _names(tmp_path) == ["a.mrc"]
 
 
+def test_what_has_arrived_stays_where_no_state_can_be_written(part: PartFile) -> None:
+    in_the_way = Path(f"{part.path}.state.new")
+    in_the_way.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        part.resume()
+    part.close()
+    in_the_way.rmdir()
+
+    other = PartFile(part.path.with_name("a.mrc"), "https://host/a.mrc")
+    assert other.resume()
+    assert other.missing_bytes == len(LARGE) - 5 * MIB // 2
+
+
 def test_what_is_given_up_early_is_kept_and_what_is_empty_is_not(tmp_path: Path) -> None:
     target, url = tmp_path / "a.mrc", "https://host/a.mrc"
     part = PartFile(target, url)
@@ -325,7 +339,7 @@ def test_a_part_that_cannot_be_trusted_is_not(
     elif spoil == "garbage":
         state.write_bytes(b"{}\n" + bytes(7))
     elif spoil == "other boot":
-        monkeypatch.setattr(parts, "_BOOT", Path("/dev/null"))
+        monkeypatch.setattr(states, "_BOOT", Path("/dev/null"))
     else:
         content = state.read_bytes()
         state.write_bytes(content[:-32] + b"\xff" * 32)

@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from empiarreader.downloading.crew import Outcome, TransferOptions
-from empiarreader.downloading.download import Chunk, fetch_chunk, name_chunk
+from empiarreader.downloading.chunks import Chunk, fetch_chunk, name_chunk
 from empiarreader.downloading.ledger import open_ledger
 from empiarreader.downloading.manifest import DownloadedFile
+from empiarreader.downloading.options import Outcome, TransferOptions
 from empiarreader.downloading.placement import Placement
 from empiarreader.downloading.progress import Meter, Progress
 from empiarreader.errors import EmpiarReaderError, WorkerLostError

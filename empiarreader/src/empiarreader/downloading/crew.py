@@ -12,34 +12,31 @@ import errno
 import logging
 import os
 import threading
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from empiarreader import settings
 from empiarreader.byteunits import describe_bytes
 from empiarreader.downloading.cutting import MIB, PIECE, SMALLEST_PIECE, cut_rest
 from empiarreader.downloading.doors import Door, FtpDoor, HttpDoor
 from empiarreader.downloading.hashing import HashingPace
+from empiarreader.downloading.late import Hedges
 from empiarreader.downloading.ledger import Arrival, Ledger, cannot_write
-from empiarreader.downloading.manifest import DownloadedFile
+from empiarreader.downloading.options import Outcome, TransferOptions
 from empiarreader.downloading.parts import PartInUseError
 from empiarreader.downloading.persistence import Persistence
 from empiarreader.downloading.placement import Placement
+from empiarreader.downloading.presence import Presence
 from empiarreader.downloading.restraint import Throttle
+from empiarreader.downloading.room import disk_full, free_bytes
 from empiarreader.downloading.transfer import Transfer
 from empiarreader.errors import (
-    DamagedDataError,
     EmpiarReaderError,
     FileChangedError,
     LocalFileError,
     ServiceError,
 )
-from empiarreader.network.answers import FileVersion
 from empiarreader.network.connections import CONNECTIONS_PER_HOST, answer_times
-from empiarreader.network.counters import counter
 
 FTP_CONNECTIONS = 8
 _READ_AT_ONCE = 512 * 1024
@@ -47,24 +44,9 @@ _ENOUGH_WHEN_NEAR = min(4, max(2, os.cpu_count() or 2))
 _LOOK_EVERY_SECONDS = 0.05
 _MOST_CHANGES = 3
 _WORTH_A_LOOK_BYTES = MIB
-_ALWAYS_ALLOWED_HEDGES = 2
-_PIECES_A_HEDGE = 8
-_FEW = 4
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
-Outcome = DownloadedFile | EmpiarReaderError
-
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TransferOptions:
-    """How files are fetched; see :func:`empiarreader.download`."""
-
-    workers: int = CONNECTIONS_PER_HOST
-    protocol: str = "https"
-    overwrite: bool = False
-    bytes_per_second: float | None = None
 
 
 class Crew:
@@ -101,8 +83,8 @@ class Crew:
         self._stopped = threading.Event()
         self._outcomes: list[tuple[str, Outcome]] = []
         self._changes: Counter[str] = Counter()
-        self._hedges_left: float = _ALWAYS_ALLOWED_HEDGES
         self._persistence = Persistence(self._stopped)
+        self._presence = Presence(ledger, self._persistence)
         self._pace = HashingPace()
         rate = options.bytes_per_second
         self._throttle = Throttle(rate) if rate is not None else None
@@ -112,6 +94,7 @@ class Crew:
         self._doors: list[Door] = []
         self._crash: BaseException | None = None
         self._times = answer_times(settings.archive_url())
+        self._hedges = Hedges(self._times)
         self.bytes_arrived = 0
         self.bytes_known = self.files_known = 0  # files whose size is known, and the sum of their sizes
 
@@ -165,7 +148,7 @@ class Crew:
             self.files_known += 1
             self.bytes_arrived += transfer.version.size - transfer.missing_bytes
             self._pace.was_there(transfer.version.size - transfer.missing_bytes)
-            self._hedges_left += (len(pieces) + 1) / _PIECES_A_HEDGE
+            self._hedges.allow_for(len(pieces) + 1)
             begun = sum(other.missing_bytes for other in self._active)
         if transfer.missing_bytes > _WORTH_A_LOOK_BYTES:
             self._check_room(transfer, begun)
@@ -261,8 +244,8 @@ class Crew:
     def _open(self, placement: Placement, door: Door) -> Transfer | None:
         """Return a transfer for a file that is to be fetched; None where the file is there."""
         path = self._ledger.make_room(placement)
-        record = self._known(placement, path)
-        if record is not None and self._is_unchanged(placement, record, door):
+        record = self._presence.record(placement, path)
+        if record is not None and self._presence.is_unchanged(placement, record, door):
             with self._changed:
                 self.bytes_known, self.files_known = self.bytes_known + record.size, self.files_known + 1
                 self.bytes_arrived += record.size
@@ -270,7 +253,7 @@ class Crew:
             return None
         self._ledger.refuse_strangers(placement)
         transfer = Transfer(placement, self._ledger.folder, self)
-        if self._known(placement, path) != record:  # another process finished it just now
+        if self._presence.record(placement, path) != record:  # another process finished it just now
             transfer.part.close()
             return self._open(placement, door)
         with self._changed:
@@ -282,8 +265,10 @@ class Crew:
         try:
             if not transfer.resume():
                 return False
-            if transfer.is_settled and self._ask_version(transfer.url, door).differs_from(transfer.version):
-                transfer.give_up(FileChangedError(f"{transfer.url} has changed since it was downloaded"))
+            if transfer.is_settled:
+                latest = self._presence.ask_version(transfer.url, door)
+                if latest.differs_from(transfer.version):
+                    transfer.give_up(FileChangedError(f"{transfer.url} has changed since it was downloaded"))
         except OSError as error:
             transfer.give_up(cannot_write(transfer.part.path, error))
         except EmpiarReaderError as error:
@@ -361,39 +346,8 @@ class Crew:
         if alone:
             self._stopped.wait(_LOOK_EVERY_SECONDS)
 
-    def _known(self, placement: Placement, path: Path) -> DownloadedFile | None:
-        """Return what is known of the file at a path, also if another process put it there."""
-        if os.path.lexists(path):
-            self._ledger.read_news()
-        return self._ledger.record(placement)
-
-    def _is_unchanged(self, placement: Placement, record: DownloadedFile, door: Door) -> bool:
-        """Return whether a file is there in full, and the archive still has the version that was recorded."""
-        path = self._ledger.folder / placement.target
-        if path.is_symlink() or not path.is_file() or path.stat().st_size != record.size:
-            return False
-        known = FileVersion(size=record.size, etag=record.etag, last_modified=record.last_modified)
-        if self._ask_version(record.url, door).differs_from(known):
-            return False
-        if placement.sha256 is not None and placement.sha256 != record.sha256:
-            raise DamagedDataError(
-                f"{path} has the SHA-256 {record.sha256}, not {placement.sha256} as the manifest says"
-            )
-        return True
-
-    def _ask_version(self, url: str, door: Door) -> FileVersion:
-        attempt = 0
-        while True:
-            self.before_asking()
-            try:
-                return door.version(url, attempt)
-            except ServiceError as error:
-                attempt += 1
-                self.after_failure(error, attempt)
-
     def _check_room(self, transfer: Transfer, begun: int) -> None:
-        status = os.statvfs(self._ledger.folder)
-        free = status.f_bavail * status.f_frsize
+        free = free_bytes(self._ledger.folder)
         if begun > free:
             raise disk_full(
                 f"there is no room for {transfer.url}: {describe_bytes(begun)} are still to come of the "
@@ -401,27 +355,10 @@ class Crew:
             )
 
     def _find_late(self) -> tuple[Transfer, int] | None:
-        """Return a piece of which the only request is late, unless most are, or nothing more may be asked."""
-        if self._hedges_left < 1 or self._persistence.is_resting or self._throttle is not None:
+        """Return a piece that is worth a second request, unless nothing more may be asked just now."""
+        if self._persistence.is_resting or self._throttle is not None or self._options.protocol == "ftp":
             return None
-        if self._options.protocol == "ftp":
-            return None
-        now = time.monotonic()
-        running = [
-            (transfer, racer) for transfer in self._active for racer in transfer.racers() if racer.length
-        ]
-        counts = Counter((transfer, racer.piece) for transfer, racer in running)
-        late = [
-            (transfer, racer.piece)
-            for transfer, racer in running
-            if counts[transfer, racer.piece] == 1
-            and self._times.is_late(now - racer.last_heard, now - racer.began, racer.length)
-        ]
-        if not late or (len(late) > _FEW and 2 * len(late) > len(running)):
-            return None
-        self._hedges_left -= 1
-        counter.add(hedges=1)
-        return late[0]
+        return self._hedges.find(self._active)
 
     def _stop(self) -> None:
         self._stopped.set()
@@ -430,13 +367,6 @@ class Crew:
             self._changed.notify_all()
         for door in doors:
             door.cut()
-
-
-def disk_full(message: str) -> LocalFileError:
-    """Return the error for a disk without room, by which other files need not be tried either."""
-    error = LocalFileError(message)
-    error.errno = errno.ENOSPC
-    return error
 
 
 def _fetch_nothing(transfer: Transfer, piece: int, door: Door, buffer: memoryview) -> None:

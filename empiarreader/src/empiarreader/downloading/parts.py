@@ -8,10 +8,6 @@ onto the disk counts, which is done once a minute.
 
 A file in one piece gets a state only once it has been arriving for a moment. Most are whole by then, and a
 second file made and removed for each of thousands would cost more than what a kill loses.
-
-The state is one line of JSON (address, version, pieces, the system's boot) followed by two tables of unsigned
-64-bit numbers, little endian: for each piece how many bytes have arrived, and how many of them are surely on
-the disk.
 """
 
 from __future__ import annotations
@@ -19,65 +15,25 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import itertools
-import json
 import os
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from empiarreader.downloading.states import STATE_SUFFIX, Layout, StateFile, read_state
 from empiarreader.errors import LocalFileError
 from empiarreader.network.answers import FileVersion
 
-PART_SUFFIX, STATE_SUFFIX = ".part", ".state"
+PART_SUFFIX = ".part"
 _LONGEST_STEM_BYTES = 180
-_LONGEST_STATE_BYTES = 256 * 1024 * 1024
 _HASHED_AT_ONCE = 1024 * 1024
-_FORCED_EVERY_SECONDS = 60.0
 _STATE_AFTER_SECONDS = 0.2
-_NUMBER = struct.Struct("<Q")
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class PartInUseError(LocalFileError):
     """Another process is fetching the same file into the same folder."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a file of known size is cut into pieces.
-
-    Attributes
-    ----------
-    edges : tuple of int
-        Where each piece begins, and where the last one ends.
-    in_one_stream : bool
-        Whether the server cannot go on in the middle of the file, so that every attempt begins at its start.
-
-    Examples
-    --------
-    >>> Layout.of([4, 3, 3]).edges
-    (0, 4, 7, 10)
-    """
-
-    edges: tuple[int, ...]
-    in_one_stream: bool = False
-
-    @classmethod
-    def of(cls, lengths: Sequence[int], *, in_one_stream: bool = False) -> Layout:
-        """Return pieces of these lengths, one after the other."""
-        return cls((0, *itertools.accumulate(lengths)), in_one_stream)
-
-    def __len__(self) -> int:
-        return len(self.edges) - 1
-
-    def length(self, piece: int) -> int:
-        """Return how many bytes a piece has."""
-        return self.edges[piece + 1] - self.edges[piece]
 
 
 class PartFile:
@@ -106,8 +62,8 @@ class PartFile:
         self.path = part_path(target, url)
         self.is_continued = False
         self._descriptor = _open_locked(self.path)
-        self._state, self._tables = -1, 0
-        self._begun = self._forced = time.monotonic()
+        self._state: StateFile | None = None
+        self._begun = time.monotonic()
         self._noting = threading.Lock()
         self._hashing = threading.Lock()
         self._forget()
@@ -118,15 +74,15 @@ class PartFile:
         if size == 0:
             return False  # as nearly always
         try:
-            kept = _read_state(self._state_path, self.url)
+            state = read_state(self._state_path, self.url)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, struct.error):
             return False
-        ends = [edge + count for edge, count in zip(kept[1].edges, kept[2], strict=False) if count]
+        ends = [edge + count for edge, count in zip(state.layout.edges, state.arrived, strict=False) if count]
         if size < max(ends, default=0):
             return False  # somebody shortened it
-        self.version, self.layout, self.arrived = kept
+        self.version, self.layout, self.arrived = state.version, state.layout, state.arrived
         self.missing_bytes = self.version.size - sum(self.arrived)
-        self._open_state(fresh=False)
+        self._state = StateFile(self._state_path, self.url, *state)
         self.is_continued = True
         return True
 
@@ -140,7 +96,7 @@ class PartFile:
         self.version = version
         self._begun = time.monotonic()
         if len(layout) > 1:
-            self._open_state(fresh=True)
+            self._begin_state()
 
     def write(self, piece: int, place: int, data: memoryview) -> None:
         """Put bytes at ``place`` of a piece, and note that it has come that far."""
@@ -153,12 +109,11 @@ class PartFile:
         finally:
             self._note(piece, place + written)
         self._hash_if_next(start, data)
-        now = time.monotonic()
-        if self._state < 0:
-            if now - self._begun > _STATE_AFTER_SECONDS:
+        if self._state is None:
+            if time.monotonic() - self._begun > _STATE_AFTER_SECONDS:
                 self._ensure_state()
-        elif now - self._forced > _FORCED_EVERY_SECONDS:
-            self._force()
+        else:
+            self._state.force_if_due(self._descriptor)
 
     def restart(self, piece: int) -> None:
         """Trust nothing of a piece any more; for files that come in one stream, which have no state."""
@@ -195,7 +150,7 @@ class PartFile:
     def finish(self, target: Path) -> None:
         """Give the file its name, and let it go."""
         self.path.replace(target)
-        if self._state >= 0 or self.version is None:
+        if self._state is not None or self.version is None:
             self._state_path.unlink(missing_ok=True)
         self._release()
 
@@ -211,7 +166,7 @@ class PartFile:
         if _is_same(self._descriptor, self.path):
             with contextlib.suppress(OSError):  # the disk may be full
                 self._ensure_state()
-            if self._state < 0 or not any(self.arrived):
+            if not any(self.arrived) or not self._state_path.exists():
                 self.discard()
         self._release()
 
@@ -234,58 +189,29 @@ class PartFile:
 
     def _release(self) -> None:
         with self._hashing:
-            for descriptor in (self._descriptor, self._state):
-                if descriptor >= 0:
-                    os.close(descriptor)
-            self._descriptor = self._state = -1
+            if self._state is not None:
+                self._state.close()
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+            self._descriptor, self._state = -1, None
 
     def _ensure_state(self) -> None:
         """Begin to keep a state of what has arrived, unless there is one, or nothing could go on from it."""
         with self._noting:
-            if self._state < 0 and any(self.arrived) and not self.layout.in_one_stream:
-                self._open_state(fresh=True)
+            if self._state is None and any(self.arrived) and not self.layout.in_one_stream:
+                self._begin_state()
 
-    def _open_state(self, *, fresh: bool) -> None:
-        """Open the tables for writing; those of an earlier process are written anew, for this boot."""
+    def _begin_state(self) -> None:
         assert self.version is not None
-        head = {
-            "url": self.url,
-            "version": asdict(self.version),
-            "edges": self.layout.edges,
-            "boot": _boot(),
-        }
-        line = json.dumps(head).encode() + b"\n"
-        table = b"".join(map(_NUMBER.pack, self.arrived))
-        forced = bytes(len(table)) if fresh else _forced_table(self._state_path, len(table))
-        beside = self._state_path.with_name(f"{self._state_path.name}.new")
-        if self._state >= 0:
-            os.close(self._state)
-        self._state = os.open(
-            beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666
-        )
-        # Written in full at once, so that a disk that fills up later has room for it.
-        os.write(self._state, line + table + forced)
-        beside.replace(self._state_path)
-        self._tables = len(line)
+        self._state = StateFile(self._state_path, self.url, self.version, self.layout, self.arrived)
 
     def _note(self, piece: int, end: int) -> None:
         with self._noting:
             if end > self.arrived[piece]:
                 self.missing_bytes -= end - self.arrived[piece]
                 self.arrived[piece] = end
-                if self._state >= 0:
-                    os.pwrite(self._state, _NUMBER.pack(end), self._tables + piece * _NUMBER.size)
-
-    def _force(self) -> None:
-        """Have all that has arrived forced onto the disk, and then note that it has been."""
-        with self._noting:
-            if time.monotonic() - self._forced < _FORCED_EVERY_SECONDS:
-                return  # another thread is at it
-            self._forced = time.monotonic()
-            table = b"".join(map(_NUMBER.pack, self.arrived))
-        os.fdatasync(self._descriptor)
-        os.pwrite(self._state, table, self._tables + len(table))
-        os.fdatasync(self._state)
+                if self._state is not None:
+                    self._state.note(piece, end)
 
     def _hash_if_next(self, start: int, data: memoryview) -> None:
         if start == self._hashed and self._hashing.acquire(blocking=False):
@@ -335,50 +261,6 @@ def _blocks(path: Path) -> Iterator[memoryview]:
     with path.open("rb", buffering=0) as file:
         while count := file.readinto(buffer):
             yield buffer[:count]
-
-
-def _read_state(path: Path, url: str) -> tuple[FileVersion, Layout, list[int]]:
-    """Return what an earlier process noted; raises whatever a damaged state leads to."""
-    head, tables = _split_state(path)
-    if head["url"] != url:
-        raise ValueError("it is of another file")
-    edges = tuple(int(edge) for edge in head["edges"])
-    version, layout = FileVersion(**head["version"]), Layout(edges)
-    count = len(layout)
-    chosen = 0 if head["boot"] == _boot() else count  # after the system stopped, what was forced
-    numbers = [number for (number,) in _NUMBER.iter_unpack(tables)]
-    arrived = numbers[chosen : chosen + count]
-    fits = (
-        edges[0] == 0
-        and edges[-1] == version.size
-        and list(edges) == sorted(edges)
-        and len(numbers) == 2 * count
-    )
-    if not fits or any(number > layout.length(piece) for piece, number in enumerate(arrived)):
-        raise ValueError("it contradicts itself")
-    return version, layout, arrived
-
-
-def _split_state(path: Path) -> tuple[dict[str, Any], bytes]:
-    with path.open("rb") as file:
-        line, _, tables = file.read(_LONGEST_STATE_BYTES).partition(b"\n")
-    return json.loads(line), tables
-
-
-def _forced_table(path: Path, length: int) -> bytes:
-    with contextlib.suppress(OSError, ValueError):
-        table = _split_state(path)[1][length:]
-        if len(table) == length:
-            return table
-    return bytes(length)
-
-
-def _boot() -> str:
-    """Return what tells one run of this machine's system from another."""
-    try:
-        return _BOOT.read_text().strip()
-    except OSError:
-        return ""  # a system that does not tell; a crash of it is not noticed
 
 
 def _open_locked(path: Path) -> int:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from empiarreader.byteunits import describe_bytes
-from empiarreader.downloading.crew import disk_full
 from empiarreader.downloading.ledger import Ledger
 from empiarreader.downloading.manifest import DownloadFailure
 from empiarreader.downloading.placement import Placement
+from empiarreader.downloading.room import disk_full, free_bytes
 from empiarreader.downloading.selecting import select_files
 from empiarreader.errors import EmpiarReaderError
 
@@ -116,8 +116,7 @@ def check_room(plan: Plan) -> None:
     """
     if not plan.size_bytes:
         return
-    status = os.statvfs(plan.directory)
-    free = status.f_bavail * status.f_frsize
+    free = free_bytes(plan.directory)
     if plan.size_bytes * (1 if plan.is_exact else _ROUNDED_BY) > free:
         about = "" if plan.is_exact else "about "
         raise disk_full(

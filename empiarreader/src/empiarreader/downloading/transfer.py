@@ -19,8 +19,9 @@ from typing import Protocol
 
 from empiarreader.downloading.doors import Door, strong_validator
 from empiarreader.downloading.manifest import DownloadedFile
-from empiarreader.downloading.parts import Layout, PartFile
+from empiarreader.downloading.parts import PartFile
 from empiarreader.downloading.placement import Placement
+from empiarreader.downloading.states import Layout
 from empiarreader.errors import DamagedDataError, EmpiarReaderError, ServiceError
 from empiarreader.network.answers import FileVersion
 

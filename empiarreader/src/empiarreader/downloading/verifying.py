@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from empiarreader.downloading.manifest import FAILED_NAME, MANIFEST_NAME, DownloadedFile, Manifest
-from empiarreader.downloading.parts import PART_SUFFIX, STATE_SUFFIX, file_sha256
+from empiarreader.downloading.parts import PART_SUFFIX, file_sha256
+from empiarreader.downloading.states import STATE_SUFFIX
 from empiarreader.downloading.transfer import seconds_of
 from empiarreader.errors import LocalFileError
 
