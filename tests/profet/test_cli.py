@@ -193,8 +193,11 @@ def test_quiet_says_nothing_and_verbose_says_more(
     assert capsys.readouterr().err == "P05067: not in pdb, taken from alphafold\n"
 
 
-def test_help_opens_with_an_example_and_lists_the_old_options(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--help"])
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_opens_with_an_example_and_lists_the_old_options(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([option])
 
     text = capsys.readouterr().out
     assert text.startswith(

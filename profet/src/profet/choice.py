@@ -137,7 +137,9 @@ class Chooser:
         keep_whole_entries(self._access, [item for item in known if isinstance(item, UniProtId)])
 
     def expect(self, targets: Iterable[Target | ProfetError], filetype: FileType) -> None:
-        """Prepare for asking again for files of many entries of the PDB; see `Rcsb.expect`."""
+        """Where all is asked for again: prepare for files of many PDB entries; see `Rcsb.expect`."""
+        if not self._access.is_refreshing:
+            return
         ids = [target.pdb_id for target in targets if isinstance(target, Target)]
         pdb = self.database("pdb")
         if isinstance(pdb, Rcsb):

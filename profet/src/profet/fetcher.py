@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profet import settings
 from profet.access import Access
-from profet.batch import fetch_all
 from profet.cache import PDBFileCache
-from profet.choice import Chooser
-from profet.cleaning.clean import clean_with
 from profet.cleaning.options import CleanOptions
 from profet.databases import ALWAYS_ASKED, check_database
 from profet.databases.alphafold import Document
-from profet.databases.protocol import Target
 from profet.enums import FileType
-from profet.errors import ProfetError, StructureNotFoundError
+from profet.fetching import Fetching, Wish
 from profet.hits import ORDER, StructureHit, parse_order
-from profet.ids import PdbId, parse_id
 from profet.result import FetchResult
-from profet.saved import SavedFiles
 from profet.sequences import Sequences
-from profet.structure import Structure
 from profet.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -75,13 +66,9 @@ class Fetcher:
         self.save_directory: str | None = None
         if save_directory is not None:
             self.set_directory(save_directory)
-        self._access = Access()
-        self._order = parse_order(order)
-        self._chooser = Chooser(self._access, order=self._order)
-        self._sequences = Sequences(self._access)
-        self._history: dict[str, list[str]] = {}
-        self._saved = SavedFiles()
-        self._lock = threading.Lock()
+        access = Access()
+        self._fetching = Fetching(access, parse_order(order))
+        self._sequences = Sequences(access)
 
     def get_file(
         self,
@@ -132,10 +119,10 @@ class Fetcher:
         CacheError
             If it cannot be kept or saved.
         """
-        kind, database = FileType(filetype), self._main_db if db is None else check_database(db)
-        chooser = self._refreshing() if refresh else self._chooser
-        structure = self._find(uniprot_id, kind, database, chooser=chooser, assembly=assembly)
-        path = str(self._saved.place(structure, uniprot_id, self.cache())) if filesave else None
+        wish = self._wish(filetype, db, assembly)
+        fetching = self._fetching.refreshing() if refresh else self._fetching
+        structure = fetching.find(uniprot_id, wish)
+        path = str(fetching.place(structure, uniprot_id, self.cache())) if filesave else None
         return path, structure.data
 
     def get_files(
@@ -173,27 +160,18 @@ class Fetcher:
             In the order of `ids`, without the files' contents. A failure is a result with an ``error``; the
             others go on, unless the disk is full or may not be written.
         """
-        wanted = [ids] if isinstance(ids, str) else list(ids)
-        kind, database = FileType(filetype), self._main_db if db is None else check_database(db)
-        chooser = self._refreshing() if refresh else self._chooser
-        if clean is not None and clean.peptides():
-            chooser.expect_cleaning(wanted)
-        resolved = chooser.resolve_many(dict.fromkeys(wanted))
-        if refresh:
-            chooser.expect(resolved.values(), kind)
-
-        def get_one(typed: str) -> FetchResult:
-            result = self._get_one(typed, kind, database, chooser, resolved.get(typed), assembly=assembly)
-            return result if clean is None or result.path is None else self._cleaned(result, clean)
-
-        return fetch_all(get_one, wanted, workers=workers, progress=progress)
+        wish = self._wish(filetype, db, assembly)
+        fetching = self._fetching.refreshing() if refresh else self._fetching
+        return fetching.find_many(
+            _several(ids), wish, self.cache(), workers=workers, progress=progress, clean=clean
+        )
 
     def check_db(self, uniprot_id: str) -> list[str]:
         """Names of the databases that hold a structure of the id; empty if none does.
 
         One request at most: to UniProt for an accession, to the PDB for a PDB id.
         """
-        return list(self._chooser.databases(uniprot_id))
+        return list(self._fetching.chooser.databases(uniprot_id))
 
     def file_from_db(
         self, prot_id: str, filetype: str = FileType.cif, db: str = "pdb"
@@ -205,7 +183,7 @@ class Fetcher:
         tuple
             What the file is called after (``P45523_1Q6U``), its type, its bytes.
         """
-        found, _ = self._chooser.find(prot_id, FileType(filetype), check_database(db), others=False)
+        found, _ = self._fetching.chooser.find(prot_id, FileType(filetype), check_database(db), others=False)
         return found.identifier, found.filetype, found.data
 
     def find(
@@ -247,7 +225,7 @@ class Fetcher:
             If there is none.
         """
         names = databases or tuple(dict.fromkeys([self._main_db, *ALWAYS_ASKED]))
-        return self._chooser.hits(uniprot_id, databases=names, order=order, observed=observed)
+        return self._fetching.chooser.hits(uniprot_id, databases=names, order=order, observed=observed)
 
     def get_sequence(
         self, uniprot_id: str, *, chain: str | None = None, cleave_signal: bool = False
@@ -289,9 +267,7 @@ class Fetcher:
         StructureNotFoundError, RefusedError
             As `get_sequence`, for the first id that fails.
         """
-        return self._sequences.all_of_many(
-            [ids] if isinstance(ids, str) else ids, cleave_signal=cleave_signal
-        )
+        return self._sequences.all_of_many(_several(ids), cleave_signal=cleave_signal)
 
     def get_confidence(
         self, uniprot_id: str, kind: Document = "plddt", filesave: bool = False
@@ -317,7 +293,7 @@ class Fetcher:
         StructureNotFoundError
             If there is no model.
         """
-        typed, stored = self._chooser.document(uniprot_id, kind)
+        typed, stored = self._fetching.chooser.document(uniprot_id, kind)
         if not filesave:
             return None, stored.data
         path = Path(self.cache().directory, f"{typed.lower()}.{kind}.json")
@@ -329,8 +305,7 @@ class Fetcher:
 
         An id that no database holds has an empty list.
         """
-        with self._lock:
-            return {typed: list(held) for typed, held in self._history.items()}
+        return self._fetching.history()
 
     def set_directory(self, new_dir: str | os.PathLike[str]) -> None:
         """Set where files are saved; ``~`` is expanded, and the folder is made when it is needed."""
@@ -389,79 +364,14 @@ class Fetcher:
         options = CleanOptions(
             signal_peptides=signal_peptides, hydrogens=hydrogens, water=water, hetatoms=hetatoms
         )
-        identity = parse_id(uniprot_id)
-        report = clean_with(
-            self._access,
-            self._saved.find(uniprot_id, self.cache()),
-            output=output_filename,
-            options=options,
-            accession=None if isinstance(identity, PdbId) else identity.text,
-        )
+        report = self._fetching.clean_saved(uniprot_id, self.cache(), options, output=output_filename)
         _logger.info("%s: saved as %s", uniprot_id, report.path)
         return str(report.path)
 
-    def _find(
-        self,
-        wanted: str | StructureHit,
-        kind: FileType,
-        database: str,
-        *,
-        chooser: Chooser,
-        assembly: int | None = None,
-        target: Target | None = None,
-    ) -> Structure:
-        typed = wanted.id if isinstance(wanted, StructureHit) else wanted
-        try:
-            structure, held = chooser.find(wanted, kind, database, assembly=assembly, target=target)
-        except StructureNotFoundError:
-            self._record(typed, [])
-            raise
-        self._record(typed, held)
-        return structure
+    def _wish(self, filetype: str, db: str | None, assembly: int | None) -> Wish:
+        database = self._main_db if db is None else check_database(db)
+        return Wish(filetype=FileType(filetype), database=database, assembly=assembly)
 
-    def _record(self, typed: str, held: Sequence[str]) -> None:
-        with self._lock:
-            self._history[typed] = list(held)
 
-    def _get_one(
-        self,
-        typed: str,
-        kind: FileType,
-        database: str,
-        chooser: Chooser,
-        resolved: Target | ProfetError | None,
-        *,
-        assembly: int | None,
-    ) -> FetchResult:
-        if isinstance(resolved, ProfetError):
-            if isinstance(resolved, StructureNotFoundError):
-                self._record(typed, [])
-            return FetchResult(id=typed, error=resolved)
-        try:
-            structure = self._find(typed, kind, database, chooser=chooser, target=resolved, assembly=assembly)
-            path = self._saved.place(structure, typed, self.cache())
-        except ProfetError as error:
-            return FetchResult(id=typed, error=error)
-        return FetchResult(
-            id=typed,
-            database=structure.database,
-            filetype=structure.filetype,
-            path=path,
-            provenance=structure.stored.provenance,
-            notes=structure.notes,
-        )
-
-    def _cleaned(self, result: FetchResult, options: CleanOptions) -> FetchResult:
-        identity = parse_id(result.id)
-        accession = None if isinstance(identity, PdbId) else identity.text
-        try:
-            report = clean_with(
-                self._access, str(result.path), output=None, options=options, accession=accession
-            )
-        except ProfetError as error:
-            return dataclasses.replace(result, error=error)
-        return dataclasses.replace(result, report=report)
-
-    def _refreshing(self) -> Chooser:
-        """A chooser that asks for everything once more, and then finds it in the cache."""
-        return Chooser(self._access.refreshing(), order=self._order)
+def _several(ids: str | Iterable[str]) -> list[str]:
+    return [ids] if isinstance(ids, str) else list(ids)

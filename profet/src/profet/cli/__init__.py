@@ -34,7 +34,12 @@ Fetch protein structures by UniProt or PDB id.
 """
 
 
-@click.group(cls=OldFormGroup, default=old_form.fetch, help=_HELP)
+@click.group(
+    cls=OldFormGroup,
+    default=old_form.fetch,
+    help=_HELP,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="profet")
 def cli() -> None:
     """Hold the subcommands."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,9 +18,10 @@ from profet.cli.terminal import (
     speaking_options,
 )
 from profet.enums import FileType
-from profet.fetcher import Fetcher
 from profet.ids import parse_id
-from profet.result import FetchResult
+
+if TYPE_CHECKING:
+    from profet.result import FetchResult
 
 EXAMPLE = """\b
 profet 4v1w --filetype=pdb --save_directory=~/.pdb
@@ -61,6 +62,8 @@ def fetch(
     verbose: bool,
 ) -> None:
     """Fetch structures and save them."""
+    from profet.fetcher import Fetcher
+
     log_to_stderr(quiet=quiet, verbose=verbose)
     for identifier in ids:
         parse_id(identifier)  # one wrong id, and nothing is asked
