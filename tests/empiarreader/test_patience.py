@@ -100,3 +100,12 @@ def test_near_is_a_host_that_answers_at_once_and_fast() -> None:
     slow = _times(0.001)
     slow.add(0.001, seconds=0.1, length=2**20)
     assert not slow.is_near()
+
+
+def test_next_door_is_a_host_whose_quickest_answer_took_next_to_no_time() -> None:
+    assert not _times().is_next_door()
+    assert _times(0.0005, 0.05).is_next_door()  # this machine was busy for a moment
+    assert not _times(0.002, 0.003).is_next_door()  # many small files at once hide two milliseconds
+    slow = _times(0.0005)
+    slow.add(0.0005, seconds=1.0, length=1_000_000)
+    assert not slow.is_next_door()

@@ -41,6 +41,7 @@ from empiarreader.network.connections import CONNECTIONS_PER_HOST, answer_times
 FTP_CONNECTIONS = 8
 _READ_AT_ONCE = 512 * 1024
 _ENOUGH_WHEN_NEAR = min(4, max(2, os.cpu_count() or 2))
+_NEAR_ANSWERS_SECONDS = 0.01
 _LOOK_EVERY_SECONDS = 0.05
 _MOST_CHANGES = 3
 _WORTH_A_LOOK_BYTES = MIB
@@ -104,14 +105,17 @@ class Crew:
             threading.Thread(target=self._work, args=(k,), name=f"empiarreader-download-{k}", daemon=True)
             for k in range(self._connections)
         ]
+        running, others = threads[:_ENOUGH_WHEN_NEAR], threads[_ENOUGH_WHEN_NEAR:]
         try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                while thread.is_alive():
-                    if not self._hash_ahead():
-                        thread.join(every_seconds)
-                    tick()
+            _start(running)
+            running[0].join(_NEAR_ANSWERS_SECONDS)
+            while alive := [thread for thread in running if thread.is_alive()]:
+                if others and not self._times.is_next_door():
+                    _start(others)
+                    running, others = threads, []
+                if not self._hash_ahead():
+                    alive[0].join(every_seconds)
+                tick()
             if self._crash is not None:
                 raise self._crash
             tick()
@@ -367,6 +371,11 @@ class Crew:
             self._changed.notify_all()
         for door in doors:
             door.cut()
+
+
+def _start(threads: Iterable[threading.Thread]) -> None:
+    for thread in threads:
+        thread.start()
 
 
 def _fetch_nothing(transfer: Transfer, piece: int, door: Door, buffer: memoryview) -> None:

@@ -23,6 +23,7 @@ _ENOUGH = 4
 _NEVER_LATE_SECONDS = 0.2  # a busy machine of ours pauses for as long
 _LATE_WITHOUT_EXPERIENCE_SECONDS = 1.0
 _NEAR_SECONDS = 0.005
+_NEXT_DOOR_SECONDS = 0.001  # less than this machine takes for a small file
 _FAST_SECONDS_A_BYTE = 1e-8
 _SAYS_SOMETHING_BYTES = 64 * 1024
 _WHOLE_NUMBER = re.compile(r"\s*[0-9]+\s*")
@@ -66,7 +67,7 @@ class AnswerTimes:
         """
         with self._lock:
             quickest, fastest = min(self._seconds, default=1.0), min(self._a_byte, default=0.0)
-        return quickest < _NEAR_SECONDS and fastest < _FAST_SECONDS_A_BYTE
+        return quickest < _NEXT_DOOR_SECONDS and fastest < _FAST_SECONDS_A_BYTE
 
     def is_late(self, silence: float, age: float, length: int) -> bool:
         """Return whether an answer still under way is so late that another is worth asking for.
