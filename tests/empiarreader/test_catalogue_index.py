@@ -139,6 +139,9 @@ def test_a_search_ranks_filters_and_limits(index: EmpiarIndex) -> None:
         both = {hit.entry_id for hit in index.search("spike", limit=None, **arguments)}
         assert both == {n for n in found if "spike" in everything[n]["title"]}
     assert index.count("spike", format="EER") == len(index.search("spike", format="EER", limit=None)) == 40
+    sizes = [_size(everything[hit.entry_id]) for hit in index.search("spike", sort="smallest", limit=None)]
+    assert sizes == sorted(sizes)
+    assert index.search("spike", sort="largest", limit=1)[0].size_bytes == pytest.approx(sizes[-1])
     newest = index.search(limit=3)
     assert [hit.release_date for hit in newest] == ["2024-09-15", "2024-09-15", "2024-09-15"]
 
@@ -183,6 +186,7 @@ def test_wrong_questions_are_refused(index: EmpiarIndex) -> None:
         ({"min_size": "2 TB", "max_size": "1 TB"}, "at least 2 TB"),
         ({"since": "2024-02", "until": "2024-01"}, "since 2024-02"),
         ({"limit": 0}, "limit"),
+        ({"sort": "size"}, "smallest, largest"),
     ):
         with pytest.raises(InvalidRequestError, match=message):
             index.search(**arguments)
@@ -252,11 +256,16 @@ def test_the_command_line_updates_and_searches(archive: Archive) -> None:
     assert runner.invoke(main, ["catalogue", "search", "unheard-of"]).exit_code == 3
     counted = runner.invoke(main, ["catalogue", "search", "ribosome", "--format", "TIFF", "--count"])
     assert int(counted.output) == len([n for n in range(10_002, 10_102) if n % 5 == 0 and n % 3 == 0])
+    spikes = runner.invoke(main, ["catalogue", "search", "spike", "--sort", "newest", "--json"])
+    dates = [json.loads(line)["release_date"] for line in spikes.stdout.splitlines()]
+    assert dates == sorted(dates, reverse=True) != sorted(dates)
     some = runner.invoke(main, ["catalogue", "search", "ribosome", "--limit", "2"])
     assert "2 of 20 entries; --limit 20 shows all" in some.stderr
     assert runner.invoke(main, ["catalogue", "search", "ribosome", "--limit", "2", "-q"]).stderr == ""
     nothing = runner.invoke(main, ["catalogue", "search", "ribosom", "--format", "TIF"])
     assert "'TIF'; there are " in nothing.stderr
-    assert "'ribosom' occurs in no entry; try ribo*" in nothing.stderr
+    assert "'ribosom' occurs in no entry; is ribosome meant?" in nothing.stderr
     again = runner.invoke(main, ["catalogue", "update", "--json"])
-    assert json.loads(again.output)["requests"] == 0
+    assert json.loads(again.stdout)["requests"] == 0
+    assert "nothing was due; --refresh asks for everything" in again.stderr
+    assert runner.invoke(main, ["catalogue", "update", "-q"]).stderr == ""

@@ -24,5 +24,16 @@ def printable(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    r"""Return ``text`` as :func:`printable` does, and on one line, so that no name can look like two.
+
+    Examples
+    --------
+    >>> print(one_line("a.mrc\nb.mrc"))
+    a.mrc\nb.mrc
+    """
+    return printable(text).replace("\n", "\\n")
+
+
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")

@@ -18,7 +18,7 @@ from typing import Any
 from empiarreader.catalogue.rows import Record, as_written, is_short, merged, row_of, words_of
 from empiarreader.errors import DamagedDataError, LocalFileError, ServiceError
 
-SCHEMA = 2
+SCHEMA = 3
 _CREATE = (
     """CREATE TABLE entries (
         entry_id INTEGER PRIMARY KEY, status TEXT, title TEXT, experiment_type TEXT, scale TEXT, formats TEXT,
@@ -67,8 +67,7 @@ class Database:
         # Opened for writing where that is allowed: what a killed update left is undone by whoever comes next.
         with self._connected("rw") as connection:
             if _version(connection) != SCHEMA:
-                with self._changing(connection):
-                    pass
+                self._renew(connection)
             yield connection
 
     @contextmanager
@@ -104,6 +103,16 @@ class Database:
         finally:
             if connection is not None:
                 connection.close()
+
+    def _renew(self, connection: sqlite3.Connection) -> None:
+        try:
+            with self._changing(connection):
+                pass
+        except sqlite3.OperationalError as error:
+            raise LocalFileError(
+                f"the catalogue {self.path} was made by an earlier version and cannot be made anew here "
+                f"({error}); whoever may write there can: empiarreader catalogue update"
+            ) from error
 
     @contextmanager
     def _changing(self, connection: sqlite3.Connection) -> Iterator[None]:
@@ -177,6 +186,16 @@ class Database:
         """Return the rows that a query gives."""
         with self.reading() as connection:
             return connection.execute(query, values).fetchall()
+
+    def words(self, first: str, lengths: range) -> list[str]:
+        """Return the words that occur anywhere, as the index holds them, with a beginning and of a length."""
+        with self.reading() as connection:
+            connection.execute("CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, words, row)")
+            query = (
+                "SELECT term FROM vocabulary WHERE term >= ? AND term < ? AND length(term) BETWEEN ? AND ?"
+            )
+            values = (first, first + "\U0010ffff", lengths.start, lengths.stop - 1)
+            return [term for (term,) in connection.execute(query, values)]
 
 
 def _version(connection: sqlite3.Connection) -> int:

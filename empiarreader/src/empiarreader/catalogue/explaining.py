@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
+import unicodedata
+
 from empiarreader.catalogue.database import Database
-from empiarreader.catalogue.filters import Filters
+from empiarreader.catalogue.filters import Filters, entries_where
 from empiarreader.catalogue.rows import listed_in
-from empiarreader.catalogue.words import match_expression, people_expression, terms_of
+from empiarreader.catalogue.words import expression_of, people_expression, read_question, term_expression
 
 _SHOWN = 12
+_ALIKE = 0.7
 
 
 def why_nothing(
@@ -17,6 +21,8 @@ def why_nothing(
     if not database.rows("SELECT 1 FROM entries LIMIT 1"):
         return "the catalogue is empty; fill it with: empiarreader catalogue update"
     reasons = [*_unknown_values(database, filters), *_unknown_words(database, text, author, use_synonyms)]
+    if not reasons:
+        reasons = _in_the_way(database, expression_of(text, author, use_synonyms=use_synonyms), filters)
     return "; ".join(reasons) or "each of these conditions holds for some entry, but all of them for none"
 
 
@@ -38,13 +44,39 @@ def _values(database: Database, column: str) -> list[str]:
 
 
 def _unknown_words(database: Database, text: str, author: str | None, use_synonyms: bool) -> list[str]:
+    wanted = read_question(text, use_synonyms=use_synonyms).wanted if text.strip() else ()
     found = []
-    for term in terms_of(text, use_synonyms) if text.strip() else ():
-        if not _occurs(database, match_expression(f'"{term}"' if " " in term else term)):
-            hint = "" if term.endswith("*") else f"; try {term[: max(3, len(term) * 2 // 3)]}*"
+    for group in wanted:
+        if any(_occurs(database, term_expression(term, use_synonyms=use_synonyms)) for term in group):
+            continue
+        for term in group:
+            close = _close_words(database, term)
+            hint = f"; is {' or '.join(close)} meant?" if close else ""
             found.append(f"{term!r} occurs in no entry{hint}")
     if author and author.strip() and not _occurs(database, people_expression(author)):
         found.append(f"nobody is called {author!r}")
+    return found
+
+
+def _close_words(database: Database, term: str) -> list[str]:
+    """Return words of the catalogue that are spelled nearly as a single word is."""
+    letters = [char for char in unicodedata.normalize("NFKD", term.lower()) if char.isalpha()]
+    if len(letters) < 3 or any(char.isspace() or char.isdigit() for char in term):
+        return []
+    word = "".join(letters)
+    known = database.words(word[0], range(len(word) - 2, len(word) + 3))
+    return difflib.get_close_matches(word, known, cutoff=_ALIKE)
+
+
+def _in_the_way(database: Database, expression: str, filters: Filters) -> list[str]:
+    """Return, for conditions without which there were some entries, how many."""
+    found, conditions = [], filters.conditions()
+    for condition in conditions:
+        others = [other for other in conditions if other is not condition]
+        source, values = entries_where(expression, others)
+        ((count,),) = database.rows(f"SELECT count(*) FROM {source}", values)
+        if count:
+            found.append(f"of {count} that match otherwise, none {condition.says}")
     return found
 
 

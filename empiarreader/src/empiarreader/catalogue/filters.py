@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
@@ -84,6 +85,25 @@ class Filters:
             Condition("status IN ('REL', '') = ?", True if self.released else None, "is released"),
         ]
         return [condition for condition in wanted if condition.value not in {None, ""}]
+
+
+def entries_where(expression: str, conditions: Iterable[Condition]) -> tuple[str, list[Any]]:
+    """Return what follows FROM in a query for the entries that are meant, and the values in it.
+
+    Parameters
+    ----------
+    expression
+        Of the full text search; ``""`` for no matter which words.
+    conditions
+        All must hold.
+    """
+    wanted = [(condition.sql, condition.value) for condition in conditions]
+    tables = "entries"
+    if expression:
+        tables = "words JOIN entries ON entries.entry_id = words.rowid"
+        wanted.insert(0, ("words MATCH ?", expression))
+    where = " AND ".join(sql for sql, _ in wanted) or "1"
+    return f"{tables} WHERE {where}", [value for _, value in wanted]
 
 
 def _bytes(size: int | str | None) -> int | None:

@@ -13,14 +13,20 @@ from empiarreader import settings
 from empiarreader.addresses import parse_entry_id
 from empiarreader.catalogue.database import Database
 from empiarreader.catalogue.explaining import why_nothing
-from empiarreader.catalogue.filters import Filters
+from empiarreader.catalogue.filters import Filters, entries_where
 from empiarreader.catalogue.rows import listed_in
 from empiarreader.catalogue.updating import CatalogueUpdate, Updater
-from empiarreader.catalogue.words import match_expression, people_expression, typed_expression
+from empiarreader.catalogue.words import expression_of, typed_expression
 from empiarreader.errors import EntryNotFoundError, InvalidRequestError
 
 # Titles count most, then what imagesets and papers say; names of people and identifiers are rarely meant.
 _RANK = "bm25(words, 10.0, 4.0, 4.0, 1.0, 6.0)"
+_ORDERS = {
+    "newest": "release_date DESC, entry_id DESC",
+    "smallest": "size_bytes IS NULL, size_bytes, entry_id",
+    "largest": "size_bytes DESC, entry_id",
+}
+_SORTS = ("best", *_ORDERS)
 _COLUMNS = (
     "entry_id, entries.title, status, experiment_type, scale, release_date, formats, size_bytes, emdb, pdb"
 )
@@ -137,6 +143,7 @@ class EmpiarIndex:
         pdb: str | None = None,
         author: str | None = None,
         released: bool = True,
+        sort: str = "best",
         limit: int | None = 20,
         use_synonyms: bool = True,
     ) -> list[CatalogueHit]:
@@ -146,9 +153,10 @@ class EmpiarIndex:
         ----------
         text
             Words that must all occur in title, imagesets, papers, names of people or identifiers; in
-            quotation marks together; a last ``*`` stands for any ending. A word stands for its plural or
-            singular, and one such as ``gpcr`` for its synonyms, too; entries that hold the word itself come
-            before those that hold a synonym.
+            quotation marks together; a last ``*`` stands for any ending. ``OR`` between two of them, in
+            capitals, wants one of both, and ``NOT`` before one wants it to be absent. A word stands for its
+            plural or singular, and one such as ``gpcr`` for its synonyms, too; entries that hold the word
+            itself come before those that hold a synonym. ``β2``, ``beta-2`` and ``beta2`` are the same.
         format
             Format of images: ``"TIFF"``, ``"EER"`` …
         method
@@ -165,6 +173,8 @@ class EmpiarIndex:
             Names that must all occur among its authors, or those of its papers.
         released
             Leave out entries that are withdrawn or not released yet.
+        sort
+            ``"best"``, ``"newest"``, ``"smallest"`` or ``"largest"`` first. Entries of unknown size are last.
         limit
             Greatest number of hits; None for all.
         use_synonyms
@@ -179,6 +189,8 @@ class EmpiarIndex:
         """
         if limit is not None and limit < 1:
             raise InvalidRequestError(f"limit is {limit}; use 1 or more, or None for all")
+        if sort not in _SORTS:
+            raise InvalidRequestError(f"sort is {sort!r}; use {', '.join(_SORTS)}")
         filters = Filters(
             format=format,
             method=method,
@@ -191,9 +203,11 @@ class EmpiarIndex:
             pdb=pdb,
             released=released,
         )
-        source, values = _source(text, author, filters, use_synonyms=use_synonyms)
-        order = f"{_RANK}, entry_id" if text.strip() else "release_date DESC, entry_id DESC"
-        if text.strip() and use_synonyms:
+        expression = expression_of(text, author, use_synonyms=use_synonyms)
+        source, values = entries_where(expression, filters.conditions())
+        is_ranked = sort == "best" and bool(text.strip())
+        order = f"{_RANK}, entry_id" if is_ranked else _ORDERS.get(sort, _ORDERS["newest"])
+        if is_ranked and use_synonyms:
             order = f"{_RANK} * (1 + (entry_id IN (SELECT rowid FROM words WHERE words MATCH ?))), entry_id"
             values.append(typed_expression(text))
         query = f"SELECT {_COLUMNS} FROM {source} ORDER BY {order} LIMIT ?"
@@ -203,7 +217,8 @@ class EmpiarIndex:
         self, text: str = "", *, author: str | None = None, use_synonyms: bool = True, **filters: Any
     ) -> int:
         """Return how many entries :meth:`search` finds without a limit; takes what that takes."""
-        source, values = _source(text, author, _filters(filters), use_synonyms=use_synonyms)
+        expression = expression_of(text, author, use_synonyms=use_synonyms)
+        source, values = entries_where(expression, _filters(filters).conditions())
         return int(self._database.rows(f"SELECT count(*) FROM {source}", values)[0][0])
 
     def why_nothing(
@@ -233,22 +248,6 @@ def _filters(options: dict[str, Any]) -> Filters:
         return Filters(**options)
     except TypeError as error:
         raise InvalidRequestError(f"that cannot be asked of the catalogue: {error}") from error
-
-
-def _source(text: str, author: str | None, filters: Filters, *, use_synonyms: bool) -> tuple[str, list[Any]]:
-    """Return what follows FROM in a query for the entries that are meant, and its values."""
-    conditions, expressions = filters.conditions(), []
-    if text.strip():
-        expressions.append(f"({match_expression(text, use_synonyms=use_synonyms)})")
-    if author is not None and author.strip():
-        expressions.append(f"({people_expression(author)})")
-    wanted = [(condition.sql, condition.value) for condition in conditions]
-    tables = "entries"
-    if expressions:
-        tables = "words JOIN entries ON entries.entry_id = words.rowid"
-        wanted.insert(0, ("words MATCH ?", " AND ".join(expressions)))
-    where = " AND ".join(sql for sql, _ in wanted) or "1"
-    return f"{tables} WHERE {where}", [value for _, value in wanted]
 
 
 def _hit(row: tuple[Any, ...]) -> CatalogueHit:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from empiarreader.catalogue.spelling import spelled_out
 from empiarreader.metadata.records import (
     Imageset,
     as_text,
@@ -17,6 +18,7 @@ from empiarreader.metadata.records import (
     read_person,
     read_references,
 )
+from empiarreader.metadata.vocabularies import decode_number
 
 Record = Mapping[str, Any]
 
@@ -49,8 +51,8 @@ def row_of(number: int, record: Record) -> tuple[Any, ...]:
         number,
         as_text(record.get("status")).upper(),
         as_text(record.get("title")),
-        as_text(record.get("experiment_type")),
-        as_text(record.get("scale")),
+        _decoded(record, "experiment_type"),
+        _decoded(record, "scale"),
         _listed(formats),
         parse_dataset_size(record.get("dataset_size")),
         as_text(record.get("release_date")),
@@ -62,7 +64,7 @@ def row_of(number: int, record: Record) -> tuple[Any, ...]:
 
 
 def words_of(number: int, record: Record) -> tuple[Any, ...]:
-    """Return an entry's row of the table ``words``."""
+    """Return an entry's row of the table ``words``: texts as the catalogue spells them."""
     citations = read_citations(record)
     people = [
         *read_people(record.get("authors")),
@@ -75,15 +77,19 @@ def words_of(number: int, record: Record) -> tuple[Any, ...]:
         *read_references(record.get("related_pdb_entries")),
         *(name for item in citations for name in (item.doi, item.pubmed_id) if name),
     ]
-    kinds = f"{as_text(record.get('experiment_type'))} {as_text(record.get('scale'))}"
-    return (
-        number,
+    kinds = f"{_decoded(record, 'experiment_type')} {_decoded(record, 'scale')}"
+    texts = (
         as_text(record.get("title")),
         " ".join([kinds, *map(_text_of, read_imagesets(record))]),
         " ".join(f"{item.title} {item.journal}" for item in citations),
         " ; ".join(dict.fromkeys(people)),
         " ".join([f"EMPIAR-{number}", as_text(record.get("entry_doi")), *references]),
     )
+    return (number, *map(spelled_out, texts))
+
+
+def _decoded(record: Record, field: str) -> str:
+    return decode_number(field, as_text(record.get(field)))
 
 
 def listed_in(text: str) -> tuple[str, ...]:

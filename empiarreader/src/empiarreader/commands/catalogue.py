@@ -6,16 +6,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from empiarreader.byteunits import describe_bytes
-from empiarreader.catalogue.index import CatalogueHit, EmpiarIndex
-from empiarreader.catalogue.online import OnlineHit, search_online
 from empiarreader.commands.terminal import progress, say, speaking_options
 from empiarreader.errors import EntryNotFoundError
-from empiarreader.printable import printable
+from empiarreader.printable import one_line
+
+if TYPE_CHECKING:
+    from empiarreader.catalogue.index import CatalogueHit, EmpiarIndex
+    from empiarreader.catalogue.online import OnlineHit
 
 _GROUP_HELP = """\
 \b
@@ -36,13 +38,14 @@ again after a day, all others after a month.
 _SEARCH_HELP = """\
 \b
 $ empiarreader catalogue search ribosome --format TIFF --max-size 100GB --since 2024
-$ empiarreader catalogue search '"tau filament" Krios' --json
+$ empiarreader catalogue search '"tau filament" Krios NOT human' --json
 $ empiarreader catalogue search spike --online
 
 Find entries by words and properties, best first; without words, newest first.
 
 All words must occur, in title, imagesets, papers, people or identifiers; those in quotation marks together.
-A last * stands for any ending. Words of the field stand for their synonyms, too: gpcr, spike, cryoET.
+OR between two words wants one of them, NOT before one wants it to be absent; a last * stands for any ending.
+Words of the field stand for their synonyms, too: gpcr, spike, cryoET; and beta2 is β2 and beta-2.
 """
 _OLD_DAYS = 45
 
@@ -59,6 +62,8 @@ def catalogue_command() -> None:
 @speaking_options
 def update_command(refresh: bool, complete: bool, as_json: bool, quiet: bool) -> None:
     """Update the catalogue, telling on a terminal how far it is."""
+    from empiarreader.catalogue.index import EmpiarIndex
+
     with progress("requests", quiet=quiet) as tell:
         done = EmpiarIndex().update(
             refresh=refresh, complete=complete, progress=lambda done: tell(done.requests, done.expected)
@@ -71,6 +76,8 @@ def update_command(refresh: bool, complete: bool, as_json: bool, quiet: bool) ->
             f"{done.entries} entries ({done.new} new, {done.changed} changed, {done.removed} removed) "
             f"from {done.requests} requests"
         )
+    if not done.requests:
+        say("nothing was due; --refresh asks for everything all the same", quiet=quiet)
     if done.short:
         say(
             f"of {done.short} entries EMPIAR said little, asked for many at once; "
@@ -92,6 +99,12 @@ def update_command(refresh: bool, complete: bool, as_json: bool, quiet: bool) ->
 @click.option("--pdb", metavar="ID", help="Belongs to this entry of the PDB.")
 @click.option("--author", metavar="NAME", help="Names among its authors, or those of its papers.")
 @click.option("--all", "also_unreleased", is_flag=True, help="Also entries that are withdrawn or on hold.")
+@click.option(
+    "--sort",
+    type=click.Choice(["best", "newest", "smallest", "largest"]),
+    default="best",
+    help="Which come first. Default: best.",
+)
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Greatest number.")
 @click.option("--count", "only_count", is_flag=True, help="Print how many there are, and nothing else.")
 @click.option("--online", is_flag=True, help="Ask EBI Search instead; it takes words alone.")
@@ -105,15 +118,20 @@ def search_catalogue_command(
     online: bool,
     no_synonyms: bool,
     as_json: bool,
+    sort: str,
     limit: int,
     quiet: bool,
     **filters: Any,
 ) -> None:
     """Search the catalogue, and print a line for each hit."""
+    from empiarreader.catalogue.index import EmpiarIndex
+
     text = " ".join(words)
     if online:
-        if any(filters.values()) or only_count or also_unreleased:
-            raise click.UsageError("EBI Search takes words alone; leave the filters out, or --online.")
+        from empiarreader.catalogue.online import search_online
+
+        if any(filters.values()) or only_count or also_unreleased or sort != "best":
+            raise click.UsageError("EBI Search takes words alone; leave the other options out, or --online.")
         _show(search_online(text, limit=limit), as_json, why_nothing="EBI Search knows no such entry")
         return
     index = EmpiarIndex()
@@ -121,7 +139,7 @@ def search_catalogue_command(
     if only_count:
         click.echo(index.count(text, **question))
         return
-    hits = index.search(text, limit=limit, **question)
+    hits = index.search(text, sort=sort, limit=limit, **question)
     _show(hits, as_json, why_nothing=None if hits else index.why_nothing(text, **question))
     if len(hits) == limit and (count := index.count(text, **question)) > limit:
         say(f"{limit} of {count} entries; --limit {count} shows all", quiet=quiet)
@@ -132,7 +150,7 @@ def _show(hits: Sequence[CatalogueHit | OnlineHit], as_json: bool, *, why_nothin
     if not hits:
         raise EntryNotFoundError(f"no entry matches: {why_nothing}")
     for hit in hits:
-        click.echo(json.dumps(asdict(hit)) if as_json else printable(_line(hit)))
+        click.echo(json.dumps(asdict(hit)) if as_json else one_line(_line(hit)))
 
 
 def _tell_age(index: EmpiarIndex, *, quiet: bool) -> None:
@@ -146,6 +164,8 @@ def _tell_age(index: EmpiarIndex, *, quiet: bool) -> None:
 
 
 def _line(hit: CatalogueHit | OnlineHit) -> str:
+    from empiarreader.catalogue.online import OnlineHit
+
     if isinstance(hit, OnlineHit):
         return f"EMPIAR-{hit.entry_id}  {hit.release_date:10}  {hit.title}"
     size = "?" if hit.size_bytes is None else describe_bytes(hit.size_bytes)
