@@ -711,10 +711,32 @@ def test_movies_that_relion_would_call_alike_are_told_apart(tmp_path: Path) -> N
 
 def test_a_pattern_beside_a_list_is_not_ignored_in_silence(odd_entry: list[str], tmp_path: Path) -> None:
     (tmp_path / "found.txt").write_text("https://ftp.ebi.ac.uk/empiar/world_availability/10001/data/a.mrc\n")
-    for program, target in (("--globus", "b.txt"), ("--relion", "m.star")):
-        done = _run(tmp_path / "found.txt", "*.mrc", program, tmp_path / target, "--to", "abc:/d", *ALL_SAID)
+    for selected in (["*.mrc"], ["--dir", "data"], ["--kind", "movies"]):
+        done = _run(tmp_path / "found.txt", *selected, "--globus", tmp_path / "b.txt", "--to", "abc:/d")
         assert done.exit_code == 2
         assert "select among the files of an entry" in done.stderr
+    done = _run(tmp_path / "found.txt", "*.mrc", "--relion", tmp_path / "m.star", *ALL_SAID)
+    assert "select among the files of an entry" in done.stderr
+    assert not [*tmp_path.glob("*.star"), *tmp_path.glob("b.txt")]
+
+
+@pytest.mark.parametrize(
+    ("program", "options", "sentence"),
+    [
+        ("--globus", ["--voltage", "300"], "--voltage goes with --relion and --scipion, not with --globus"),
+        ("--relion", ["--to", "x"], "--to goes with --globus and --aspera, not with --relion"),
+        ("--scipion", ["--mtf", __file__], "--mtf goes with --relion, not with --scipion"),
+        ("--relion", ["--key", "x"], "--key goes with --aspera"),
+    ],
+)
+def test_an_option_that_says_nothing_to_the_program_is_refused(
+    tmp_path: Path, program: str, options: list[str], sentence: str
+) -> None:
+    done = _run("10001", program, tmp_path / "written", *options)
+
+    assert done.exit_code == 2
+    assert sentence in done.stderr
+    assert not (tmp_path / "written").exists()
 
 
 def test_a_downloaded_folder_can_be_fetched_elsewhere_by_globus(downloaded: Path, tmp_path: Path) -> None:

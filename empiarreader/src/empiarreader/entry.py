@@ -40,6 +40,8 @@ class EmpiarEntry(EntryMetadata):
         sizes.
     max_age_seconds
         How old a listing from the cache may be; 0 always asks the archive.
+    progress
+        Called while directories are listed with how many have been, and how many are known.
 
     Raises
     ------
@@ -54,10 +56,11 @@ class EmpiarEntry(EntryMetadata):
         *,
         protocol: str = "https",
         max_age_seconds: float = LISTING_AGE_SECONDS,
+        progress: Callable[[int, int], object] | None = None,
     ) -> None:
         self.entry_id = parse_entry_id(entry)
         self._tree = EntryTree(
-            settings.archive_url(), self.entry_id, check_protocol(protocol), max_age_seconds
+            settings.archive_url(), self.entry_id, check_protocol(protocol), max_age_seconds, progress
         )
 
     def __repr__(self) -> str:
@@ -146,6 +149,7 @@ class EmpiarEntry(EntryMetadata):
         directory: str = "",
         regexp: bool = False,
         kind: str | None = None,
+        ignore_case: bool = False,
         exact_sizes: bool = False,
     ) -> list[ArchiveFile]:
         """Return the files whose path matches, sorted by path.
@@ -162,6 +166,8 @@ class EmpiarEntry(EntryMetadata):
             listed.
         kind
             Of the files that match, only those of this kind; see :meth:`files`.
+        ignore_case
+            Whether upper and lower case are the same: depositors write ``.mrc`` and ``.MRC``.
         exact_sizes
             Ask for the exact size of each file found, where its directory did not tell: one small request
             for each.
@@ -173,7 +179,9 @@ class EmpiarEntry(EntryMetadata):
         EntryNotFoundError, ArchiveFileNotFoundError
             If the archive has no such entry, or the entry no such directory. No match is an empty list.
         """
-        selection = Selection(pattern, regexp=regexp, recursive=True if regexp else None)
+        selection = Selection(
+            pattern, regexp=regexp, recursive=True if regexp else None, ignore_case=ignore_case
+        )
         found = self._of_kind(kind, lambda: find_files(self._tree, normalise_path(directory), selection))
         return with_exact_sizes(found) if exact_sizes else found
 

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from empiarreader.commands.counting import count_line, deeper_hint
+from empiarreader.addresses import normalise_path
+from empiarreader.byteunits import describe_bytes
+from empiarreader.commands.finding import count_line, find_files, protocol_option, selecting_options
 from empiarreader.commands.parts import Part, part_option
-from empiarreader.commands.terminal import say, speaking_options
-from empiarreader.entry import EmpiarEntry
+from empiarreader.commands.terminal import progress, say, speaking_options
 from empiarreader.errors import ArchiveFileNotFoundError
-from empiarreader.listing.kinds import Kind
-from empiarreader.listing.sizes import with_exact_sizes
-from empiarreader.listing.tree import LISTING_AGE_SECONDS, ArchiveFile
-from empiarreader.metadata.records import Imageset
-from empiarreader.printable import printable
+from empiarreader.printable import one_line
+
+if TYPE_CHECKING:
+    from empiarreader.entry import EmpiarEntry
+    from empiarreader.listing.tree import ArchiveFile
+    from empiarreader.metadata.records import Imageset
 
 Command = Callable[..., None]
-
-KINDS = get_args(Kind)
 
 _INFO_COMMAND_HELP = """\
 \b
@@ -40,7 +40,7 @@ $ empiarreader ls -R 10934 data --json
 $ empiarreader ls -l 10934 data --exact
 $ empiarreader ls -R 10934 --count
 
-List files and directories of an entry, by path.
+List files and directories of an entry, by path, or one file.
 
 Directories end with a slash. The archive's pages show sizes rounded to three figures, marked with ~ here;
 --exact asks for each, and --protocol ftp gets them with the listing.
@@ -49,9 +49,9 @@ _FIND_COMMAND_HELP = """\
 \b
 $ empiarreader find 10943 "data/**/*.mrc" --limit 1 --json
 $ empiarreader find 10934 --kind gains
-$ empiarreader find 10943 "data/**/*.mrc" --count
+$ empiarreader find 10943 "data/**/*.mrc" "data/**/*.tif" --ignore-case --count
 
-Find files of an entry by a glob over their paths, by kind, or by both.
+Find files of an entry by globs over their paths, by kind, or by both.
 
 * and ? stay within one name, ** stands for any directories. Directories that cannot hold a match are not
 listed.
@@ -65,18 +65,18 @@ listed.
 @speaking_options
 def info_command(entry: str, check: bool, as_json: bool, quiet: bool) -> None:
     """Show what an entry says about itself."""
-    found = EmpiarEntry(entry)
-    if as_json:
-        click.echo(json.dumps(found.record))
-        return
-    for line in (f"{found.accession}: {found.title}", *_facts(found)):
-        click.echo(printable(line))
-    for imageset in found.imagesets:
-        click.echo(printable(f"imageset: {imageset.name}"))
-        for line in _imageset_facts(imageset):
-            click.echo(printable(f"    {line}"))
-    for count in found.count_images() if check else ():
-        click.echo(printable(count.describe()))
+    if as_json and check:
+        raise click.UsageError("--json prints what the API says, and --check what the archive holds.")
+    with progress("directories", quiet=quiet) as tell:
+        found = _entry(entry, tell=tell)
+        if as_json:
+            click.echo(json.dumps(found.record))
+            return
+        for line in _lines_about(found):
+            click.echo(one_line(line))
+        counts = found.count_images() if check else ()
+    for count in counts:
+        click.echo(one_line(count.describe()))
 
 
 def _listing_options(command: Command) -> Command:
@@ -88,13 +88,7 @@ def _listing_options(command: Command) -> Command:
         click.option("--long", "-l", "long", is_flag=True, help="Print size and date before each path."),
         click.option("--limit", type=click.IntRange(1), help="Print no more than this many."),
         click.option("--count", is_flag=True, help="Print how many files there are, and their size."),
-        click.option(
-            "--protocol",
-            type=click.Choice(["https", "ftp"]),
-            default="https",
-            show_default=True,
-            help="Door of the archive to list through.",
-        ),
+        protocol_option("Door of the archive to list through."),
     ):
         command = option(command)
     return speaking_options(command)
@@ -119,36 +113,29 @@ def ls_command(
     quiet: bool,
 ) -> None:
     """List a directory of an entry."""
-    found = _entry(entry, protocol, refresh)
-    listed = list(found.walk(directory)) if recursive else [found.list_directory(directory)]
-    files = [file for part in listed for file in part.files]
+    with progress("directories", quiet=quiet) as tell:
+        listed = _list(_entry(entry, protocol, refresh, tell), directory, recursive)
     if count:
-        click.echo(count_line(with_exact_sizes(files) if exact else files, as_json=as_json))
+        files = [file for file in listed.values() if file is not None]
+        click.echo(count_line(_sized(files, exact, quiet), as_json=as_json))
         return
-    directories = [f"{path}/" for part in listed for path in part.directories]
-    shown = set(sorted([*directories, *(file.path for file in files)])[:limit])
-    files = [file for file in files if file.path in shown]
-    lines = {path: _directory_line(path, long, as_json) for path in directories if path in shown}
-    lines |= {file.path: _line(file, long, as_json) for file in (with_exact_sizes(files) if exact else files)}
-    for _, line in sorted(lines.items()):
-        click.echo(line)
-    _tell_limit(len(lines), sum(len(part.files) + len(part.directories) for part in listed), quiet)
+    paths = sorted(listed)[:limit]
+    files = [file for path in paths if (file := listed[path]) is not None]
+    sized = {file.path: file for file in _sized(files, exact, quiet)}
+    for path in paths:
+        click.echo(_line(path, sized.get(path), long, as_json))
+    _tell_limit(len(paths), len(listed), quiet)
 
 
 @click.command("find", help=_FIND_COMMAND_HELP, short_help="Find files anywhere in an entry.")
 @click.argument("entry")
-@click.argument("pattern", required=False)
-@click.option("--kind", type=click.Choice(KINDS), help="Print files of this kind alone.")
-@click.option("--dir", "directory", default="", help="Directory to begin in.")
-@click.option("--regexp", is_flag=True, help="Take the pattern as a regular expression.")
+@click.argument("patterns", nargs=-1)
+@selecting_options
 @part_option("Print")
 @_listing_options
 def find_command(
     entry: str,
-    pattern: str | None,
-    kind: str | None,
-    directory: str,
-    regexp: bool,
+    patterns: tuple[str, ...],
     part: Part | None,
     protocol: str,
     refresh: bool,
@@ -158,49 +145,78 @@ def find_command(
     exact: bool,
     as_json: bool,
     quiet: bool,
+    **selected: Any,
 ) -> None:
     """Find files anywhere in an entry."""
-    if pattern is None and kind is None:
-        raise click.UsageError("Give a pattern, a --kind, or both.")
-    where = _entry(entry, protocol, refresh)
-    if pattern is None:
-        files = where.files(kind=kind, directory=directory)
-    else:
-        files = where.find(pattern, directory=directory, regexp=regexp, kind=kind)
-    if not files:
-        wanted = " and ".join(filter(None, (pattern and repr(pattern), kind and f"the kind {kind}")))
-        raise ArchiveFileNotFoundError(
-            f"no file in entry {entry} matches {wanted}{deeper_hint(pattern, regexp)}"
+    if not patterns and selected["kind"] is None:
+        raise click.UsageError("Give a pattern, a --kind, or both; `empiarreader ls -R` lists everything.")
+    with progress("directories", quiet=quiet) as tell:
+        files: Sequence[ArchiveFile] = find_files(
+            _entry(entry, protocol, refresh, tell), patterns, **selected
         )
     chosen = files if part is None else part.of(files)
-    shown = chosen if count else chosen[:limit]
-    shown = with_exact_sizes(shown) if exact else shown
+    shown = _sized(chosen if count else chosen[:limit], exact, quiet)
     if count:
         click.echo(count_line(shown, as_json=as_json))
         return
     for file in shown:
-        click.echo(_line(file, long, as_json))
+        click.echo(_line(file.path, file, long, as_json))
     _tell_limit(len(shown), len(chosen), quiet)
 
 
-def _entry(entry: str, protocol: str, refresh: bool) -> EmpiarEntry:
-    return EmpiarEntry(entry, protocol=protocol, max_age_seconds=0 if refresh else LISTING_AGE_SECONDS)
+def _entry(
+    entry: str,
+    protocol: str = "https",
+    refresh: bool = False,
+    tell: Callable[[int, int], object] | None = None,
+) -> EmpiarEntry:
+    from empiarreader.entry import EmpiarEntry
+    from empiarreader.listing.tree import LISTING_AGE_SECONDS
+
+    age = 0.0 if refresh else LISTING_AGE_SECONDS
+    return EmpiarEntry(entry, protocol=protocol, max_age_seconds=age, progress=tell)
 
 
-def _line(file: ArchiveFile, long: bool, as_json: bool) -> str:
+def _list(entry: EmpiarEntry, path: str, recursive: bool) -> dict[str, ArchiveFile | None]:
+    """Return what a directory holds, or the one file, by path; directories end with a slash and are None."""
+    try:
+        listed = list(entry.walk(path)) if recursive else [entry.list_directory(path)]
+    except ArchiveFileNotFoundError:
+        wanted = normalise_path(path)
+        around = entry.list_directory(wanted.rpartition("/")[0])
+        found = {file.path: file for file in around.files if file.path == wanted}
+        if not found:
+            raise
+        return dict(found)
+    directories = {f"{directory}/": None for part in listed for directory in part.directories}
+    return directories | {file.path: file for part in listed for file in part.files}
+
+
+def _sized(files: Sequence[ArchiveFile], exact: bool, quiet: bool) -> Sequence[ArchiveFile]:
+    if not exact:
+        return files
+    from empiarreader.listing.sizes import with_exact_sizes
+
+    with progress("sizes", quiet=quiet) as tell:
+        return with_exact_sizes(files, tell)
+
+
+def _line(path: str, file: ArchiveFile | None, long: bool, as_json: bool) -> str:
+    """Return the line of a file, or of a directory where there is no file."""
     if as_json:
-        return json.dumps(_as_dict(file))
+        return json.dumps({"path": path} if file is None else asdict(file))
     if not long:
-        return printable(file.path)
-    rounded = "?" if file.approximate_size_bytes is None else f"~{file.approximate_size_bytes}"
-    size = rounded if file.size_bytes is None else str(file.size_bytes)
-    return f"{size:>15}  {file.modified or '?':16}  {printable(file.path)}"
+        return one_line(path)
+    size, modified = ("", "") if file is None else (_size(file), file.modified or "?")
+    return f"{size:>15}  {modified:16}  {one_line(path)}"
 
 
-def _directory_line(path: str, long: bool, as_json: bool) -> str:
-    if as_json:
-        return json.dumps({"path": path})
-    return f"{'':15}  {'':16}  {printable(path)}" if long else printable(path)
+def _size(file: ArchiveFile) -> str:
+    """Return the size in bytes, or as the archive's page rounds it."""
+    if file.size_bytes is not None:
+        return str(file.size_bytes)
+    rounded = file.approximate_size_bytes
+    return "?" if rounded is None else f"~{describe_bytes(rounded)}"
 
 
 def _tell_limit(shown: int, count: int, quiet: bool) -> None:
@@ -208,8 +224,11 @@ def _tell_limit(shown: int, count: int, quiet: bool) -> None:
         say(f"{shown} of {count}; --limit {count} shows all", quiet=quiet)
 
 
-def _as_dict(file: ArchiveFile) -> dict[str, Any]:
-    return asdict(file)
+def _lines_about(entry: EmpiarEntry) -> list[str]:
+    lines = [f"{entry.accession}: {entry.title}", *_facts(entry)]
+    for imageset in entry.imagesets:
+        lines += [f"imageset: {imageset.name}", *(f"    {fact}" for fact in _imageset_facts(imageset))]
+    return lines
 
 
 def _facts(entry: EmpiarEntry) -> list[str]:

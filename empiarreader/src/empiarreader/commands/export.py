@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from empiarreader.commands.finding import find_files
 from empiarreader.commands.lists import read_addresses
-from empiarreader.commands.terminal import speaking_options
-from empiarreader.downloading.manifest import Manifest
-from empiarreader.entry import EmpiarEntry
+from empiarreader.commands.terminal import progress, speaking_options
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError
 from empiarreader.formats import is_image
 from empiarreader.handing_over.files import HANDED_KINDS
 from empiarreader.handing_over.handed import Handed
 from empiarreader.handing_over.transfers import ASPERA_KEY
-from empiarreader.printable import printable
+from empiarreader.printable import one_line
 
 if TYPE_CHECKING:
+    from empiarreader.entry import EmpiarEntry
     from empiarreader.handing_over.acquisition import Acquisition
 
 Command = Callable[..., Any]
@@ -42,6 +43,15 @@ protocols; for Globus and Aspera a list of files. The pixel size is the entry's 
 EMPIAR does not say is asked for. Files whose names the program cannot take are linked. Nothing is started:
 what to run next is printed.
 """
+# Options that say something to some programs alone.
+_IMAGES = ("relion", "scipion")
+_ONLY_FOR: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("save_dir", "pixel_size", "voltage", "cs", "amplitude_contrast"), _IMAGES),
+    **dict.fromkeys(("dose_per_frame", "gain", "gain_rot", "gain_flip"), _IMAGES),
+    **dict.fromkeys(("mtf", "project"), ("relion",)),
+    "to": ("globus", "aspera"),
+    "key": ("aspera",),
+}
 _FLIPS = {"0": "none", "1": "up_down", "2": "left_right"}
 
 
@@ -95,7 +105,10 @@ def _options(command: Command) -> Command:
 @click.argument("pattern", required=False)
 @_options
 @speaking_options
+@click.pass_context
 def export_command(
+    ctx: click.Context,
+    /,
     source: str,
     pattern: str | None,
     relion: str | None,
@@ -112,6 +125,8 @@ def export_command(
     if len(chosen) != 1:
         raise click.UsageError("Give one of --relion, --scipion, --globus and --aspera.")
     program, target = chosen[0]
+    _refuse_idle_options(ctx, program)
+    options["quiet"] = quiet
     export = _export_images if program in {"relion", "scipion"} else _export_list
     handed = export(program, source, pattern, target, options)
     if as_json:
@@ -120,7 +135,17 @@ def export_command(
     if not quiet:
         _tell(handed, dry_run=options["dry_run"])
     for step in handed.next_steps:
-        click.echo(printable(step))
+        click.echo(one_line(step))
+
+
+def _refuse_idle_options(ctx: click.Context, program: str) -> None:
+    """Refuse options that would say nothing to the program: they were meant to say something."""
+    for parameter in ctx.command.params:
+        programs = _ONLY_FOR.get(parameter.name or "", (program,))
+        is_given = ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if is_given and program not in programs:
+            wanted = " and ".join(f"--{name}" for name in programs)
+            raise click.UsageError(f"{parameter.opts[0]} goes with {wanted}, not with --{program}.")
 
 
 def _export_images(
@@ -164,28 +189,28 @@ def _images(source: str, pattern: str | None, options: dict[str, Any]) -> tuple[
 
 def _listed(source: str, pattern: str | None, options: dict[str, Any], *, whole: bool) -> Any:
     """Return the files of a list or an entry; or the entry itself, where a whole one is meant."""
+    from empiarreader.downloading.manifest import Manifest
+
     kind, directory = options["kind"], options["directory"]
     if Path(source).exists():
-        if pattern or directory:
+        if pattern or directory or (whole and kind):
             raise click.UsageError(
-                f"PATTERN and --dir select among the files of an entry; {source} is a list."
+                f"PATTERN, --dir and --kind select among the files of an entry; {source} is a list."
             )
         return Manifest.load(source) if Path(source).is_dir() else read_addresses(source)[0]
-    entry = _entry(source)
-    if whole and pattern is None and kind is None:
-        return entry
-    wanted = None if kind == "volumes" else kind
-    if pattern is None:
-        return entry.files(kind=wanted, directory=directory)
-    found = entry.find(pattern, directory=directory, kind=wanted)
-    if not found:
-        raise ArchiveFileNotFoundError(f"no file in entry {source} matches {pattern!r}")
-    return found
+    with progress("directories", quiet=options["quiet"]) as tell:
+        entry = _entry(source, tell)
+        if whole and pattern is None and kind is None:
+            return entry
+        wanted = None if kind == "volumes" else kind
+        return find_files(entry, () if pattern is None else (pattern,), directory=directory, kind=wanted)
 
 
-def _entry(source: str) -> EmpiarEntry:
+def _entry(source: str, tell: Callable[[int, int], object]) -> EmpiarEntry:
+    from empiarreader.entry import EmpiarEntry
+
     try:
-        return EmpiarEntry(source)
+        return EmpiarEntry(source, progress=tell)
     except InvalidRequestError:
         raise ArchiveFileNotFoundError(
             f"there is no folder, image or list {source!r}, and it is no entry either; an entry is a number, "
@@ -213,17 +238,17 @@ def _acquisition(options: dict[str, Any]) -> Acquisition:
 
 def _tell(handed: Handed, *, dry_run: bool) -> None:
     verb = "would write" if dry_run else "wrote"
-    click.echo(printable(f"{verb} {handed.path}: {handed.files} files"), err=True)
+    click.echo(one_line(f"{verb} {handed.path}: {handed.files} files"), err=True)
     for one in handed.sets:
         size = f", {one.pixel_size_angstrom:g} Å a pixel" if one.pixel_size_angstrom else ""
-        click.echo(printable(f"  {one.files} {one.kind}{': ' if one.name else ''}{one.name}{size}"), err=True)
+        click.echo(one_line(f"  {one.files} {one.kind}{': ' if one.name else ''}{one.name}{size}"), err=True)
     if handed.links:
         click.echo(
-            printable(f"  {len(handed.links)} of them by links in {next(iter(handed.links)).parent}"),
+            one_line(f"  {len(handed.links)} of them by links in {next(iter(handed.links)).parent}"),
             err=True,
         )
     for note in handed.notes:
-        click.echo(printable(f"  note: {note}"), err=True)
+        click.echo(one_line(f"  note: {note}"), err=True)
 
 
 def _as_dict(handed: Handed) -> dict[str, Any]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from contextlib import nullcontext
 from dataclasses import asdict
-from typing import Any
 
 import click
 
-from empiarreader.commands.download import conclude, parse_rate, transfer_options, watching
 from empiarreader.commands.exit_codes import DAMAGED, NOT_FOUND
-from empiarreader.printable import printable
+from empiarreader.commands.terminal import progress
+from empiarreader.commands.transferring import conclude, parse_rate, transfer_options, watching
+from empiarreader.errors import ArchiveFileNotFoundError
+from empiarreader.printable import one_line
 
 _VERIFY_COMMAND_HELP = """\
 \b
@@ -48,15 +47,8 @@ def verify_command(
     """Check a folder against its manifest."""
     from empiarreader.downloading.verifying import verify
 
-    show_bar = sys.stderr.isatty() and not quiet
-    bar: Any = click.progressbar(length=1, file=sys.stderr) if show_bar else nullcontext()
-    with bar:
-
-        def move(read: int, total: int) -> None:
-            bar.length = max(total, 1)
-            bar.update(read - bar.pos)
-
-        found = verify(directory, workers=workers, progress=move if show_bar else None)
+    with progress("bytes", quiet=quiet) as tell:
+        found = verify(directory, workers=workers, progress=tell)
     states = {"missing": found.missing, "changed": found.changed, "damaged": found.damaged}
     if as_json:
         for state, files in {"whole": found.whole, **states}.items():
@@ -67,9 +59,9 @@ def verify_command(
     else:
         for state, files in states.items():
             for file in files:
-                click.echo(f"{state}: {printable(file.path)}")
+                click.echo(f"{state}: {one_line(file.path)}")
         for path in found.extra:
-            click.echo(f"extra: {printable(path)}")
+            click.echo(f"extra: {one_line(path)}")
     if not quiet:
         counts = ", ".join(f"{len(files)} {state}" for state, files in states.items())
         click.echo(f"{len(found.whole)} files as they were, {counts}, {len(found.extra)} extra", err=True)
@@ -106,7 +98,7 @@ def mirror_command(
     """Keep a folder in step with an entry."""
     from empiarreader.downloading.mirroring import mirror
 
-    with watching(verbose=verbose and not as_json, quiet=quiet) as (progress, watch):
+    with watching(verbose=verbose and not as_json, quiet=quiet) as (told, watch):
         done = mirror(
             entry,
             directory,
@@ -117,16 +109,18 @@ def mirror_command(
             workers=workers,
             protocol=protocol,
             bytes_per_second=parse_rate(limit_rate),
-            progress=progress,
+            progress=told,
             watch=watch,
         )
+    if pattern is not None and not (done.manifest.files or done.manifest.failures or done.withdrawn):
+        raise ArchiveFileNotFoundError(f"no file of entry {entry} matches {pattern!r}, and none did")
     gone = "removed" if done.removed else "withdrawn"
     for state, files in (("new", done.new), ("changed", done.changed), (gone, done.withdrawn)):
         for file in files:
             if as_json:
                 click.echo(json.dumps({"state": state, **asdict(file)}))
             elif state == gone or verbose:
-                click.echo(f"{state}: {printable(file.path)}")
+                click.echo(f"{state}: {one_line(file.path)}")
     if not quiet:
         click.echo(done.describe(), err=True)
     conclude(ctx, done.manifest, "archive")

@@ -15,8 +15,9 @@ def read_addresses(name: str) -> tuple[list[str], list[str]]:
     InvalidRequestError
         If there is no address.
     """
-    with click.open_file(name, encoding="utf-8", errors="surrogateescape") as file:
-        lines = [line for text in file if (line := text.rstrip("\r\n")).strip()]
+    # Editors put a mark at the beginning and leave spaces at the ends; an address has neither.
+    with click.open_file(name, encoding="utf-8-sig", errors="surrogateescape") as file:
+        lines = [line for text in file if (line := text.strip(" \t\r\n"))]
     addresses = [line for line in lines if not line.startswith("#")]
     if not addresses:
         raise InvalidRequestError(

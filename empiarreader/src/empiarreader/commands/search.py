@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 import click
 
 from empiarreader import settings
 from empiarreader.addresses import join_path, normalise_path, parse_entry_id
-from empiarreader.commands.counting import deeper_hint
+from empiarreader.commands.finding import deeper_hint
 from empiarreader.commands.published import PublishedSearch
-from empiarreader.commands.terminal import say
+from empiarreader.commands.terminal import progress, say
 from empiarreader.errors import ArchiveFileNotFoundError, LocalFileError, PatternError
-from empiarreader.listing.selection import Selection
-from empiarreader.listing.tree import Directory, EntryTree
+
+if TYPE_CHECKING:
+    from empiarreader.listing.tree import Directory, EntryTree
 
 _SEARCH_COMMAND_HELP = """\
 \b
@@ -47,6 +49,7 @@ class _Match:
 @click.option("--dir", "directory", default="", help="Directory in the entry to search. Default: its top.")
 @click.option("--select", required=True, help='Pattern for paths in the directory, in quotes: "*.mrc".')
 @click.option("--regexp", "--regex", is_flag=True, help="Take the pattern as a regular expression.")
+@click.option("--ignore-case", "-i", is_flag=True, help="Let *.mrc stand for A.MRC, too.")
 @click.option("--save_search", type=click.Path(dir_okay=False), help="Save the addresses of the files found.")
 @click.option("--verbose", "-v", is_flag=True, help="Number the results, and list subdirectories.")
 @click.option("--keep_all", is_flag=True, help="Keep the links of the page that lead to no file, too.")
@@ -58,6 +61,7 @@ def search_command(
     directory: str,
     select: str,
     regexp: bool,
+    ignore_case: bool,
     save_search: str | None,
     verbose: bool,
     keep_all: bool,
@@ -68,11 +72,15 @@ def search_command(
     """Find files of an entry, print their addresses, and save them."""
     if not select:
         raise PatternError("the pattern is empty; give one such as '*'")
-    tree = EntryTree(settings.archive_url(), parse_entry_id(entry))
+    from empiarreader.listing.selection import Selection
+    from empiarreader.listing.tree import EntryTree
+
     directory = normalise_path(directory)
-    selection = Selection(select, regexp=regexp)
+    selection = Selection(select, regexp=regexp, ignore_case=ignore_case)
     below = len(join_path(directory, ""))
-    listed = list(tree.walk(directory, enter=lambda path: selection.looks_below(path[below:])))
+    with progress("directories", quiet=quiet) as tell:
+        tree = EntryTree(settings.archive_url(), parse_entry_id(entry), progress=tell)
+        listed = list(tree.walk(directory, enter=lambda path: selection.looks_below(path[below:])))
     candidates = [match for found in listed for match in _candidates(found, tree, keep_all=keep_all)]
     matches = sorted(match for match in candidates if selection.selects(match.path[below:], match.url))
     if not matches:

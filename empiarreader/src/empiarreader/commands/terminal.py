@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from time import monotonic
 from typing import Any, TypeVar
 
 import click
 
-from empiarreader.printable import printable
+from empiarreader.printable import one_line
 
+_SOON_SECONDS = 0.5
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 
@@ -49,20 +51,31 @@ def _show_log(ctx: click.Context, parameter: click.Parameter, value: bool) -> No
 def say(text: str, *, quiet: bool) -> None:
     """Say something on stderr that is no result."""
     if not quiet:
-        click.echo(printable(text), err=True)
+        click.echo(one_line(text), err=True)
 
 
 @contextmanager
 def progress(label: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Show how far it is, on a terminal; call what is yielded with how much is done, and with all of it."""
+    """Show how far it is, on a terminal; call what is yielded with how much is done, and with all of it.
+
+    What takes no time shows nothing.
+    """
     if quiet or not sys.stderr.isatty():
         yield lambda done, total: None
         return
-    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+    began = monotonic()
+    bars: list[Any] = []
+    with ExitStack() as shown:
 
         def tell(done: int, total: int) -> None:
+            if not bars and monotonic() - began < _SOON_SECONDS:
+                return
+            if not bars:
+                bars.append(shown.enter_context(click.progressbar(length=1, label=label, file=sys.stderr)))
+            (bar,) = bars
             bar.length = max(done, total, 1)
             bar.update(done - bar.pos)
+            bar.render_progress()  # also where there is less to do than it seemed
 
         yield tell
 
@@ -70,4 +83,4 @@ def progress(label: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]
 class _StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         over_the_bar = "\r\x1b[K" if sys.stderr.isatty() else ""
-        click.echo(over_the_bar + printable(self.format(record)), err=True)
+        click.echo(over_the_bar + one_line(self.format(record)), err=True)

@@ -15,7 +15,9 @@ class Glob:
     Parameters
     ----------
     pattern
-        The glob, relative to where the search begins. Upper and lower case differ.
+        The glob, relative to where the search begins.
+    ignore_case
+        Whether upper and lower case are the same.
 
     Examples
     --------
@@ -26,12 +28,12 @@ class Glob:
     (True, False)
     """
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, *, ignore_case: bool = False) -> None:
         parts = tuple(part for part in pattern.split("/") if part not in {"", "."})
         if not parts or ".." in parts:
             raise PatternError(f"{pattern!r} is no pattern; give a name or a glob such as 'data/**/*.mrc'")
         self.pattern = pattern
-        self._parts = tuple(None if part == "**" else _compile_name(part) for part in parts)
+        self._parts = tuple(None if part == "**" else _compile_name(part, ignore_case) for part in parts)
 
     def matches(self, path: str) -> bool:
         """Return whether the glob stands for this path."""
@@ -67,8 +69,8 @@ class Glob:
         return reached
 
 
-def compile_regexp(pattern: str) -> re.Pattern[str]:
-    """Return a compiled regular expression.
+def compile_regexp(pattern: str, *, ignore_case: bool = False) -> re.Pattern[str]:
+    """Return a compiled regular expression; upper and lower case differ unless told otherwise.
 
     Raises
     ------
@@ -76,15 +78,15 @@ def compile_regexp(pattern: str) -> re.Pattern[str]:
         If it is malformed; the message says where, and what might have been meant.
     """
     try:
-        return re.compile(pattern)
+        return re.compile(pattern, re.IGNORECASE if ignore_case else 0)
     except (re.error, OverflowError, RecursionError) as error:
         hint = "; to use it as a glob, leave out regexp" if "*" in pattern or "?" in pattern else ""
         raise PatternError(f"{pattern!r} is no regular expression ({error}){hint}") from error
 
 
 @lru_cache(maxsize=256)
-def _compile_name(part: str) -> re.Pattern[str]:
+def _compile_name(part: str, ignore_case: bool) -> re.Pattern[str]:
     try:
-        return re.compile(fnmatch.translate(part))
+        return re.compile(fnmatch.translate(part), re.IGNORECASE if ignore_case else 0)
     except re.error as error:
         raise PatternError(f"{part!r} is no glob ({error}); write [ as [[] to mean the bracket") from error

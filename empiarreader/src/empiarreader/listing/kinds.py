@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from empiarreader.errors import InvalidRequestError
 from empiarreader.formats import is_image
-from empiarreader.metadata.records import Imageset
+
+if TYPE_CHECKING:
+    from empiarreader.metadata.records import Imageset
 
 Kind = Literal["movies", "micrographs", "gains", "particles", "coordinates", "tilt_series", "metadata"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".zst"})
 # Gain references as the common programs name them: SerialEM's CountRef and SuperRef, EPU's .gain, and "gain".
@@ -50,10 +53,10 @@ def check_kind(kind: str) -> Kind:
     InvalidRequestError
         If it is not.
     """
-    for known in get_args(Kind):
+    for known in KINDS:
         if kind == known:
-            return known  # type: ignore[no-any-return]
-    raise InvalidRequestError(f"{kind!r} is no kind of files; there are {', '.join(get_args(Kind))}")
+            return known
+    raise InvalidRequestError(f"{kind!r} is no kind of files; there are {', '.join(KINDS)}")
 
 
 def kind_of(path: str, imagesets: Iterable[Imageset] = ()) -> Kind | None:
@@ -109,6 +112,7 @@ def imageset_of(path: str, imagesets: Iterable[Imageset]) -> Imageset | None:
 
     Examples
     --------
+    >>> from empiarreader import Imageset
     >>> outer, inner = Imageset(name="all", directory="data"), Imageset(name="best", directory="data/best")
     >>> imageset_of("data/best/a.mrc", [outer, inner]).name
     'best'

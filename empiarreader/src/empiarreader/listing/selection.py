@@ -28,6 +28,8 @@ class Selection:
     recursive
         Whether to look below the directory itself. None does so as far as a glob with slashes or ``**``
         reaches, for images without a pattern, and not for regular expressions.
+    ignore_case
+        Whether upper and lower case are the same: ``*.mrc`` selects ``A.MRC`` then, too.
 
     Raises
     ------
@@ -43,7 +45,12 @@ class Selection:
     """
 
     def __init__(
-        self, pattern: str | None = None, *, regexp: bool = False, recursive: bool | None = None
+        self,
+        pattern: str | None = None,
+        *,
+        regexp: bool = False,
+        recursive: bool | None = None,
+        ignore_case: bool = False,
     ) -> None:
         self.pattern = pattern or None
         self.regexp = regexp
@@ -51,10 +58,10 @@ class Selection:
         self._glob: Glob | None = None
         self.whole_address: re.Pattern[str] | None = None
         if self.pattern and regexp:
-            self.whole_address = compile_regexp(self.pattern)
+            self.whole_address = compile_regexp(self.pattern, ignore_case=ignore_case)
         elif self.pattern:
-            self._glob = Glob(self.pattern)
-            self.whole_address = re.compile(fnmatch.translate(self.pattern))
+            self._glob = Glob(self.pattern, ignore_case=ignore_case)
+            self.whole_address = compile_regexp(fnmatch.translate(self.pattern), ignore_case=ignore_case)
 
     def selects(self, path: str, url: str) -> bool:
         """Return whether a file is selected, by its path relative to the directory and by its address."""

@@ -62,13 +62,15 @@ class EntryTree:
 
     With the protocol ``"ftp"`` they are listed through the archive's FTP door, and an entry that the mirror
     holds is listed there; addresses are those below ``base`` in any case. A listing that the cache holds is
-    good for ``max_age_seconds``, an hour where nothing else is said.
+    good for ``max_age_seconds``, an hour where nothing else is said. ``progress`` is called during a walk
+    with how many directories have been listed, and how many are known.
     """
 
     base: str
     entry_id: int
     protocol: Protocol = "https"
     max_age_seconds: float = LISTING_AGE_SECONDS
+    progress: Callable[[int, int], object] | None = None
 
     def address(self, path: str = "", *, directory: bool = False) -> str:
         """Return the address of a file or directory of the entry."""
@@ -109,12 +111,16 @@ class EntryTree:
         workers = ThreadPoolExecutor(CONNECTIONS_PER_HOST, thread_name_prefix="empiarreader-list")
         try:
             pending = self._submit(workers, first, enter)
+            listed = 1
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
                     directory = future.result()
                     pending |= self._submit(workers, directory, enter)
                     yield directory
+                listed += len(done)
+                if self.progress is not None:
+                    self.progress(listed, listed + len(pending))
         finally:
             # Whoever leaves early, by choice or by an interrupt, does not wait for pages under way.
             workers.shutdown(wait=False, cancel_futures=True)
