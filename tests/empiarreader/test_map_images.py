@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -251,6 +252,42 @@ def test_what_is_damaged_on_the_disk_is_done_again(source: EmpiarSource, tmp_pat
     assert all(image.was_there for image in map_images(source, directory=tmp_path).images)
 
 
+def test_what_has_changed_in_the_archive_is_done_again_and_nothing_else(
+    source: EmpiarSource, archive: Archive, movies: dict[str, bytes], tmp_path: Path
+) -> None:
+    map_images(source, directory=tmp_path / "out")
+    host, place = "ftp.ebi.ac.uk", "empiar/world_availability/10934/data/sub/movie_2.mrc.bz2"
+    archive.add_file(host, place, movies["data/sub/movie_4.mrc.bz2"])
+
+    again = map_images(source, directory=tmp_path / "out")
+    assert [image.was_there for image in again.images] == [True, True, False, True, True, True]
+    np.testing.assert_array_equal(mrcfile.read(again.paths[2]), MOVIES[4])
+    assert all(image.was_there for image in map_images(source, directory=tmp_path / "out").images)
+
+
+def test_files_on_the_disk_that_changed_are_done_again(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.mrc", "b.mrc")]
+    for path in paths:
+        mrcfile.write(path, np.ones((4, 4), np.float32))
+    map_images(paths, directory=tmp_path / "out")
+    mrcfile.write(paths[1], np.full((4, 4), 2, np.float32), overwrite=True)  # as large as before
+
+    again = map_images(paths, directory=tmp_path / "out")
+    assert [image.was_there for image in again.images] == [True, False]
+    assert mrcfile.read(again.paths[1]).tolist() == [[2.0] * 4] * 4
+
+
+def test_what_is_finished_stays_so_where_the_archive_cannot_be_asked(
+    source: EmpiarSource, archive: Archive, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    map_images(source, directory=tmp_path)
+    archive.add_fault("status", match="*.bz2", status=403, times=None)
+
+    assert all(image.was_there for image in map_images(source, directory=tmp_path).images)
+    assert len(caplog.records) == 1
+    assert "is not known" in caplog.text
+
+
 def test_results_of_another_function_are_not_taken_for_these(source: EmpiarSource, tmp_path: Path) -> None:
     map_images(source, functools.partial(bin_image, factor=2), directory=tmp_path)
     four = functools.partial(bin_image, factor=4)
@@ -258,6 +295,47 @@ def test_results_of_another_function_are_not_taken_for_these(source: EmpiarSourc
         map_images(source, four, directory=tmp_path)
     found = map_images(source, four, directory=tmp_path, overwrite=True)
     assert mrcfile.read(found.paths[0]).shape == (5, 8, 12)
+
+
+def test_results_with_other_arrays_or_settings_are_told_apart(tmp_path: Path) -> None:
+    def subtracting(less: Any) -> Any:
+        return lambda image: image - less
+
+    def weighted(image: xarray.DataArray, weights: Any) -> Any:
+        return image * weights
+
+    path = tmp_path / "a.mrc"
+    mrcfile.write(path, np.ones((60, 60), np.float32))
+    weights = np.ones((60, 60), np.float32)
+    other = weights.copy()
+    other[30, 30] = 2  # in the middle, which numpy does not print
+    pairs = [
+        (subtracting(1), subtracting(2)),
+        (functools.partial(weighted, weights=weights), functools.partial(weighted, weights=other)),
+        (
+            functools.partial(weighted, weights=xarray.DataArray(weights, dims=("y", "x"))),
+            functools.partial(weighted, weights=xarray.DataArray(other, dims=("y", "x"))),
+        ),
+    ]
+    for number, (one, two) in enumerate(pairs):
+        map_images([path], one, directory=tmp_path / str(number)).raise_for_failures()
+        assert map_images([path], one, directory=tmp_path / str(number)).images[0].was_there
+        with pytest.raises(InvalidRequestError, match="is there, made from"):
+            map_images([path], two, directory=tmp_path / str(number))
+
+
+def test_a_function_that_is_an_object_is_the_same_in_the_next_run(tmp_path: Path) -> None:
+    class Plain:
+        pass
+
+    def work(image: xarray.DataArray, setting: Plain) -> xarray.DataArray:
+        return image
+
+    path = tmp_path / "a.mrc"
+    mrcfile.write(path, np.ones((4, 4), np.float32))
+    for _ in range(2):
+        found = map_images([path], functools.partial(work, setting=Plain()), directory=tmp_path / "out")
+    assert found.images[0].was_there
 
 
 def test_files_of_unknown_origin_are_not_replaced(source: EmpiarSource, tmp_path: Path) -> None:
@@ -410,6 +488,35 @@ def test_mrc_files_hold_what_was_written(dtype: str, written: str, tmp_path: Pat
     np.testing.assert_array_equal(mrcfile.read(tmp_path / "b.mrc"), values[0])
     with pytest.raises(InvalidRequestError, match="2 or 3 axes"):
         to_mrc(np.zeros((2, 2, 2, 2), np.float32), tmp_path / "c.mrc")
+
+
+def test_what_each_section_needs_of_all_others_is_read_once(archive: Archive, tmp_path: Path) -> None:
+    frames = np.arange(12 * 100 * 100, dtype=np.float32).reshape(12, 100, 100)
+    mrcfile.write(tmp_path / "movie.mrcs", frames)
+    archive.add_entry(10935, {"data/movie.mrcs": tmp_path / "movie.mrcs"})
+    source = EmpiarSource(10935, "data")
+    found = map_images(source, lambda movie: movie - movie.mean("frame"), directory=tmp_path / "out")
+
+    np.testing.assert_array_equal(mrcfile.read(found.paths[0]), frames - frames.mean(0))
+    moved = sum(request.body_bytes_sent for request in archive.requests("*movie.mrcs"))
+    assert moved < 1.1 * frames.nbytes
+
+
+def test_a_lazy_image_is_written_in_less_memory_than_it_takes(tmp_path: Path) -> None:
+    section = np.random.default_rng(0).normal(size=(500, 400)).astype(np.float32)
+    sections = [xarray.DataArray(section + k, dims=("y", "x")).chunk() for k in range(60)]
+    image = xarray.concat(sections, "z")
+    to_mrc(image[:1], tmp_path / "warm.mrc")
+    tracemalloc.start()
+    to_mrc(image, tmp_path / "a.mrc")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < image.nbytes / 3
+    with mrcfile.open(tmp_path / "a.mrc") as file:
+        header, data = file.header, file.data.astype(np.float64)
+        said = [float(header[name]) for name in ("dmin", "dmax", "dmean", "rms")]
+        np.testing.assert_allclose(said, [data.min(), data.max(), data.mean(), data.std()], rtol=1e-6)
 
 
 def test_zarr_keeps_coordinates_and_what_json_knows(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ class RemoteFile(ByteSource):
     def version(self) -> FileVersion:
         """Return which version of the file there is, and so its size: one request without a body."""
         if (local := mirrored(self.label)) is not None:
-            return LocalFile(local).beginning(0)[0]
+            return LocalFile(local).version()
         return self._kept(None).version if settings.offline() else ask_version(self.label)
 
     def copy_into(self, file: BinaryIO) -> None:
@@ -207,7 +207,7 @@ class FsspecFile(ByteSource):
         """Return where the file lies, streamed into the cache the first time."""
         from empiarreader.cache.copies import AS_IS, kept_copy
 
-        wanted = self.beginning(1)[0] if version is None else version
+        wanted = self.version() if version is None else version
 
         def write(file: BinaryIO) -> None:
             for piece in self.stream(wanted):

@@ -63,6 +63,10 @@ class ByteSource(ABC):
             If the file is larger than the cache may be.
         """
 
+    def version(self) -> FileVersion:
+        """Return which version of the file there is: one small request."""
+        return self.beginning(1)[0]
+
     def range(self, start: int, length: int, version: FileVersion) -> bytes:
         """Return ``length`` bytes from ``start`` on; a range beyond the end of the file raises."""
         buffer = bytearray(length)
@@ -145,7 +149,7 @@ class ByteSource(ABC):
         from empiarreader.cache.copies import kept_copy
         from empiarreader.cache.unpacking import unpack
 
-        wanted = self.beginning(1)[0] if version is None else version
+        wanted = self.version() if version is None else version
         limit = min(settings.cache_size_bytes(), limit_bytes or settings.cache_size_bytes())
 
         def write(file: BinaryIO) -> None:

@@ -52,7 +52,7 @@ class SparingFile(ByteSource):
         return self.file.unpacked_copy(kind, version, limit_bytes=limit_bytes)
 
     def _check(self, version: FileVersion | None, *, kind: str) -> None:
-        wanted = self.file.beginning(1)[0] if version is None else version
+        wanted = self.file.version() if version is None else version
         if find_copy(self.label, wanted, kind=kind) is None:
             refuse_whole(self.label, wanted.size, self.limit_bytes)
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
-from empiarreader.errors import EmpiarReaderError, InvalidRequestError
+from empiarreader.errors import InvalidRequestError, LocalFileError
 from empiarreader.network.connections import CONNECTIONS_PER_HOST
 from empiarreader.spreading.jobs import Job, jobs_of
 from empiarreader.spreading.results import Results, choose_saver
-from empiarreader.spreading.running import Function, Saver, compute, compute_and_save, with_share
+from empiarreader.spreading.running import Function, Saver, Written, compute, compute_and_save, with_share
 from empiarreader.spreading.work import spread
 from empiarreader.spreading.workers import hire
 
@@ -160,7 +160,8 @@ def iterate_mapped(
     directory
         Folder to save what the function returns in, under the names of the images; all workers must reach it.
         A result is written beside its place, recorded in ``empiarreader-mapped.jsonl``, and given its name
-        then. A rerun does not do again what is finished. None returns values, and keeps none.
+        then. A rerun does not do again what is finished, unless the file of the image has changed since,
+        which takes one small request for each. None returns values, and keeps none.
     save
         ``"mrc"``, ``"zarr"``, or a function that writes what it is given to a path.
     suffix
@@ -207,33 +208,27 @@ def iterate_mapped(
     saver, suffix = choose_saver(save, suffix)
     folder = Path(directory).expanduser().absolute()
     with Results(folder, function, saver, suffix=suffix, overwrite=overwrite) as results:
-        to_do = []
+        finished: list[Job] = []
+        to_do: list[Job] = []
         for job in results.place(jobs):
-            settled = _settled(results, job)
-            if settled is None:
-                to_do.append(job)
+            try:
+                (finished if results.is_finished(job) else to_do).append(job)
+            except LocalFileError as trouble:
+                yield MappedImage(index=job.index, name=job.name, error=trouble)
+        for job, is_current in zip(finished, results.are_current(finished), strict=True):
+            if is_current:
+                yield MappedImage(index=job.index, name=job.name, path=job.path, was_there=True)
             else:
-                yield settled
-        for job, part, error in work(functools.partial(compute_and_save, function, saver), to_do):
-            yield _finished(results, job, part, error)
+                to_do.append(job)
+        for job, written, error in work(functools.partial(compute_and_save, function, saver), to_do):
+            yield _finished(results, job, written, error)
 
 
-def _settled(results: Results, job: Job) -> MappedImage | None:
-    """Return what became of an image that there is nothing to do for, None of all others."""
-    try:
-        is_finished = results.is_finished(job)
-    except InvalidRequestError:
-        raise
-    except EmpiarReaderError as error:
-        return MappedImage(index=job.index, name=job.name, error=error)
-    return MappedImage(index=job.index, name=job.name, path=job.path, was_there=True) if is_finished else None
-
-
-def _finished(results: Results, job: Job, part: Path, error: Exception | None) -> MappedImage:
+def _finished(results: Results, job: Job, written: Written, error: Exception | None) -> MappedImage:
     if error is None:
         try:
-            results.finish(job, part)
+            results.finish(job, written)
             return MappedImage(index=job.index, name=job.name, path=job.path)
-        except EmpiarReaderError as trouble:
+        except LocalFileError as trouble:
             error = trouble
     return MappedImage(index=job.index, name=job.name, error=error)

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from empiarreader.addresses import check_target
 from empiarreader.errors import DamagedDataError, EmpiarReaderError, InvalidRequestError, LocalFileError
+from empiarreader.network.ranges import FileVersion
 
 JOURNAL_NAME = "empiarreader-mapped.jsonl"
 
@@ -30,6 +31,15 @@ class Line:
     location: str  # address or path of the image that it was made from
     size_bytes: int  # 0 of a folder
     step: str  # what was done
+    version: FileVersion | None = None  # of the image's file, where it is known
+
+    @classmethod
+    def read(cls, text: bytes) -> Line:
+        """Return what a line of the file says."""
+        facts = json.loads(text)
+        version = facts.pop("version", None)
+        check_target(facts["target"])
+        return cls(**facts, version=None if version is None else FileVersion(**version))
 
 
 class Journal:
@@ -87,11 +97,17 @@ class Journal:
             )
         return True
 
-    def finish(self, part: Path, target: str, location: str, step: str) -> Path:
+    def version(self, target: str) -> FileVersion | None:
+        """Return which version of its file a result was made from; None where nobody knows."""
+        return self._lines[target].version
+
+    def finish(
+        self, part: Path, target: str, location: str, step: str, version: FileVersion | None = None
+    ) -> Path:
         """Record a result, and give it its name; remove what workers that died have left of it."""
         path = self._folder / check_target(target)
         size = part.stat().st_size if part.is_file() else 0
-        line = Line(target=target, location=location, size_bytes=size, step=step)
+        line = Line(target=target, location=location, size_bytes=size, step=step, version=version)
         self._file.write(json.dumps(asdict(line)).encode() + b"\n")
         os.fsync(self._file.fileno())
         if path.is_dir() and not path.is_symlink():
@@ -114,9 +130,9 @@ class Journal:
         found: dict[str, Line] = {}
         for text in content.splitlines():
             try:
-                line = Line(**json.loads(text))
-                found[check_target(line.target)] = line
-            except (ValueError, TypeError, AttributeError):
+                line = Line.read(text)
+                found[line.target] = line
+            except (ValueError, TypeError, AttributeError, KeyError):
                 continue
         if content.count(b"\n") > 1 and not found:
             raise DamagedDataError(f"{self._folder / JOURNAL_NAME} is no record of results; move it away")

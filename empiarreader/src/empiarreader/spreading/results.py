@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import inspect
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from empiarreader.errors import InvalidRequestError, LocalFileError
+from empiarreader.errors import EmpiarReaderError, InvalidRequestError, LocalFileError
+from empiarreader.network.connections import CONNECTIONS_PER_HOST
 from empiarreader.spreading.jobs import Job
 from empiarreader.spreading.journal import Journal
 from empiarreader.spreading.names import targets_of
-from empiarreader.spreading.running import Function, Saver
+from empiarreader.spreading.running import Function, Saver, Written
 from empiarreader.spreading.saving import to_mrc, to_zarr
+from empiarreader.spreading.steps import describe
+
+_logger = logging.getLogger(__name__)
 
 _SAVERS: dict[str, tuple[Saver, str]] = {"mrc": (to_mrc, ".mrc"), "zarr": (to_zarr, ".zarr")}
 
@@ -77,7 +80,31 @@ class Results:
             )
         return self._journal.is_finished(target, job.location, self._step)
 
-    def finish(self, job: Job, part: Path) -> None:
+    def are_current(self, jobs: Sequence[Job]) -> Iterator[bool]:
+        """Yield of finished jobs whether the files of their images are still what they were.
+
+        Sixteen are asked at a time. Where one cannot be asked, its result stays, and so do those after it
+        without a question; a warning says so.
+        """
+        trouble: list[EmpiarReaderError] = []
+
+        def is_current(job: Job) -> bool:
+            was = self._journal.version(self._target(job))
+            if was is None or trouble:
+                return True
+            try:
+                now = job.version()
+            except EmpiarReaderError as error:
+                trouble.append(error)
+                return True
+            return now is None or not now.differs_from(was)
+
+        with ThreadPoolExecutor(CONNECTIONS_PER_HOST, thread_name_prefix="empiarreader-versions") as threads:
+            yield from threads.map(is_current, jobs)
+        if trouble:
+            _logger.warning("whether all images are what they were is not known: %s", trouble[0])
+
+    def finish(self, job: Job, written: Written) -> None:
         """Record what a worker has written, and give it its name.
 
         Raises
@@ -86,34 +113,10 @@ class Results:
             If that cannot be.
         """
         try:
-            self._journal.finish(part, self._target(job), job.location, self._step)
+            self._journal.finish(written.part, self._target(job), job.location, self._step, written.version)
         except OSError as error:
             raise LocalFileError(f"cannot write {job.path}: {error.strerror or error}") from error
 
     def _target(self, job: Job) -> str:
         assert job.path is not None
         return job.path.relative_to(self._folder).as_posix()
-
-
-def describe(function: Callable[..., Any] | None) -> str:
-    """Return what tells a function from others, the same in every run: its name, arguments and text.
-
-    Examples
-    --------
-    >>> from empiarreader import bin_image
-    >>> describe(functools.partial(bin_image, factor=4)), describe(None)
-    ('bin_image(factor=4)', 'as they are')
-    """
-    if function is None:
-        return "as they are"
-    if isinstance(function, functools.partial):
-        named = (f"{name}={value!r}" for name, value in function.keywords.items())
-        return f"{describe(function.func)}({', '.join([*map(repr, function.args), *named])})"
-    name = getattr(function, "__qualname__", type(function).__qualname__)
-    if str(getattr(function, "__module__", "")).startswith("empiarreader."):
-        return str(name)
-    try:
-        text = inspect.getsource(function)
-    except (OSError, TypeError):
-        return str(name)
-    return f"{name} {hashlib.sha256(text.encode()).hexdigest()[:12]}"

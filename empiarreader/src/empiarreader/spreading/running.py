@@ -7,15 +7,23 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from empiarreader.errors import InvalidRequestError
 from empiarreader.network.connections import limit_connections
+from empiarreader.network.ranges import FileVersion
 from empiarreader.spreading.jobs import Job
 from empiarreader.spreading.journal import part_of
 
 Function = Callable[[Any], Any]
 Saver = Callable[[Any, Path], object]
+
+
+class Written(NamedTuple):
+    """What was written of a result, and which version of its file the image was."""
+
+    part: Path
+    version: FileVersion | None
 
 
 def with_share(connections: int, run: Callable[[Job], Any], job: Job) -> Any:
@@ -27,19 +35,21 @@ def with_share(connections: int, run: Callable[[Job], Any], job: Job) -> Any:
 def compute(function: Function | None, job: Job) -> Any:
     """Return what the function makes of an image, in memory."""
     with _own_threads():
-        value = job.open() if function is None else function(job.open())
+        image = job.open().image
+        value = image if function is None else function(image)
         # What is still lazy would move its bytes where the results are collected.
         return value.compute() if hasattr(value, "__dask_graph__") else value
 
 
-def compute_and_save(function: Function | None, saver: Saver, job: Job) -> Path:
+def compute_and_save(function: Function | None, saver: Saver, job: Job) -> Written:
     """Save what the function makes of an image beside its place, and return where."""
     assert job.path is not None
     part = part_of(job.path)
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
         with _own_threads():
-            saver(job.open() if function is None else function(job.open()), part)
+            image, version = job.open()
+            saver(image if function is None else function(image), part)
         if not part.exists():
             raise InvalidRequestError(f"nothing was written to the path that was given for {job.name}")
     except BaseException:
@@ -47,7 +57,7 @@ def compute_and_save(function: Function | None, saver: Saver, job: Job) -> Path:
             shutil.rmtree(part)
         part.unlink(missing_ok=True)
         raise
-    return part
+    return Written(part, version)
 
 
 class _OwnThreads:

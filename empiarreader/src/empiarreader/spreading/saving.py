@@ -1,4 +1,4 @@
-"""Images onto a disk, as MRC or zarr, a section at a time."""
+"""Images onto a disk, as MRC or zarr, without having all of them in memory."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ _WIDER = {"bool": "int8", "uint8": "int16"}
 
 
 def to_mrc(image: Any, path: str | os.PathLike[str]) -> None:
-    """Write an image as MRC; a lazy one moves and is written a section at a time.
+    """Write an image as MRC; of a lazy one each piece is written as soon as it is there.
 
     Frames become an image stack, ``z`` a volume. The voxel size is written where it is known. Bytes are
-    written as 16 bit integers, other types that MRC does not have as float32.
+    written as 16 bit integers, other types that MRC does not have as float32. Minimum, maximum, mean and
+    standard deviation go into the header; they are marked as unknown of complex values, and where some value
+    is not finite.
 
     Parameters
     ----------
@@ -42,8 +44,7 @@ def to_mrc(image: Any, path: str | os.PathLike[str]) -> None:
     dtype = np.dtype(name if name in _MRC_TYPES else _WIDER.get(name, "float32"))
     dims = getattr(image, "dims", ("frame", "y", "x")[-image.ndim :])
     with mrcfile.new_mmap(path, image.shape, mrcfile.utils.mode_from_dtype(dtype), overwrite=True) as file:
-        for k in range(image.shape[0]) if image.ndim == 3 else (...,):
-            file.data[k] = np.asarray(image[k], dtype)
+        _fill(file.data, image)
         if image.ndim == 3 and dims[0] == "z":
             file.set_volume()
         elif image.ndim == 3:
@@ -51,7 +52,35 @@ def to_mrc(image: Any, path: str | os.PathLike[str]) -> None:
         size = getattr(image, "attrs", {}).get("voxel_size")
         if size is not None and size[-1] > 0:
             file.voxel_size = (size[2], size[1], size[0] if size[0] > 0 else size[2])
-        file.update_header_stats()
+        _note_statistics(file)
+
+
+def _fill(target: np.ndarray[Any, Any], image: Any) -> None:
+    from dask.base import is_dask_collection
+
+    if is_dask_collection(image):
+        # All in one go: what several sections need, such as the mean of all, is read and worked out once. In
+        # this process, as others would write into a copy of the target.
+        lazy = getattr(image, "data", image).astype(target.dtype)
+        lazy.store(target, lock=False, scheduler="threads")
+    else:
+        for k in range(len(image)) if image.ndim == 3 else (...,):
+            target[k] = np.asarray(image[k], target.dtype)
+
+
+def _note_statistics(file: Any) -> None:
+    """Write what the values are into the header; mrcfile's own would take all of them into memory."""
+    file.reset_header_stats()
+    sections = file.data if file.data.ndim == 3 else file.data[np.newaxis]
+    if np.iscomplexobj(sections):
+        return
+    # Of sections that are equally large: the variance of all is the mean of theirs and that of their means.
+    found = [(s.min(), s.max(), s.mean(dtype=np.float64), s.var(dtype=np.float64)) for s in sections]
+    least, most, means, variances = np.array(found, np.float64).T
+    if np.isfinite(variances).all():
+        header = file.header
+        header.dmin, header.dmax, header.dmean = least.min(), most.max(), means.mean()
+        header.rms = np.sqrt(variances.mean() + means.var())
 
 
 def to_zarr(image: Any, path: str | os.PathLike[str]) -> None:

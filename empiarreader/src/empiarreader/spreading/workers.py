@@ -6,7 +6,6 @@ Each gives futures of :mod:`concurrent.futures`, so that what waits for them nee
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -59,7 +58,9 @@ def hire(client: Any | None, *, workers: int | None, processes: bool) -> Workers
         if processes:
             raise InvalidRequestError("give a client, or ask for processes of this machine, not both")
         return _Cluster(client, workers)
-    count = workers or os.cpu_count() or 1
+    from dask.system import CPU_COUNT  # those of a batch queue's job, not all of the machine
+
+    count = workers or CPU_COUNT
     return _Processes(count) if processes else _Threads(count)
 
 
