@@ -9,6 +9,7 @@ import glob
 import json
 import os
 import shlex
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import empiarreader
+from eer_files import eer_bytes, random_electrons
 from empiarreader import Acquisition, GainOrientation, Handed, export_relion, export_scipion
 from empiarreader.cli import main
 from empiarreader.handing_over.links import is_safe, safe_names
@@ -369,6 +371,42 @@ def test_a_star_file_reads_back_as_it_was_written(tmp_path: Path) -> None:
 
     assert starfile.read(tmp_path / "x.star").to_dict("list") == columns
     assert empiarreader.open_table(tmp_path / "x.star")["optics"].to_dict("list") == columns
+
+
+def test_of_a_final_image_that_scipion_counts_as_a_frame_the_user_is_told(tmp_path: Path) -> None:
+    frames = [random_electrons(np.random.default_rng(k), 64, 50) for k in range(5)]
+    for name in ("with", "without"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "m.eer").write_bytes(eer_bytes(frames, 64, final_image=name == "with"))
+        handed = export_scipion(
+            tmp_path / name,
+            tmp_path / f"{name}.json",
+            acquisition=replace(MICROSCOPE, pixel_size_angstrom=0.8),
+        )
+        told = [note for note in handed.notes if "m.eer" in note]
+        assert [note for note in told if "final image" in note and "6 frames instead of 5" in note] == told
+        assert bool(told) == (name == "with")
+
+
+def test_images_are_put_into_optics_groups_by_a_part_of_their_names(tmp_path: Path) -> None:
+    names = [f"FoilHole_{hole}_Data_{target}_7_fractions.mrcs" for hole in (1, 2, 3) for target in (88, 99)]
+    for name in names:
+        _stack(tmp_path / name)
+    by_target = ("--optics-groups", r"_Data_(\d+)_")
+    done = _run(tmp_path, "--relion", tmp_path / "m.star", "--kind", "movies", *by_target, *ALL_SAID)
+
+    assert done.exit_code == 0, done.output
+    blocks = starfile.read(tmp_path / "m.star")
+    assert list(blocks["optics"].rlnOpticsGroupName) == ["opticsGroup1_88", "opticsGroup2_99"]
+    assert list(blocks["optics"].rlnMicrographOriginalPixelSize) == [1.06, 1.06]
+    of_file = dict(zip(blocks["movies"].rlnMicrographMovieName, blocks["movies"].rlnOpticsGroup, strict=True))
+    assert of_file == {name: 1 if "_88_" in name else 2 for name in names}
+
+    options = {"kind": "movies", "acquisition": replace(MICROSCOPE, pixel_size_angstrom=1.06)}
+    with pytest.raises(empiarreader.InvalidRequestError, match="fits no part of FoilHole_1_Data_88"):
+        export_relion(tmp_path, tmp_path / "n.star", optics_groups="_X_", **options)  # type: ignore[arg-type]
+    with pytest.raises(empiarreader.InvalidRequestError, match="no regular expression"):
+        export_relion(tmp_path, tmp_path / "n.star", optics_groups="((", **options)  # type: ignore[arg-type]
 
 
 def test_files_in_one_star_folders_are_imported_from_where_they_lie(tmp_path: Path) -> None:

@@ -146,6 +146,22 @@ def test_of_a_compressed_movie_whole_frames_move_as_far_as_they_may(
     assert _moved(archive) < 2_000_000 + len(frames) * 4096 + MOST_OF_A_HEADER
 
 
+@pytest.mark.parametrize("compression", [None, "lzw"])
+def test_of_a_large_frame_in_strips_a_band_moves(archive: Archive, compression: str | None) -> None:
+    frames = np.random.default_rng(0).poisson(3.0, (3, 2000, 2200)).astype(np.uint8)
+    body = _tiff(frames, compression=compression, rowsperstrip=16)
+    archive.add_entry(10943, {"data/a_fractions.tif": body})
+    seen = preview(_url(archive, "data/a_fractions.tif"), limit_bytes=1_000_000)
+
+    rows = seen.look.plan.rows
+    assert 1_000_000 / len(body) * 6000 * 0.8 < len(rows) < 2000
+    assert abs((rows.start + rows.stop) / 2 - 1000) <= 1
+    band = frames[0, rows.start : rows.stop]
+    assert seen.look.statistics.mean == pytest.approx(band.mean())
+    assert seen.shown() == f"frame 0 of 3, rows {rows.start} to {rows.stop - 1} of 2000"
+    assert _moved(archive) < 1_100_000 + 3 * 4096 + MOST_OF_A_HEADER
+
+
 def test_electrons_of_an_eer_movie_are_summed(archive: Archive) -> None:
     generator = np.random.default_rng(0)
     frames = [random_electrons(generator, 64, 300) for _ in range(12)]

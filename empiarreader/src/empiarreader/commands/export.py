@@ -88,6 +88,9 @@ def _options(command: Command) -> Command:
         click.option(
             "--mtf", type=click.Path(exists=True, dir_okay=False), help="Detector's MTF, for RELION."
         ),
+        click.option(
+            "--optics-groups", metavar="REGEXP", help=r"What in names tells groups apart, as '_Data_(\d+)_'."
+        ),
         click.option("--project", type=local, help="Folder of the RELION project, if not the STAR file's."),
         click.option("--to", help="Where to copy to: COLLECTION:/path for Globus, a folder for Aspera."),
         click.option("--key", default=ASPERA_KEY, help="Aspera's public key.", show_default=True),
@@ -163,7 +166,8 @@ def _export_images(
     }
     if program == "scipion":
         return export_scipion(files, target, **common)
-    return export_relion(files, target, project=options["project"], mtf=options["mtf"], **common)
+    own = {name: options[name] for name in ("project", "mtf", "optics_groups")}
+    return export_relion(files, target, **own, **common)
 
 
 def _export_list(

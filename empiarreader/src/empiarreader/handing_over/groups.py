@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from empiarreader.errors import EmpiarReaderError, UnsupportedFormatError
+from empiarreader.errors import EmpiarReaderError, InvalidRequestError, UnsupportedFormatError
 from empiarreader.formats import suffix_of
 from empiarreader.handing_over.acquisition import Acquisition, require
 from empiarreader.handing_over.files import PACKED_SUFFIXES, HandedFile, of_kind
@@ -45,25 +46,56 @@ class ImageGroup:
 
 
 def group_images(
-    files: Sequence[HandedFile], kind: str, acquisition: Acquisition, *, program: str, needs: tuple[str, ...]
+    files: Sequence[HandedFile],
+    kind: str,
+    acquisition: Acquisition,
+    *,
+    program: str,
+    needs: tuple[str, ...],
+    part_of_name: str | None = None,
 ) -> list[ImageGroup]:
     """Return the imagesets that images are from, each with its pixel size, in the order of their files.
 
     The pixel size is the one given; else the imageset's; else, of volumes, that of the first file.
 
+    Parameters
+    ----------
+    part_of_name
+        Regular expression that finds, in the paths of images, what tells those of a group from others of
+        their imageset: what its groups hold, or all of it where it has none.
+
     Raises
     ------
     InvalidRequestError
-        If the program needs a value that nothing says.
+        If the program needs a value that nothing says, or there is an image in whose path nothing is found.
     """
-    sets: dict[tuple[int | None, str, str], list[HandedFile]] = {}
+    find = _finder(part_of_name)
+    sets: dict[tuple[int | None, str, str, str], list[HandedFile]] = {}
     for file in files:
-        imageset = file.imageset
-        key = (file.entry_id, imageset.directory, imageset.name) if imageset else (file.entry_id, "", "")
-        sets.setdefault(key, []).append(file)
+        directory, name = (file.imageset.directory, file.imageset.name) if file.imageset else ("", "")
+        sets.setdefault((file.entry_id, directory, name, find(file)), []).append(file)
     return [
-        _group(name, kind, members, acquisition, program, needs) for (_, _, name), members in sets.items()
+        _group(" ".join(filter(None, names)), kind, members, acquisition, program, needs)
+        for (_, _, *names), members in sets.items()
     ]
+
+
+def _finder(pattern: str | None) -> Callable[[HandedFile], str]:
+    """Return what finds, in the path of a file, the part that tells its group."""
+    if pattern is None:
+        return lambda file: ""
+    try:
+        wanted = re.compile(pattern)
+    except re.error as error:
+        raise InvalidRequestError(f"{pattern!r} is no regular expression: {error}") from None
+
+    def find(file: HandedFile) -> str:
+        found = wanted.search(file.name)
+        if found is None:
+            raise InvalidRequestError(f"{pattern!r} fits no part of {file.name}, which tells its group")
+        return "_".join(filter(None, found.groups() or (found[0],)))
+
+    return find
 
 
 class Chosen(NamedTuple):
@@ -114,6 +146,21 @@ def _suffix(file: HandedFile, taken: Mapping[str, str]) -> str | None:
     name = file.path.name.lower()
     longest_first = sorted(taken, key=len, reverse=True)
     return next((taken[suffix] for suffix in longest_first if name.endswith(suffix)), None)
+
+
+def final_image_note(file: HandedFile) -> str:
+    """Return what to know of an EER movie that holds the sum of its frames, too; ``""`` of all others."""
+    if suffix_of(file.path.name) != ".eer":
+        return ""
+    try:
+        facts = _opened(file.path).image(0).attrs
+    except EmpiarReaderError:
+        return ""  # it is not there yet, or Scipion will not read it either
+    if "final_image" not in facts:
+        return ""
+    frames = facts["recorded_frames"]
+    counted = f"{frames + 1} frames instead of {frames}"
+    return f"Scipion counts the final image of {file.name} as one more frame: {counted}"
 
 
 def sections_and_size(path: Path) -> tuple[int, int, int]:

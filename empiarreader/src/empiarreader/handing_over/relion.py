@@ -40,10 +40,11 @@ def export_relion(
     directory: Location | None = None,
     project: Location | None = None,
     mtf: Location | None = None,
+    optics_groups: str | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
 ) -> Handed:
-    """Write the STAR file by which RELION (3.1 to 5) takes images: movies, micrographs or particles.
+    r"""Write the STAR file by which RELION (3.1 to 5) takes images: movies, micrographs or particles.
 
     Each imageset of the entry becomes an optics group with its own pixel size. Paths are relative to the
     project. Files that lie outside it, or whose names RELION cannot take (spaces and other signs, ``.MRC``,
@@ -69,6 +70,9 @@ def export_relion(
         Folder of the RELION project; None is the folder of the STAR file.
     mtf
         STAR file with the detector's modulation transfer function, as RELION's site has them.
+    optics_groups
+        Regular expression that finds, in the paths of images, what tells the optics groups of an imageset
+        apart: ``r"_Data_(\d+)_"`` in names as EPU gives them, for the beam shift of each target in a hole.
     overwrite
         Replace a STAR file that is there.
     dry_run
@@ -100,7 +104,9 @@ def export_relion(
     kind = kind or _only_kind(found)
     _check_kind(kind)
     chosen = choose(found, kind, _SUFFIXES[kind], program="RELION", told=told)
-    groups = group_images(chosen.files, kind, known, program="RELION", needs=_NEEDS)
+    groups = group_images(
+        chosen.files, kind, known, program="RELION", needs=_NEEDS, part_of_name=optics_groups
+    )
     gain = _gain(known.gain) if kind == "movies" else {}
     suffixes = chosen.suffixes | {file.path: suffix for file, suffix in gain.items()}
     names = where.name_all(suffixes, [*chosen.files, *gain])

@@ -26,7 +26,14 @@ from empiarreader.handing_over.files import (
     gather,
     kinds_of,
 )
-from empiarreader.handing_over.groups import Chosen, ImageGroup, choose, group_images, sections_and_size
+from empiarreader.handing_over.groups import (
+    Chosen,
+    ImageGroup,
+    choose,
+    final_image_note,
+    group_images,
+    sections_and_size,
+)
 from empiarreader.handing_over.handed import Handed, HandedSet
 from empiarreader.handing_over.links import is_safe, make_links, safe_names
 from empiarreader.handing_over.writing import check_target_is_free, write_whole
@@ -109,6 +116,8 @@ def export_scipion(
         gain, linked_gain = _gain(group, links_folder)
         links |= needed | linked_gain
         protocols.append(_protocol(number, group, place, gain))
+    notes = [one.note for one in chosen.values()]
+    notes += [note for group in groups for note in (group.note, final_image_note(group.files[0]))]
     text = json.dumps(protocols, indent=4, ensure_ascii=False) + "\n"
     if not dry_run:
         make_links(links, overwrite=overwrite, alone=True)
@@ -118,7 +127,7 @@ def export_scipion(
         text=text,
         sets=tuple(HandedSet.of(group) for group in groups),
         links=links,
-        notes=tuple(filter(None, (*(one.note for one in chosen.values()), *(one.note for one in groups)))),
+        notes=tuple(filter(None, notes)),
         next_steps=(_create_project(target),),
     )
 

@@ -51,6 +51,7 @@ class EerImage:
     group: int
     factor: int
     notes: Mapping[str, str]
+    has_sum: bool  # a page before the frames, which is none of them
     format: str = "EER"
 
     @property
@@ -90,7 +91,7 @@ class EerImage:
         """How many frames were recorded, are summed and are left over, and dose and time of a group.
 
         ``dose_per_frame`` is in e/Å², ``exposure_per_frame`` in s; both are left out where the file does
-        not say.
+        not say. ``final_image`` says that the sum of all frames is in the file, too; it is not read.
         """
         found: dict[str, Any] = {
             "recorded_frames": self.recorded,
@@ -98,6 +99,8 @@ class EerImage:
             "left_over": self.recorded % self.group,
             "super_resolution": self.factor,
         }
+        if self.has_sum:
+            found["final_image"] = True
         notes, share = dict(self.notes), self.group / self.recorded
         y, x = pixel_size(notes)
         if (dose := number(notes, "totalDose")) and y and x:
@@ -181,7 +184,8 @@ def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> 
     chain = PageChain(layout, first, version)
     page = _first_page(begun, chain, content)
     notes = _notes(page, file.label)
-    if page.compression not in {FIXED_8, FIXED_7, VARIABLE}:  # the sum of all frames comes first
+    has_sum = page.compression not in {FIXED_8, FIXED_7, VARIABLE}  # of all frames; it comes first
+    if has_sum:
         if chain.is_complete:
             raise UnsupportedFormatError(f"{file.label} is a TIFF file of one page that is not EER")
         chain = PageChain(layout, chain.following, version)
@@ -206,6 +210,7 @@ def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> 
         group=options.group,
         factor=options.super_resolution,
         notes=notes,
+        has_sum=has_sum,
     )
 
 

@@ -17,7 +17,14 @@ from empiarreader.images.raw import RawPixels
 from empiarreader.images.sparse import BegunFile, SparseFile
 from empiarreader.images.tiffchain import PageChain
 from empiarreader.images.tiffdirectory import parse_tiff_header
-from empiarreader.images.tiffpages import contiguous_pixels, fill_page, opened, page_at, page_dims
+from empiarreader.images.tiffpages import (
+    contiguous_pixels,
+    fill_page,
+    opened,
+    page_at,
+    page_dims,
+    rows_together,
+)
 from empiarreader.images.tiffsize import page_pixel_size, tag_metadata
 from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
@@ -43,6 +50,7 @@ class TiffImage:
     voxel_size: VoxelSize
     attrs: Mapping[str, Any]
     chain: PageChain
+    rows_together: int  # of a strip or tile, which can only be had whole
     raw: RawPixels | None = None  # where one directory stands for a stack that follows it
     format: str = "TIFF"
 
@@ -153,6 +161,7 @@ def _image(page: TiffPage, frames: int, chain: PageChain, options: ImageOptions)
         voxel_size=VoxelSize(z=0.0, y=y, x=x),
         attrs={"compression": COMPRESSION(page.compression).name.lower()} if page.compression != 1 else {},
         chain=chain,
+        rows_together=rows_together(page),
     )
 
 
@@ -164,7 +173,7 @@ def _whole_stack(page: TiffPage, chain: PageChain, options: ImageOptions) -> Tif
     raw = contiguous_pixels(page, frames)
     if raw is None or raw.end > chain.version.size:
         return None
-    return replace(_image(page, frames, chain, options), raw=raw)
+    return replace(_image(page, frames, chain, options), raw=raw, rows_together=1)
 
 
 def _described_bytes(page: TiffPage) -> int:

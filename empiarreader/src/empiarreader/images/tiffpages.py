@@ -107,6 +107,11 @@ def page_dims(page: TiffPage) -> tuple[str, ...]:
     return tuple(_DIMENSIONS[axis] for axis in page.axes)
 
 
+def rows_together(page: TiffPage) -> int:
+    """Return how many rows a strip or tile has: none of them can be had without the others."""
+    return _segment_size(page)[0]
+
+
 def contiguous_pixels(page: TiffPage, frames: int) -> RawPixels | None:
     """Return where so many images lie, if they can follow one another from a page's pixels on."""
     ends = [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=True)]

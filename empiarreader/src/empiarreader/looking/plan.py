@@ -21,7 +21,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_FRAMES = 40
 MOST_PARTICLES = 36
 _GOOD_BAND = 1024  # rows: what is gained by more frames rather than by more rows
-_LEAST_BAND = 64
+LEAST_BAND = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +89,8 @@ def plan_reading(
     before = shape[: dims.index("y")]
     rows = shape[dims.index("y")]
     total = itemsize * math.prod(shape)
-    row_bytes = itemsize * math.prod(shape[len(before) + 1 :])
     section_bytes = min(total, stored_bytes or total) // max(1, math.prod(before))
+    row_bytes = -(-section_bytes // rows)
     leading = tuple(length // 2 for length in before[:-1])
     count = before[-1] if before else 1
     wanted = min(count, {"movie": most_frames, "particles": min(most_frames, MOST_PARTICLES)}.get(kind, 1))
@@ -105,7 +105,7 @@ def plan_reading(
         )
     frames = min(wanted, max(1, limit_bytes // (min(rows, _GOOD_BAND) * row_bytes)))
     height = limit_bytes // (frames * row_bytes)
-    if height < min(rows, _LEAST_BAND):
+    if height < min(rows, LEAST_BAND):
         raise InvalidRequestError(
             f"no more than {most} may move, which is {height} rows of {row_bytes} bytes; "
             "a higher limit makes a picture"

@@ -156,8 +156,8 @@ def preview(
     """Look at an image: its picture and its power spectrum, from a few megabytes of it.
 
     An image that is larger than what may move is read in part: of files whose rows lie as they are (MRC,
-    SPIDER, IMAGIC) a band of rows in the middle; of movies the first frames; of stacks of particles
-    the first ones. What was read, and how much moved, is said.
+    SPIDER, IMAGIC), or in strips (TIFF), a band of rows in the middle; of movies the first frames; of stacks
+    of particles the first ones. What was read, and how much moved, is said.
 
     Parameters
     ----------

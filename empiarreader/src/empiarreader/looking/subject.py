@@ -11,9 +11,10 @@ import numpy as np
 
 from empiarreader.errors import InvalidRequestError
 from empiarreader.formats import MRC, format_by_name, suffix_of
-from empiarreader.images.base import Array, ImageOptions, one_section
+from empiarreader.images.base import Array, ImageOptions, OpenImage, one_section
+from empiarreader.images.tiff import TiffImage
 from empiarreader.listing.kinds import kind_of
-from empiarreader.looking.plan import KINDS, Kind
+from empiarreader.looking.plan import KINDS, LEAST_BAND, Kind
 from empiarreader.looking.sparing import SparingImageFile, refuse_whole
 from empiarreader.metadata.emdb import map_address, parse_emdb_id
 from empiarreader.metadata.records import Imageset
@@ -129,9 +130,14 @@ def subject_of_file(
         pixel_size_angstrom=sizes,
         read=lambda region: file.read(0, region),
         stored_bytes=None if "must_fetch_bytes" in image.attrs else image.version.size,
-        by_rows=image.format in _BY_ROWS or "must_fetch_bytes" in image.attrs,
+        by_rows=_has_rows(image) or "must_fetch_bytes" in image.attrs,
         is_near=is_near,
     )
+
+
+def _has_rows(image: OpenImage) -> bool:
+    """Return whether some rows can be had without the others: as they lie, or a strip or tile at a time."""
+    return image.format in _BY_ROWS or (isinstance(image, TiffImage) and image.rows_together <= LEAST_BAND)
 
 
 def subject_of_array(
