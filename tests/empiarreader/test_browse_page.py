@@ -67,7 +67,9 @@ class Browser:
 
     def row(self, name: str) -> WebElement:
         return next(
-            row for row in self.all(".row") if row.find_element(By.CSS_SELECTOR, ".name").text == name
+            row
+            for row in self.all(".row")
+            if row.find_element(By.CSS_SELECTOR, ".name").get_property("textContent") == name
         )
 
     def enter(self, name: str, part: str = ".name") -> None:
@@ -263,6 +265,77 @@ def test_a_directory_of_20000_files_is_drawn_as_far_as_it_is_seen(
         page.until(lambda: "FoilHole_19999.tiff" in page.texts(".row .name"))
         page.one("#filter").send_keys("1234")
         page.until(lambda: page.one("#status").text.startswith("12 files"))
+
+
+def _colour(page: Browser, selector: str) -> list[int]:
+    colour: str = page.driver.execute_script(
+        "return getComputedStyle(document.querySelector(arguments[0])).color", selector
+    )
+    return [int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+
+
+def test_what_went_wrong_is_said_in_red(page: Browser, archive: Archive) -> None:
+    quiet = _colour(page, "#status")
+    assert max(quiet) - min(quiet) < 40
+    archive.add_fault("status", match="*/data/*", status=403, times=None)
+    page.enter("data")
+    page.until(lambda: "403" in page.one("#status").text)
+    red, green, blue = _colour(page, "#status")
+    assert red > green + 80
+    assert red > blue + 80
+    page.complaints()  # the browser notes every answer that is an error, too
+
+
+def test_names_too_long_for_the_list_are_told_apart_by_their_ends(
+    archive: Archive, driver: webdriver.Chrome
+) -> None:
+    names = [f"FoilHole_31762264_Data_31761120_{'very_' * 30}long_{k:03}.mrc" for k in range(3)]
+    archive.add_entry(10943, {f"data/{name}": b"x" for name in names})
+    with EntryServer(EmpiarEntry(10943)) as server:
+        driver.get(server.url)
+        page = Browser(driver)
+        page.enter("data")
+        page.until(lambda: page.texts(".row .name") == names)
+        seen = driver.execute_script(
+            "return [...document.querySelectorAll('.row')].map((row) => {"
+            "  const name = row.querySelector('.name'), end = name.querySelector('.end');"
+            "  const rest = name.getBoundingClientRect().right - end.getBoundingClientRect().right;"
+            "  return [end.textContent, end.scrollWidth <= end.clientWidth, rest, row.clientHeight];"
+            "})"
+        )
+        for (end, fits, rest, high), name in zip(seen, names, strict=True):
+            assert name.endswith(end)
+            assert len(end) > 10
+            assert fits
+            assert rest >= 0
+            assert high == 30
+
+
+def test_where_nothing_is_shown_the_list_says_why(page: Browser) -> None:
+    page.until(lambda: page.all(".row"))
+    page.one("#filter").send_keys("no such name")
+    page.until(lambda: page.texts("#list .empty") == ["No name fits the filter."])
+
+
+def test_on_a_telephone_everything_has_its_place(page: Browser) -> None:
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    try:
+        page.all("#imagesets button")[0].click()
+        page.until(lambda: "m00.mrc" in page.texts(".row .name"))
+        assert page.driver.execute_script("return document.documentElement.scrollWidth") <= 390
+        assert page.one("#list").rect["height"] > 300
+        for selector in ("#look", "#everywhere", "#filter", "#save", ".row .name", ".row .size"):
+            place = page.one(selector).rect
+            assert place["width"] > 20, selector
+            assert place["x"] + place["width"] <= 390, selector
+        assert page.one(".row .name").rect["width"] > 180
+        page.enter("m03.mrc")
+        page.until(lambda: len(page.all("#preview svg")) == 3)
+        assert page.one("#preview").rect["height"] > 200
+        assert page.one("#list").rect["height"] > 120
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_the_page_has_a_light_and_a_dark_face(page: Browser, tmp_path: Path) -> None:

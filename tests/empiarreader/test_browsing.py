@@ -256,6 +256,23 @@ def test_a_picture_is_made_once_and_from_a_part(archive: Archive, tmp_path: Path
     assert max(png_decode(first).shape) <= 160
 
 
+def test_a_picture_made_once_is_there_in_the_next_run_unless_the_file_has_changed(
+    files: dict[str, bytes | Path], archive: Archive
+) -> None:
+    def picture() -> bytes:
+        with EntryServer(EmpiarEntry(10943, max_age_seconds=0)) as server:
+            return server.view.thumbnail("data/m/a.mrc")
+
+    first = picture()
+    asked = len(archive.requests("*/a.mrc"))
+    assert picture() == first
+    assert len(archive.requests("*/a.mrc")) == asked
+
+    larger = mrc_bytes(_noise(128, 96))
+    archive.add_file("ftp.ebi.ac.uk", "empiar/world_availability/10943/data/m/a.mrc", larger)
+    assert png_decode(picture()).shape == (128, 96)
+
+
 def test_a_preview_says_where_bar_and_rings_go(page: Page) -> None:
     status, seen = page.get("api/preview", path="data/m/a.mrc")
 

@@ -180,14 +180,14 @@ def _make(folder: Path) -> dict[str, tuple[str, int, tuple[int, ...]]]:
         _mrc(folder / f"mrc/run:{number}/m #1.mrc", movie)
         _mrc(folder / f"deep/GridSquare_{number}/Data/m{number}.mrcs", movie)
         _mrc(folder / f"unequal/{'x/' * number}m{number}.mrcs", movie)
-        for name in ("tiff", "packed", "eer", "eer sum"):
+        for name in ("tiff", "packed", "eer", "eer_sum"):
             (folder / name).mkdir(exist_ok=True)
         tiff = folder / "tiff" / f"m{number}.tif"
         tifffile.imwrite(tiff, movie.astype("u1"), compression="lzw", photometric="minisblack")
         (folder / "packed" / f"m{number}.tiff.bz2").write_bytes(bz2.compress(tiff.read_bytes()))
         frames = [random_electrons(rng, 64, 200) for _ in range(5)]
         (folder / "eer" / f"m{number}.eer").write_bytes(eer_bytes(frames, 64))
-        (folder / "eer sum" / f"m{number}.eer").write_bytes(eer_bytes(frames, 64, final_image=True))
+        (folder / "eer_sum" / f"m{number}.eer").write_bytes(eer_bytes(frames, 64, final_image=True))
         _mrc(folder / f"micrographs/mic {number}.MRC", _noise((64, 48), number).astype(np.float32))
         _mrc(folder / f"particles/p{number}.mrc", _noise((7, 32, 32), number).astype(np.float32))
     _mrc(folder / "map/emd_1.map", _noise((20, 20, 20)).astype(np.float32))
@@ -199,7 +199,7 @@ def _make(folder: Path) -> dict[str, tuple[str, int, tuple[int, ...]]]:
         "tiff": ("movies", 2, (48, 64, 5)),
         "packed": ("movies", 2, (48, 64, 5)),
         "eer": ("movies", 2, (64, 64, 5)),
-        "eer sum": ("movies", 2, (64, 64, 6)),  # as the user is told
+        "eer_sum": ("movies", 2, (64, 64, 6)),  # as the user is told
         "micrographs": ("micrographs", 2, (48, 64, 1)),
         "particles": ("particles", 14, (32, 32, 1)),
         "map": ("volumes", 1, (20, 20, 20)),

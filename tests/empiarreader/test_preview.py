@@ -464,6 +464,27 @@ def test_an_image_that_cannot_be_read_is_named_on_its_sheet(archive: Archive, he
     assert (here / "EMPIAR-10943-sheet.png").exists()
 
 
+def test_a_sheet_has_no_gaps_below_wide_pictures_and_says_in_its_place_why_one_is_missing(
+    archive: Archive,
+) -> None:
+    wide = {f"data/{name}.mrc": mrc_bytes(_noise(50, 100)) for name in "abcd"}
+    archive.add_entry(10943, {**wide, "data/e.mrc": b"no image at all"})
+    sheet = contact_sheet(EmpiarEntry(10943).find("data/*.mrc"))
+    assert sheet.images[4].note == "is no MRC file: it has 15 bytes, and the header alone has 1024"
+
+    grey = png_decode(sheet.png)[..., :3].mean(axis=2)
+    cell, left, gap = 235, 18, 18
+    height, width = grey.shape
+    assert width == 3 * (cell + gap) + gap
+    assert height == pytest.approx(105 + 2 * (cell / 2 + 42), abs=2)
+    first = grey[60 : 60 + cell // 2 - 2, left : left + cell]
+    assert first.std() > 30  # a picture to its lower edge
+    assert (first[-4:].std(axis=1) > 30).all()
+    missing = grey[-45 - 42 - cell // 2 : -45 - 42 - 2, left + cell + gap : left + 2 * cell + gap]
+    assert missing.max() == pytest.approx(242, abs=2)
+    assert (missing < 160).sum() > 100  # the reason, in ink
+
+
 @pytest.mark.parametrize("value", [0, -1.0, float("nan")])
 def test_a_pixel_size_that_is_none_is_refused(value: float, tmp_path: Path) -> None:
     path = tmp_path / "a.mrc"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from empiarreader.addresses import join_path, normalise_path
+from empiarreader.cache.facts import recall, remember
 from empiarreader.entry import EmpiarEntry
 from empiarreader.errors import ArchiveFileNotFoundError, EmpiarReaderError
 from empiarreader.formats import is_image
@@ -24,10 +25,12 @@ from empiarreader.looking.sheet import square
 from empiarreader.looking.spectrum import PowerSpectrum, rings
 from empiarreader.looking.targets import target_of
 from empiarreader.metadata.records import Imageset
+from empiarreader.network.ranges import FileVersion
 from empiarreader.notebook import png_address
 from empiarreader.thumbnails import encode_png, shrink, to_grey
 
 _THUMBNAIL_SIZE = 160
+_THUMBNAIL = f"thumbnail-{_THUMBNAIL_SIZE}"  # in the cache
 _THUMBNAIL_BYTES = 2**23
 _PICTURES_AT_ONCE = 3
 _KEPT_PICTURES = 512
@@ -90,10 +93,17 @@ class EntryView:
         }
 
     def thumbnail(self, path: str) -> bytes:
-        """Return a small PNG of an image, made of at most 8 MiB of it."""
+        """Return a small PNG of an image, made of at most 8 MiB of it.
+
+        It stays in the cache, and is made anew when the archive lists the file with another size or time.
+        """
 
         def make() -> bytes:
-            subject = target_of(self.entry, self._file(path)).open(limit_bytes=_THUMBNAIL_BYTES)
+            file = self._file(path)
+            listed = FileVersion(size=file.approximate_size_bytes or 0, last_modified=file.modified)
+            if (kept := recall(_THUMBNAIL, file.url, listed)) is not None:
+                return kept
+            subject = target_of(self.entry, file).open(limit_bytes=_THUMBNAIL_BYTES)
             look = look_at(
                 subject,
                 size=_THUMBNAIL_SIZE,
@@ -101,7 +111,9 @@ class EntryView:
                 most_frames=8,
                 spectrum=False,
             )
-            return encode_png(to_grey(shrink(square(look), _THUMBNAIL_SIZE)))
+            png = encode_png(to_grey(shrink(square(look), _THUMBNAIL_SIZE)))
+            remember(_THUMBNAIL, file.url, listed, png)
+            return png
 
         return self._thumbnails.get(path, lambda: self._in_turn(make))
 

@@ -177,8 +177,8 @@ def _place(
         return place, {}
     if not is_safe(links_folder.as_posix()):
         raise InvalidRequestError(
-            f"{links_folder.parent.parent} has signs in its name that Scipion cannot take, and files must be "
-            "linked there; write the workflow elsewhere"
+            f"{links_folder.parent} has signs in its name that Scipion cannot take, and files must be "
+            "linked there; write the workflow elsewhere, or under another name"
         )
     names = safe_names(group.files, suffixes)
     ends = {suffixes[path] for path in paths}

@@ -8,6 +8,7 @@ is taken as a formula.
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,51 +23,56 @@ from empiarreader.thumbnails import to_grey
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from empiarreader.looking.preview import Preview
+    from empiarreader.looking.look import Look
 
 _DPI = 100
 _INK, _FAINT, _PAPER, _ACCENT = "#1c2128", "#6b7480", "#ffffff", "#ffb000"
 _LONGEST_NAME = 96
 _SIDE, _MARGIN, _BOTTOM = 5.4, 0.25, 1.55  # inches
+_CELL, _GAP, _LABEL = 2.35, 0.18, 0.42  # of a sheet
+_REASON, _MOST_LINES = 0.4, 7
 _WIDE, _NARROW, _HIGH = 2 * _SIDE + 3 * _MARGIN, _SIDE + 2 * _MARGIN, _SIDE + 2.35
 
 
-def draw_preview(shown: Preview) -> bytes:
-    """Return the PNG file of a preview."""
-    lines, size = shown.describe(), shown.pixel_size_angstrom
-    said = [_capital(line) for line in lines[1:]]
-    figure = _figure(_WIDE if shown.spectrum else _NARROW, _HIGH)
+def draw_look(
+    name: str, lines: Sequence[str], look: Look, pixel_size_angstrom: tuple[float, float] | None
+) -> bytes:
+    """Return the PNG file of a look at an image: its picture, and its power spectrum where there is one.
+
+    Parameters
+    ----------
+    name, lines
+        What stands above the picture: the name and the first line; and below it: the others.
+    look
+        What was seen.
+    pixel_size_angstrom
+        Of the image along y and x, None where nobody says.
+    """
+    spectrum, size = look.spectrum, pixel_size_angstrom
+    figure = _figure(_WIDE if spectrum else _NARROW, _HIGH)
     wide, high = figure.get_size_inches()
-    _text(figure, _MARGIN / wide, 1 - 0.38 / high, _short(shown.name), size=13, color=_INK, weight="bold")
+    _text(figure, _MARGIN / wide, 1 - 0.38 / high, _short(name), size=13, color=_INK, weight="bold")
     _text(figure, _MARGIN / wide, 1 - 0.63 / high, lines[0], size=10, color=_FAINT)
-    for number, line in enumerate(said):
-        _text(
-            figure,
-            _MARGIN / wide,
-            (1.22 - 0.23 * number) / high,
-            line,
-            size=9.5,
-            color=_FAINT if number else _INK,
-        )
+    for number, line in enumerate(lines[1:]):
+        place, colour = (1.22 - 0.23 * number) / high, _FAINT if number else _INK
+        _text(figure, _MARGIN / wide, place, _capital(line), size=9.5, color=colour)
 
     def axes_at(left: float, bottom: float, width: float, height: float) -> Any:
         return figure.add_axes((left / wide, bottom / high, width / wide, height / high))
 
-    height, width = shown.picture.shape
+    height, width = look.picture.shape
     tall = _SIDE * min(1.0, height / width)
-    top = _BOTTOM + _SIDE
-    if shown.look.detail is None:
-        _show_picture(axes_at(_MARGIN, _BOTTOM, _SIDE, _SIDE), shown.picture, shown.look.block, size)
+    if look.detail is None:
+        _show_picture(axes_at(_MARGIN, _BOTTOM, _SIDE, _SIDE), look.picture, look.block, size)
     else:  # a band: its middle, larger, fills the space below
-        _show_picture(axes_at(_MARGIN, top - tall, _SIDE, tall), shown.picture, shown.look.block, size)
+        top = _BOTTOM + _SIDE - tall
+        _show_picture(axes_at(_MARGIN, top, _SIDE, tall), look.picture, look.block, size)
         left = _SIDE - tall - _MARGIN / 2
-        _show_picture(
-            axes_at(_MARGIN, _BOTTOM, _SIDE, left), shown.look.detail, shown.look.detail_block, size
-        )
-    if shown.spectrum is not None:
+        _show_picture(axes_at(_MARGIN, _BOTTOM, _SIDE, left), look.detail, look.detail_block, size)
+    if spectrum is not None:
         right = 2 * _MARGIN + _SIDE
-        _show_spectrum(axes_at(right, _BOTTOM, _SIDE, _SIDE), shown.spectrum)
-        _show_curve(axes_at(right + 0.55, 0.5, _SIDE - 0.6, 0.9), shown.spectrum)
+        _show_spectrum(axes_at(right, _BOTTOM, _SIDE, _SIDE), spectrum)
+        _show_curve(axes_at(right + 0.55, 0.5, _SIDE - 0.6, 0.9), spectrum)
     return _png(figure)
 
 
@@ -84,34 +90,37 @@ def draw_sheet(
     pictures
         ``(y, x)``; None where there is none.
     notes
-        What stands below each name: a scale, or why there is no picture.
+        What stands below each name; where there is no picture, in its place, as the reason.
     """
     across = min(len(names), max(3, int(np.ceil(len(names) ** 0.5))))
-    down = -(-len(names) // across)
-    cell, gap, label = 2.35, 0.18, 0.42
-    width, height = across * (cell + gap) + gap, down * (cell + label) + 1.05
+    shares = [_share(picture) for picture in pictures]
+    rows = [_CELL * max(shares[start : start + across]) for start in range(0, len(shares), across)]
+    width, height = across * (_CELL + _GAP) + _GAP, sum(rows) + len(rows) * _LABEL + 1.05
     figure = _figure(width, height)
-    _text(
-        figure,
-        gap / width,
-        1 - 0.42 / height,
-        _short(title, int(width * 9)),
-        size=12,
-        color=_INK,
-        weight="bold",
-    )
-    _text(figure, gap / width, 0.2 / height, _short(foot, int(width * 13)), size=8.5, color=_FAINT)
-    for number, (name, picture, note) in enumerate(zip(names, pictures, notes, strict=True)):
-        left = gap + number % across * (cell + gap)
-        bottom = height - 0.6 - (number // across) * (cell + label) - cell
-        axes = figure.add_axes((left / width, bottom / height, cell / width, cell / height))
-        if picture is None:
-            _blank(axes)
-        else:
-            _image(axes, picture)
-        _text(figure, left / width, (bottom - 0.155) / height, _short(name, 36), size=8, color=_INK)
-        _text(figure, left / width, (bottom - 0.3) / height, _short(note, 40), size=7, color=_FAINT)
+    above, below = _short(title, int(width * 9)), _short(foot, int(width * 13))
+    _text(figure, _GAP / width, 1 - 0.42 / height, above, size=12, color=_INK, weight="bold")
+    _text(figure, _GAP / width, 0.2 / height, below, size=8.5, color=_FAINT)
+    bottom = height - 0.6
+    for row, high in enumerate(rows):
+        bottom -= high
+        for column in range(min(across, len(names) - row * across)):
+            number, left = row * across + column, _GAP + column * (_CELL + _GAP)
+            axes = figure.add_axes((left / width, bottom / height, _CELL / width, high / height))
+            picture, note = pictures[number], notes[number]
+            if picture is None:
+                _blank(axes, note)
+            else:
+                _image(axes, picture)
+                _text(figure, left / width, (bottom - 0.3) / height, _short(note, 40), size=7, color=_FAINT)
+            name = _short(names[number], 36)
+            _text(figure, left / width, (bottom - 0.155) / height, name, size=8, color=_INK)
+        bottom -= _LABEL
     return _png(figure)
+
+
+def _share(picture: NDArray[Any] | None) -> float:
+    """Return how much of the height of a square a picture takes that is as wide, or what a reason takes."""
+    return _REASON if picture is None else min(1.0, picture.shape[0] / picture.shape[1])
 
 
 def _figure(width: float, height: float) -> Any:
@@ -207,8 +216,14 @@ def _image(axes: Any, picture: NDArray[Any], aspect: float = 1.0) -> None:
     _bare(axes)
 
 
-def _blank(axes: Any) -> None:
+def _blank(axes: Any, reason: str) -> None:
     axes.set_facecolor("#f0f2f4")
+    lines = textwrap.wrap(_drawable(reason), 38)
+    shown = "\n".join(lines[:_MOST_LINES]) + (" …" if len(lines) > _MOST_LINES else "")
+    axes.text(
+        0.5, 0.5, shown, transform=axes.transAxes, color=_FAINT, fontsize=7, ha="center", va="center",
+        parse_math=False,
+    )  # fmt: skip
     _bare(axes)
 
 

@@ -136,9 +136,9 @@ class Preview(Drawn):
         MissingExtraError
             If matplotlib is not installed: ``pip install 'empiarreader[plot]'``.
         """
-        from empiarreader.looking.drawing import draw_preview
+        from empiarreader.looking.drawing import draw_look
 
-        return draw_preview(self)
+        return draw_look(self.name, self.describe(), self.look, self.pixel_size_angstrom)
 
     def _repr_html_(self) -> str:
         return picture_html(self.name, self.png, self.describe())

@@ -43,7 +43,7 @@ class SheetImage:
     picture : NDArray or None
         ``(y, x)``, averaged down; None where it could not be read.
     note : str
-        Its shape, and what of it is shown.
+        Its shape, type and pixel size, or in short why it could not be read.
     error : EmpiarReaderError or None
         Why it could not be read.
     """
@@ -102,7 +102,7 @@ class ContactSheet(Drawn):
             self.title,
             [image.name.rpartition("/")[2] or image.name for image in self.images],
             [image.picture for image in self.images],
-            [f"not shown: {image.error}" if image.error else image.note for image in self.images],
+            [image.note for image in self.images],
             self.describe(),
         )
 
@@ -180,7 +180,7 @@ def sheet_of(
                 subject, size=_PICTURE_SIZE, limit_bytes=limit_bytes, most_frames=most_frames, spectrum=False
             )
         except EmpiarReaderError as error:
-            return SheetImage(name=target.name, error=error)
+            return SheetImage(name=target.name, note=_reason(error, target), error=error)
         shape = " x ".join(map(str, subject.shape))
         note = f"{shape} {subject.dtype}, {say_pixel(subject.pixel_size_angstrom)}"
         return SheetImage(name=target.name, picture=square(look), note=note)
@@ -203,6 +203,11 @@ def sheet_of(
         bytes_moved=moved.bytes_received,
         requests=moved.requests,
     )
+
+
+def _reason(error: EmpiarReaderError, target: Target) -> str:
+    """Return what an error says, without the address, beside which it is shown."""
+    return str(error).removeprefix(f"{target.location} ").replace(target.location, target.name)
 
 
 def square(look: Look) -> NDArray[np.float64]:

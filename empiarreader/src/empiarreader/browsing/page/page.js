@@ -297,6 +297,7 @@ function draw() {
   for (let k = first * across; k < Math.min(stop * across, state.shown.length); k++) {
     pieces.push(state.pictures ? tile(k, across) : line(k));
   }
+  if (!pieces.length && listed.size) pieces.push(make("p", "empty", state.rows.length ? "No name fits the filter." : "There is nothing here."));
   space.replaceChildren(...pieces);
   element("heads").hidden = false;
   markAll();
@@ -323,13 +324,22 @@ function piece(k, className) {
   return [row, made, box];
 }
 
+// Names differ at their ends: what is too long for its column loses its middle.
+const END = 18;
+function shownName(text) {
+  const made = make("span", "name"), letters = [...text], long = letters.length > 2 * END;
+  made.append(make("span", "start", long ? letters.slice(0, -END).join("") : text));
+  if (long) made.append(make("span", "end", letters.slice(-END).join("")));
+  return made;
+}
+
 function line(k) {
   const [row, made, box] = piece(k, "row");
   made.classList.add(row.directory ? "directory" : row.image ? "image" : "other");
   made.style.top = `${k * ROW}px`;
   const size = row.size === null ? "" : (row.exact ? "" : "~") + say(row.size);
-  made.append(box, make("span", "name", row.name), make("span", "quiet", row.directory ? "" : row.kind.replace("_", " ")),
-    make("span", "quiet size", size), make("span", "quiet", row.modified));
+  made.append(box, shownName(row.name), make("span", "quiet kind", row.directory ? "" : row.kind.replace("_", " ")),
+    make("span", "quiet size", size), make("span", "quiet modified", row.modified));
   return made;
 }
 
@@ -560,6 +570,7 @@ function walkList(event) {
     draw();
   } else if (event.key === " " && row) { tick(row, !isTicked(row)); draw(); }
   else if (event.key === "Enter" && row) choose(row);
+  else if (event.key === "Backspace" && state.found) enter(state.here);
   else if (event.key === "Backspace" && state.here) enter(state.here.slice(0, Math.max(0, state.here.lastIndexOf("/"))));
   else return;
   event.preventDefault();
@@ -580,6 +591,7 @@ function begin() {
   element("everywhere").addEventListener("click", findBelow);
   element("look").addEventListener("click", () => {
     state.pictures = !state.pictures;
+    for (const [path, known] of pictures) if (known.why) pictures.delete(path);  // to be tried again
     element("look").setAttribute("aria-pressed", String(state.pictures));
     element("list").scrollTop = 0;
     draw();
