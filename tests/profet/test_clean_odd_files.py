@@ -100,6 +100,18 @@ def test_a_file_without_atoms_is_no_structure(name: str, tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.parametrize("name", ["HOH", "DOD", "WAT", "H2O"])
+def test_water_goes_by_any_of_its_names_and_is_no_hetero_atom(name: str, tmp_path: Path) -> None:
+    protein_atom = _atom("1", "CA", "ALA", "A   1 ")
+    body = protein_atom + _atom("2", "O", name, "A   2 ", "O", "HETATM")
+    rows = HEADER + f"{ROWS[0]}\n{ROWS[1].replace('HOH', name)}\n"
+
+    assert cleaned(body, tmp_path, "a.pdb") == protein_atom
+    assert cleaned(rows, tmp_path, "a.cif") == HEADER + f"{ROWS[0]}\n"
+    assert cleaned(body, tmp_path, "a.pdb", CleanOptions(hetatoms=True)) == body
+    assert cleaned(rows, tmp_path, "a.cif", CleanOptions(hetatoms=True)) == rows
+
+
 def _atom(
     serial: str, name: str, residue: str, label: str, element: str = "C", record: str = "ATOM  "
 ) -> str:
@@ -119,6 +131,23 @@ def test_pdb_serials_and_numbers_in_hybrid_36_are_read_as_names(tmp_path: Path) 
     result = cleaned("".join([*atoms, *bonds, "END\n"]), tmp_path, "a.pdb", ALL)
 
     assert result == "".join([*atoms[:2], bonds[0], "END\n"])
+
+
+def test_pdb_serials_that_begin_in_the_columns_of_the_name_are_read(tmp_path: Path) -> None:
+    # As ChimeraX and the programs of Amber write what does not fit into five columns.
+    atoms = [
+        _atom("99999", "CA", "ALA", "A   1 "),
+        _atom("100000", "CA", "GLY", "A   2 ", record="ATOM "),
+        _atom("100000", "CA", "GLY", "A   2 ", record="ANISO"),
+        _atom("100001", "H", "GLY", "A   2 ", "H", record="ATOM "),
+        _atom("100001", "H", "GLY", "A   2 ", "H", record="ANISO"),
+        "TER  100002      GLY A   2 \n",
+        _atom("100003", "O", "HOH", "A   3 ", "O", record="HETAT"),
+    ]
+
+    result = cleaned("".join([*atoms, "END\n"]), tmp_path, "a.pdb", ALL)
+
+    assert result == "".join([*atoms[:3], atoms[5], "END\n"])
 
 
 def test_pdb_lines_that_end_in_carriage_returns_alone_are_refused(tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ def test_mmcif_begins_with_a_data_block(head: bytes) -> None:
     "head",
     [
         b"HEADER    VIRUS", b"ATOM      1  N   MET A   1", b"\nREMARK 4\n", b"REMARK\n", b"MODEL        1",
-        b"HETATM    1", b"CRYST1   1.0", b"TITLE     X", b"SEQRES   1 A",
+        b"HETATM    1", b"CRYST1   1.0", b"TITLE     X", b"SEQRES   1 A", b"USER  MOD reduce",
+        b"FORMUL   2  ZN", b"ATOM 100000  N   MET A   1", b"HETAT100000",
     ],
 )  # fmt: skip
 def test_pdb_format_begins_with_one_of_its_records(head: bytes) -> None:

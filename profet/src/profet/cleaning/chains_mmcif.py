@@ -1,164 +1,27 @@
-"""What an mmCIF file says of its entities and chains, as far as cleaning needs it."""
+"""What an mmCIF file says of its chains: sequences, residues with coordinates, which protein each is."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from profet.cleaning.alternatives import Alternatives, Position
-from profet.cleaning.atoms_mmcif import UNSTATED, AtomColumns, ResidueKey
-from profet.cleaning.facts import Facts, as_number, pdb_id_of
+from profet.cleaning.atoms_mmcif import UNSTATED, UNSTATED_TEXT, AtomColumns, ResidueKey
 from profet.cleaning.numbering import Chain, Reference, Residue, Segment
-from profet.cleaning.options import CleanOptions
 from profet.cleaning.residues import WATERS, letter_of
-from profet.errors import DamagedFileError, RefusedError
 from profet.formats import mmcif
-from profet.formats.mmcif import Table
+from profet.formats.mmcif import Row
 
-ATOMS = "_atom_site"
-
-_ENTRY, _ENTITY, _ASYM = "_entry", "_entity", "_struct_asym"
 _SEQUENCE = "_entity_poly_seq"
 _REFERENCE, _RANGE = "_struct_ref", "_struct_ref_seq"
 _SEGMENTS, _RESIDUES = "_pdbx_sifts_unp_segments", "_pdbx_sifts_xref_db"
-_METRIC, _LOCAL = "_ma_qa_metric", "_ma_qa_metric_local"
-_ALWAYS = (_ENTITY, _ASYM)
-_FOR_CHAINS = (_ENTRY, _SEQUENCE, _REFERENCE, _RANGE, _SEGMENTS, _RESIDUES)
-_FOR_PLDDT = (_METRIC, _LOCAL)
-_UNSTATED = ("", ".", "?")
+
+FOR_CHAINS = ("_entry", _SEQUENCE, _REFERENCE, _RANGE, _SEGMENTS, _RESIDUES)
+"""Categories that tell of chains."""
 
 Tables = defaultdict[str, list[dict[str, str]]]
-
-
-@dataclass(kw_only=True)
-class MmcifFacts(Facts):
-    """Read in one pass over the file.
-
-    Attributes
-    ----------
-    block
-        The data block that holds the atoms, counted from 1.
-    polymers, waters, others
-        Entities by type. One that the file does not describe is in none of them.
-    entity_of
-        Entity of each ``label_asym_id``.
-    """
-
-    block: int
-    polymers: frozenset[bytes]
-    waters: frozenset[bytes]
-    others: frozenset[bytes]
-    entity_of: dict[bytes, bytes]
-
-
-def read_facts(lines: Iterable[bytes], options: CleanOptions, *, origin: str) -> MmcifFacts:
-    """Read what the options need: entities always, chains and positions only for those that ask for them.
-
-    Parameters
-    ----------
-    lines
-        The file.
-    options
-        What is to be taken out.
-    origin
-        Name of the file, for messages.
-
-    Raises
-    ------
-    DamagedFileError
-        If the file holds no atoms.
-    RefusedError
-        If several of its data blocks hold atoms.
-    """
-    peptides, selection = options.peptides(), options.selection("altlocs")
-    wanted = {*_ALWAYS, *(_FOR_CHAINS if peptides else ()), *(_FOR_PLDDT if _asks_plddt(options) else ())}
-    wanted |= {ATOMS} if peptides or selection else set()
-    tables: defaultdict[int, Tables] = defaultdict(lambda: defaultdict(list))
-    blocks: dict[int, Table] = {}
-    observed: _Observed | None = None
-    alternatives = Alternatives(selection) if selection else None
-    for _, table, rows in mmcif.scan(lines, wanted, noted={ATOMS}, block=None):
-        if table is None:
-            continue
-        if table.category == ATOMS:
-            blocks.setdefault(table.block, table)
-            if table.is_loop and rows is not None:
-                if observed is None:
-                    observed = _Observed(table, alternatives)
-                for row in rows:
-                    observed.see(row)
-        else:
-            for row in rows or ():
-                _add_row(tables[table.block][table.category], table, row)
-    if not blocks:
-        raise DamagedFileError(f"{origin} is mmCIF, but it holds no atoms", origin=origin)
-    if len(blocks) > 1:
-        raise RefusedError(f"{len(blocks)} data blocks of {origin} hold atoms; make each a file of its own")
-    (block,) = blocks
-    facts = _facts(tables[block], block)
-    facts.alternatives = alternatives
-    if observed is not None and peptides:
-        facts.chains = _chains(observed, tables[block], facts)
-    if _asks_plddt(options):
-        facts.plddt = _plddt(tables[block], options, origin)
-    return facts
-
-
-def _asks_plddt(options: CleanOptions) -> bool:
-    return options.minimum_plddt is not None
-
-
-def _add_row(rows: list[dict[str, str]], table: Table, values: list[bytes]) -> None:
-    row = dict(zip((item.lower() for item in table.items), map(mmcif.text, values), strict=True))
-    if table.is_loop or not rows:
-        rows.append(row)
-    else:
-        rows[-1].update(row)
-
-
-def _facts(tables: Tables, block: int) -> MmcifFacts:
-    by_type: defaultdict[str, set[bytes]] = defaultdict(set)
-    for row in tables[_ENTITY]:
-        by_type[row.get("type", "").lower()].add(row.get("id", "").encode())
-    polymers, waters = by_type.pop("polymer", set()), by_type.pop("water", set())
-    others = (entities for kind, entities in by_type.items() if kind not in _UNSTATED)
-    entry = tables[_ENTRY][0].get("id", "") if tables[_ENTRY] else ""
-    return MmcifFacts(
-        pdb_id=pdb_id_of(entry),
-        block=block,
-        polymers=frozenset(polymers),
-        waters=frozenset(waters),
-        others=frozenset().union(*others),
-        entity_of={row.get("id", "").encode(): row.get("entity_id", "").encode() for row in tables[_ASYM]},
-    )
-
-
-def _plddt(tables: Tables, options: CleanOptions, origin: str) -> dict[Hashable, float] | None:
-    """Confidence of residues; None if the file has no such measure.
-
-    Source: ModelCIF dictionary, items ``_ma_qa_metric.type`` (its scale) and ``.mode``.
-    """
-    kinds = {
-        row.get("id"): 100.0 if "[0,1]" in row["type"] else 1.0
-        for row in tables[_METRIC]
-        if row.get("mode") == "local" and row.get("type", "").lower().startswith("plddt")
-    }
-    models = options.selection("models")
-    rows = [
-        row
-        for row in tables[_LOCAL]
-        if row.get("metric_id") in kinds and (models is None or row.get("model_id", "1") in models)
-    ]
-    if len({(row.get("model_id"), row.get("metric_id")) for row in rows}) > 1:
-        raise RefusedError(
-            f"{origin} states the confidence of residues in several ways; choose one of models="
-        )
-    return {
-        (row.get("label_asym_id", "").encode(), row.get("label_seq_id", "").encode()): kinds[row["metric_id"]]
-        * as_number(row.get("metric_value", ""), otherwise=100.0)
-        for row in rows
-    } or None
+"""Rows by category; names of items in lower case."""
 
 
 @dataclass(slots=True)
@@ -172,16 +35,17 @@ class _Seen:
     sifts: tuple[str, int] | None
 
 
-class _Observed:
+class Observed:
     """Residues with coordinates, in the order of their first atom."""
 
-    def __init__(self, table: Table, alternatives: Alternatives | None) -> None:
-        self.columns = AtomColumns(table)
+    def __init__(self, columns: AtomColumns, alternatives: Alternatives | None) -> None:
+        self.columns = columns
         self._alternatives = alternatives
         self._last: object = None
         self.residues: dict[ResidueKey, _Seen] = {}
 
-    def see(self, values: list[bytes]) -> None:
+    def see(self, values: Row) -> None:
+        """Take note of an atom."""
         columns = self.columns
         place = columns.place_of(values)
         if self._alternatives is not None and (letter := columns.alternative(values)):
@@ -199,7 +63,7 @@ class _Observed:
         key = columns.key(values)
         if key in self.residues or key[1] in UNSTATED or values[columns.component] in WATERS:
             return
-        if not columns.has_places and columns.group is not None and values[columns.group] == b"HETATM":
+        if not columns.has_places and columns.is_hetatm(values):
             return
         self.residues[key] = _Seen(
             chain=columns.chain(values),
@@ -210,13 +74,24 @@ class _Observed:
         )
 
 
-def _chains(observed: _Observed, tables: Tables, facts: MmcifFacts) -> list[Chain]:
+def chains_of(observed: Observed, tables: Tables, entity_of: Mapping[bytes, bytes]) -> list[Chain]:
+    """Polymer chains with coordinates, in the order of their first atom.
+
+    Parameters
+    ----------
+    observed
+        Residues that were seen.
+    tables
+        Categories of `FOR_CHAINS`, as far as the file has them.
+    entity_of
+        Entity of each ``label_asym_id``.
+    """
     sequences = _sequences(tables[_SEQUENCE])
     by_residue = _sifts_of_residues(tables[_RESIDUES])
     chains: dict[bytes, Chain] = {}
     for (asym, place), seen in observed.residues.items():
         if asym not in chains:
-            entity = mmcif.text(seen.entity or facts.entity_of.get(asym, b""))
+            entity = mmcif.text(seen.entity or entity_of.get(asym, b""))
             chains[asym] = Chain(
                 name=seen.chain,
                 sequence=sequences.get(entity, ""),
@@ -243,7 +118,7 @@ def _sifts_of_residues(rows: list[dict[str, str]]) -> dict[tuple[str, str], tupl
     return {
         (row.get("asym_id", ""), row.get("seq_id", "")): (row["unp_acc"].upper(), int(row["unp_num"]))
         for row in rows
-        if row.get("unp_acc", "") not in _UNSTATED and row.get("unp_num", "").isdecimal()
+        if row.get("unp_acc", "") not in UNSTATED_TEXT and row.get("unp_num", "").isdecimal()
     }
 
 
@@ -286,7 +161,7 @@ def _references(tables: Tables, entity: str, author_chain: str) -> list[Referenc
     for row in tables[_RANGE]:
         heading = headings.get(row.get("ref_id", ""), {})
         chain = row.get("pdbx_strand_id", "")
-        is_here = chain == author_chain if chain not in _UNSTATED else heading.get("entity_id") == entity
+        is_here = chain == author_chain if chain not in UNSTATED_TEXT else heading.get("entity_id") == entity
         is_uniprot = heading.get("db_name", "").upper() in ("UNP", "SWS", "TREMBL")
         accession = row.get("pdbx_db_accession") or heading.get("pdbx_db_accession", "")
         try:
@@ -298,7 +173,7 @@ def _references(tables: Tables, entity: str, author_chain: str) -> list[Referenc
         if is_here:
             found.append(
                 Reference(
-                    accession=accession.upper() if is_uniprot and accession not in _UNSTATED else None,
+                    accession=accession.upper() if is_uniprot and accession not in UNSTATED_TEXT else None,
                     first=ends[0],
                     last=ends[1],
                     database_first=ends[2],

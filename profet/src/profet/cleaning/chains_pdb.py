@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from profet.cleaning.alternatives import Alternatives, Position
+from profet.cleaning.backbones import ENDS, Backbones
 from profet.cleaning.facts import Facts, as_number, pdb_id_of
 from profet.cleaning.numbering import Chain, Reference, Residue
 from profet.cleaning.options import CleanOptions
 from profet.cleaning.place_runs import place_runs
-from profet.cleaning.residues import WATERS, is_hydrogen, letter_of
+from profet.cleaning.residues import MODIFIED, WATERS, is_hydrogen, letter_of
 from profet.errors import DamagedFileError
 from profet.formats import pdb
 
-_BACKBONES = ({b"N", b"CA", b"C"}, {b"C3'", b"O3'"})
 # Titles of models whose B column is the confidence of residues. Source: files of AlphaFold DB and ESM Atlas.
 _PREDICTED = re.compile(r"(?:ALPHAFOLD|ESMFOLD)\b.*\bPREDICTION\b", re.IGNORECASE)
 
@@ -76,7 +77,7 @@ class _Reader:
         self._has_ter: set[bytes] = set()
         self._residues: dict[bytes, bool] = {}  # whether it stands before the TER of its chain
         self._written_as_atom: set[bytes] = set()
-        self._atom_names: defaultdict[bytes, set[bytes]] = defaultdict(set)
+        self._backbones = Backbones()
         self._last_chain = b""
         selection = options.selection("altlocs")
         self._alternatives = Alternatives(selection) if selection else None
@@ -90,7 +91,7 @@ class _Reader:
         return bool(self._residues)
 
     def take(self, line: bytes) -> None:
-        name = line[pdb.NAME].rstrip(b"\r\n").ljust(6)
+        name = pdb.record_of(line)
         if name in pdb.ATOM_RECORDS:
             self._atom(line, name)
         elif name == b"SEQRES":
@@ -99,7 +100,7 @@ class _Reader:
             self._modified.add(line[12:17] + line[18:23])
         elif name in (b"DBREF ", b"DBREF1", b"DBREF2"):
             self._reference(line, name)
-        elif name[:3] == b"TER" and not name[3:].strip():
+        elif name == b"TER   ":
             self._ended.add(self._last_chain)
             self._has_ter.add(self._last_chain)
         elif name == b"MODEL ":
@@ -125,8 +126,10 @@ class _Reader:
         self._residues.setdefault(residue, chain not in self._ended)
         if name == b"ATOM  ":
             self._written_as_atom.add(residue)
-        else:
-            self._atom_names[residue].add(line[pdb.ATOM_NAME].strip())
+        if chain not in self._sequences and (atom := line[pdb.ATOM_NAME].strip()) in ENDS:
+            with contextlib.suppress(ValueError):
+                x, y, z = (float(line[axis]) for axis in pdb.COORDINATES)
+                self._backbones.see(residue, atom, (x, y, z))
         if self._alternatives is not None and (letter := line[pdb.ALTERNATIVE].strip()):
             position = Position(
                 component=residue[:3].strip(),
@@ -171,7 +174,8 @@ class _Reader:
 
     def facts(self, *, with_chains: bool) -> PdbFacts:
         hetatms = [residue for residue in self._residues if residue not in self._written_as_atom]
-        polymer_hetatms = frozenset(filter(self._is_polymer, hetatms))
+        bonded = self._backbones.bonded() if hetatms else frozenset()
+        polymer_hetatms = frozenset(residue for residue in hetatms if self._is_polymer(residue, bonded))
         facts = PdbFacts(
             pdb_id=pdb_id_of(self._pdb_id),
             polymer_hetatms=polymer_hetatms,
@@ -198,7 +202,7 @@ class _Reader:
         scale = 100.0 if max(means.values()) <= 1 else 1.0  # ESM Atlas counts to 1
         return {residue: scale * mean for residue, mean in means.items()}
 
-    def _is_polymer(self, residue: bytes) -> bool:
+    def _is_polymer(self, residue: bytes, bonded: Container[Hashable]) -> bool:
         """Judge a residue written as HETATM."""
         name, chain = residue[:3].strip(), residue[3:5]
         stands_in_chain = self._residues[residue] or chain not in self._has_ter
@@ -206,9 +210,8 @@ class _Reader:
             return (stands_in_chain or residue in self._modified) and name in self._sequences[chain]
         if residue in self._modified:
             return True
-        # Without a sequence, as in files that programs write, a residue of a polymer shows by its backbone.
-        names = self._atom_names[residue]
-        return stands_in_chain and any(backbone <= names for backbone in _BACKBONES)
+        # There is no sequence, as in files that programs write.
+        return stands_in_chain and (name in MODIFIED or residue in bonded)
 
     def _chain(self, name: bytes, residues: list[bytes]) -> Chain:
         sequence = "".join(letter_of(word.decode("ascii", "replace")) for word in self._sequences[name])

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from profet import settings
 from profet.access import Access
-from profet.cleaning import chains_mmcif, chains_pdb, edit_mmcif, edit_pdb, sifts
-from profet.cleaning.chains_mmcif import MmcifFacts
+from profet.cleaning import chains_pdb, edit_mmcif, edit_pdb, facts_mmcif, sifts
 from profet.cleaning.chains_pdb import PdbFacts
 from profet.cleaning.facts import Facts
+from profet.cleaning.facts_mmcif import MmcifFacts
 from profet.cleaning.numbering import Chain, NumberedChain, number_chains
 from profet.cleaning.options import PEPTIDES, CleanOptions, Peptide, Reason, suffix
 from profet.cleaning.report import ChainNumbering, CleanReport, Tally
@@ -122,7 +122,7 @@ def clean_with(
 
 def _read_facts(file: StructureFile, options: CleanOptions) -> MmcifFacts | PdbFacts:
     if file.type is FileType.cif:
-        return chains_mmcif.read_facts(file.lines(), options, origin=str(file.path))
+        return facts_mmcif.read_facts(file.lines, options, origin=str(file.path))
     return chains_pdb.read_facts(file.lines(), options, origin=str(file.path))
 
 

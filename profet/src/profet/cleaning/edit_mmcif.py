@@ -9,26 +9,23 @@ the names of atoms that are gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import compress, count, pairwise
 from operator import ne
 from typing import BinaryIO
 
-from profet.cleaning.atoms_mmcif import UNSTATED, AtomColumns, ResidueKey
-from profet.cleaning.chains_mmcif import ATOMS, MmcifFacts
+from profet.cleaning.atoms_mmcif import ATOMS, UNSTATED, AtomColumns, ResidueKey
+from profet.cleaning.facts_mmcif import Lines, MmcifFacts
 from profet.cleaning.options import Reason
 from profet.cleaning.report import Tally
-from profet.cleaning.residues import COMMON_ELEMENTS, WATERS
+from profet.cleaning.residues import COMMON_ELEMENTS, MODIFIED, WATERS
 from profet.cleaning.rules import Rules
 from profet.formats import mmcif
 from profet.formats.mmcif import Row, Table
 
 ANISOTROPIC = "_atom_site_anisotrop"
 OBSERVED = "_pdbx_sifts_xref_db"
-
-Lines = Callable[[], Iterable[bytes]]
-"""Reads the file from its beginning."""
 
 
 def edit(lines: Lines, out: BinaryIO, rules: Rules, facts: MmcifFacts) -> Tally:
@@ -191,7 +188,8 @@ class _Atoms:
     def judge(self, table: Table, rows: list[Row]) -> list[bool]:
         """Tell which rows stay."""
         if table is not self._table:
-            self._table, self._columns, self._run = table, AtomColumns(table), None
+            self._table, self._run = table, None
+            self._columns = AtomColumns(table, has_places=self._facts.has_places)
             self._kinds.clear()
         runs = list(map(self._columns.run_of, rows))
         starts = compress(count(1), map(ne, runs, runs[1:]))
@@ -231,7 +229,7 @@ class _Atoms:
 
     def _begin_residue(self, row: Row) -> None:
         columns = self._columns
-        kind = columns.kind_of(row), row[columns.place] in UNSTATED
+        kind = columns.kind_of(row), row[columns.place] in UNSTATED, self._is_bonded(row)
         if kind not in self._kinds:
             self._kinds[kind] = self._judge_kind(row)
         self._reason, self._is_polymer, self._chain = self._kinds[kind]
@@ -268,6 +266,12 @@ class _Atoms:
             return True
         if entity in self._facts.others:
             return False
+        if self._facts.bonded is not None and self._columns.is_hetatm(values):
+            return values[self._columns.component] in MODIFIED or self._is_bonded(values)
         if self._columns.has_places:  # only the residues of a polymer have a place in a sequence
             return values[self._columns.place] not in UNSTATED
-        return self._columns.group is None or values[self._columns.group] != b"HETATM"
+        return not self._columns.is_hetatm(values)
+
+    def _is_bonded(self, values: list[bytes]) -> bool:
+        bonded = self._facts.bonded
+        return bonded is not None and self._columns.label(values) in bonded

@@ -65,13 +65,13 @@ class _Editor:
 
     def take(self, line: bytes) -> bytes:
         """Return what becomes of a line: itself, another, or nothing."""
-        name = line[pdb.NAME].rstrip(b"\r\n").ljust(6)
+        name = pdb.record_of(line)
         if name in pdb.ATOM_RECORDS:
             return line if self._atom(line, name) else b""
         if name in pdb.DEPENDENT_RECORDS:
             follows = line[12:27] == self._last_atom
             return b"" if follows and not self._last_stays else line
-        if name[:3] == b"TER" and not name[3:].strip():
+        if name == b"TER   ":
             return self._ter(line)
         if name in (b"MODEL ", b"ENDMDL"):
             return self._edge_of_model(line, name)

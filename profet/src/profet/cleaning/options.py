@@ -51,7 +51,7 @@ class CleanOptions:
     hydrogens
         By element, deuterium included.
     water
-        HOH, DOD and WAT.
+        HOH, DOD, WAT and H2O.
     hetatoms
         All else that is no polymer. Modified residues of a polymer, as selenomethionine, stay.
     chains

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import re
 
-WATERS = frozenset({b"HOH", b"DOD", b"WAT"})
+WATERS = frozenset({b"HOH", b"DOD", b"WAT", b"H2O"})
 COMMON_ELEMENTS = frozenset({b"C", b"N", b"O", b"S", b"P"})
 
 _HYDROGENS = frozenset({b"H", b"D"})
 _UNSTATED = frozenset({b"", b".", b"?"})
 # The amino acids that genes code for, and the modified ones that sequences in the PDB show most, under the
 # letter of their parent. All others are X, which fits any letter and vouches for none.
-_NAMES = (
-    "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL SEC PYL "
-    "MSE SEP TPO PTR CSO CSD CME OCS HYP MLY M3L KCX LLP PCA CGU"
-)
-_LETTERS = dict(
-    zip(
-        _NAMES.split(),
-        "ARNDCQEGHILKMFPSTWYVUOMSTYCCCCPKKKKQE",
-        strict=True,
-    )
-)
+_CODED = "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL SEC PYL"
+_MODIFIED = "MSE SEP TPO PTR CSO CSD CME OCS HYP MLY M3L KCX LLP PCA CGU"
+_LETTERS = dict(zip(f"{_CODED} {_MODIFIED}".split(), "ARNDCQEGHILKMFPSTWYVUOMSTYCCCCPKKKKQE", strict=True))
+MODIFIED = frozenset(_MODIFIED.encode().split())
+"""Amino acids that are found in chains only, however they are written."""
+
 # Symbols of elements that begin like hydrogen or deuterium, as the names of their ions begin.
 _METALS = frozenset({b"HG", b"HO", b"HF", b"HE", b"HS", b"DY", b"DB", b"DS"})
 _HYDROGEN_NAME = re.compile(rb"[0-9]*[HD]")

@@ -15,7 +15,8 @@ _CIF = re.compile(rb"(?:\s+|#[^\n]*(?:\n|\Z))*data_\S", re.IGNORECASE)
 _PDB = re.compile(
     rb"\s*(?:(?:HEADER|OBSLTE|TITLE |SPLIT |CAVEAT|COMPND|SOURCE|KEYWDS|EXPDTA|NUMMDL|MDLTYP|AUTHOR|REVDAT"
     rb"|SPRSDE|JRNL  |REMARK|DBREF[ 12]|SEQADV|SEQRES|MODRES|HET   |HETNAM|HELIX |SHEET |SSBOND|LINK  "
-    rb"|CISPEP|CRYST1|ORIGX[123]|SCALE[123]|MTRIX[123]|MODEL |ATOM  |HETATM)|(?:TITLE|REMARK|MODEL)\s)"
+    rb"|CISPEP|CRYST1|ORIGX[123]|SCALE[123]|MTRIX[123]|MODEL |ATOM[ 0-9]{2}|HETAT[M0-9]|HETSYN|FORMUL|SITE  "
+    rb"|USER  )|(?:TITLE|REMARK|MODEL)\s)"
 )
 # BinaryCIF is a MessagePack map of three or so items, one of which is called dataBlocks; which of them comes
 # first is not laid down. Source: the BinaryCIF specification (molstar/BinaryCIF), section "Data Layout".
