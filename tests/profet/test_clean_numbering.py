@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import gemmi
 import pytest
 from Bio.Align import PairwiseAligner
 from hypothesis import HealthCheck, given, settings
@@ -227,6 +228,64 @@ def test_a_methionine_that_the_cell_cuts_off_is_no_signal_peptide(
     report = clean(entry(format_name, tmp_path, first=1), options=SIGNAL)
 
     assert (residues_gone(report), report.signal_peptides) == (0, {"P12345": ()})
+
+
+@FORMATS
+@pytest.mark.parametrize(
+    ("kind", "word", "suffix"),
+    [
+        ("Signal", "signal_peptides", "nosignal2to20"),
+        ("Transit peptide", "transit_peptides", "notransit2to20"),
+        ("Propeptide", "propeptides", "nopropeptide2to20"),
+    ],
+)
+def test_a_methionine_in_front_of_what_is_cut_off_goes_with_it(
+    kind: str, word: str, suffix: str, format_name: str, archive: Archive, tmp_path: Path
+) -> None:
+    record = uniprot_record("P12345", SEQUENCE)
+    record["features"] = [feature("Initiator methionine", 1, 1), feature(kind, 2, 20)]
+    archive.add_uniprot("P12345", record)
+    options: dict[str, Any] = {word: True}
+
+    report = clean(entry(format_name, tmp_path, first=1), options=CleanOptions(**options))
+
+    left = [residue.seqid.num for residue in gemmi.read_structure(str(report.path))[0]["A"]]
+    assert left == list(range(21, 61))
+    assert report.residues_removed == {word: {"A": 20}}
+    assert report.path.stem == f"a_{suffix}"
+
+
+@FORMATS
+def test_of_a_chimera_each_part_loses_its_own_signal_peptide(
+    format_name: str, archive: Archive, tmp_path: Path
+) -> None:
+    other = protein(80, seed=99)
+    add_protein(archive)
+    archive.add_uniprot("Q99999", uniprot_record("Q99999", other, signal=(1, 15)))
+    sequence = SEQUENCE[:40] + "GGSGGS" + other[:40]
+    path = entry(format_name, tmp_path, pdb_id="none", sequence=sequence, accession=None, reference=None)
+
+    gone = []
+    for accession in ("P12345", "Q99999"):
+        report = clean(path, options=SIGNAL, accession=accession)
+        left = {residue.seqid.num for residue in gemmi.read_structure(str(report.path))[0]["A"]}
+        gone.append(sorted(set(range(1, 87)) - left))
+
+    assert gone == [list(range(1, 21)), list(range(47, 62))]
+
+
+@FORMATS
+def test_a_fragment_of_a_long_model_is_numbered_as_the_whole_protein(
+    format_name: str, archive: Archive, tmp_path: Path
+) -> None:
+    add_protein(archive)  # as AlphaFold DB's second fragment begins with residue 201, counted from 1
+    path = entry(format_name, tmp_path, first=16, pdb_id="AF-P12345-F2" if format_name == "cif" else "XXXX")
+
+    report = clean(path, options=SIGNAL)
+
+    left = [residue.seqid.num for residue in gemmi.read_structure(str(report.path))[0]["A"]]
+    assert left == list(range(6, 46))
+    assert report.numbering[0].first == 16
 
 
 PARTS = [

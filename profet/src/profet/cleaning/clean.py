@@ -177,9 +177,14 @@ def _cut(found: Found, numbered: Iterable[NumberedChain]) -> dict[Hashable, Reas
     for kind, stated in found.items():
         for chain in numbered:
             for key, number in chain.numbers.items():
-                if any(first <= number <= last for first, last in stated[chain.accession]):
+                if any(_start(first) <= number <= last for first, last in stated[chain.accession]):
                     cut.setdefault(key, kind)
     return cut
+
+
+def _start(first: int) -> int:
+    """Where what is cut off begins: an initiator methionine, which UniProt counts apart, cannot stay behind."""
+    return 1 if first == 2 else first
 
 
 def _low_confidence(facts: Facts, options: CleanOptions, *, origin: str) -> dict[Hashable, Reason]:
