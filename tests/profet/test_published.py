@@ -10,7 +10,15 @@ import pytest
 
 import profet
 from perc_archive import Archive
-from profet import Fetcher, FileType, InvalidIdError, NotFetchedError, RefusedError, StructureNotFoundError
+from profet import (
+    CacheError,
+    Fetcher,
+    FileType,
+    InvalidIdError,
+    NotFetchedError,
+    RefusedError,
+    StructureNotFoundError,
+)
 from profet.alphafold import Alphafold_DB
 from profet.cache import PDBFileCache
 from profet.cleaver import Cleaver
@@ -88,6 +96,56 @@ def test_the_manifest_says_where_each_file_came_from(tmp_path: Path) -> None:
     }
     (tmp_path / "4v5d.cif").unlink()
     assert list(json.loads(Path(cache.manifest).read_text())) == ["F4HvG8"]
+
+
+def test_what_profet_1_wrote_into_the_manifest_stays_in_it(tmp_path: Path) -> None:
+    old = {
+        "4v1w": {"fileorigin": "pdb", "filetype": "cif", "filename": "/before/it/was/moved/4v1w.cif"},
+        "P12345": {"fileorigin": "alphafold", "filetype": "pdb", "filename": str(tmp_path / "p12345.pdb")},
+        "gone": {"fileorigin": "pdb", "filetype": "pdb", "filename": str(tmp_path / "gone.pdb")},
+    }
+    (tmp_path / "manifest.txt").write_text(json.dumps(old))
+    for name in ("4v1w.cif", "p12345.pdb"):
+        (tmp_path / name).write_text("x")
+    cache = PDBFileCache(tmp_path)
+    cache["P12345"] = ("pdb", "pdb", "y")
+
+    manifest = json.loads(Path(cache.manifest).read_text())
+
+    assert manifest == {
+        "4v1w": {**old["4v1w"], "filename": str(tmp_path / "4v1w.cif")},
+        "P12345": {**old["P12345"], "fileorigin": "pdb"},
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["my notes", "[1]", '{"4v1w": "cif"}', "\ud800".encode("utf-16-le", "surrogatepass")]
+)
+def test_a_file_that_is_no_manifest_is_never_written_over(text: str | bytes, tmp_path: Path) -> None:
+    body = text.encode() if isinstance(text, str) else text
+    (tmp_path / "manifest.txt").write_bytes(body)
+
+    with pytest.raises(CacheError, match=r"manifest\.txt is no manifest of profet; move it"):
+        _ = PDBFileCache(tmp_path).manifest
+    assert (tmp_path / "manifest.txt").read_bytes() == body
+
+
+def test_files_of_every_type_are_listed_and_found_again(p45523: Archive, tmp_path: Path) -> None:
+    cache = PDBFileCache(tmp_path)
+    for filetype in ("cif", "cif.gz", "pdb.gz", "bcif"):
+        cache["1ABC"] = ("pdb", filetype, "x")
+    cache["5v3m.1.C"] = ("swissmodel", "cif", "x")
+    for name in ("1abc.cif.part", ".cif", ".1abc.cif", "notes"):
+        (tmp_path / name).write_text("x")
+
+    names = ["1abc.bcif", "1abc.cif", "1abc.cif.gz", "1abc.pdb.gz", "5v3m.1.c.cif"]
+    assert list(cache.items()) == [
+        ("1abc" if name.startswith("1abc") else "5v3m.1.c", str(tmp_path / name)) for name in names
+    ]
+    assert json.loads(Path(cache.manifest).read_text())["1ABC"]["fileorigin"] == "pdb"
+    Fetcher(save_directory=tmp_path).get_file("P45523", "pdb.gz", True)
+    path = Fetcher(save_directory=tmp_path).remove("P45523", False, False)  # another process, some day
+    assert Path(path).name == "p45523_1q6u_nowater_nohetatm.pdb.gz"
 
 
 def test_the_folder_is_made_when_the_first_file_comes_however_deep(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ __all__ = ["CacheEntry", "PDBFileCache", "Removed", "clear", "entries", "prune",
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
 _PDB_ID = r"(?:[1-9][a-z0-9]{3}|pdb_[a-z0-9]{8})"
 _NOTES_FOLDER = ".profet/saved"
+_ENDINGS = tuple(f".{kind}" for kind in FileType)
 
 
 class PDBFileCache:
@@ -56,10 +57,16 @@ class PDBFileCache:
         """Path of ``manifest.txt``, JSON that says of each id where its file came from.
 
         It is written when somebody asks for it, from a note that was made with each file: so jobs that save
-        files at once have nothing to quarrel about, and saving one file takes as long in a full folder.
+        files at once have nothing to quarrel about, and saving one file takes as long in a full folder. What
+        profet 1 wrote into it of files that are still there stays in it.
+
+        Raises
+        ------
+        CacheError
+            If a file of that name is there that profet has not written, or the folder cannot be written.
         """
         path = Path(self.directory, "manifest.txt")
-        write_whole(path, json.dumps(self._notes(), indent=1).encode())
+        write_whole(path, json.dumps({**self._written_before(path), **self._notes()}, indent=1).encode())
         return str(path)
 
     def path(self, uniprot_id: str, filetype: str = FileType.cif) -> str:
@@ -82,8 +89,8 @@ class PDBFileCache:
     def find_of_accession(self, accession: str) -> list[str]:
         """Paths of the files of PDB entries that were found by an accession, PDB format before mmCIF."""
         pattern = re.compile(rf"{re.escape(accession.lower())}_{_PDB_ID}")
-        found = [(FileType(path[-3:]), name) for name, path in self.items() if pattern.fullmatch(name)]
-        return [self.path(name, filetype) for filetype, name in sorted(found, key=_pdb_first)]
+        found = [path for name, path in self.items() if pattern.fullmatch(name)]
+        return sorted(found, key=lambda path: (not path.endswith((".pdb", ".pdb.gz")), path))
 
     def __contains__(self, uniprot_id: object) -> bool:
         return isinstance(uniprot_id, str) and bool(self.find(uniprot_id))
@@ -111,12 +118,28 @@ class PDBFileCache:
         except OSError as error:
             raise CacheError(f"cannot read {self.directory}: {error.strerror or error}") from error
         for name in names:
-            stem, extension = os.path.splitext(name)  # noqa: PTH122 - ".cif" alone is a stem here
-            if extension in (".cif", ".pdb") and not name.startswith("."):
+            stem = next((name.removesuffix(end) for end in _ENDINGS if name.endswith(end)), "")
+            if stem and not name.startswith("."):
                 yield stem, str(Path(self.directory, name))
 
     def _note(self, name: str) -> Path:
         return Path(self.directory, _NOTES_FOLDER, f"{name}.json")
+
+    def _written_before(self, path: Path) -> dict[str, dict[str, str]]:
+        """What a manifest says of files that are there, wherever the folder was when it was written."""
+        try:
+            written = json.loads(path.read_bytes())
+            placed = {
+                typed: {**note, "filename": str(Path(self.directory, Path(note["filename"]).name))}
+                for typed, note in written.items()
+            }
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise CacheError.of(error, f"cannot read {path}") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise CacheError(f"{path} is no manifest of profet; move it to another place") from None
+        return {typed: note for typed, note in placed.items() if Path(note["filename"]).exists()}
 
     def _notes(self) -> dict[str, dict[str, str]]:
         notes: dict[str, dict[str, str]] = {}
@@ -145,7 +168,3 @@ def _place(path: Path, data: bytes) -> None:
         is_there = False
     if not is_there:
         write_whole(path, data, flush=False)
-
-
-def _pdb_first(item: tuple[FileType, str]) -> tuple[bool, str]:
-    return item[0] is not FileType.pdb, item[1]

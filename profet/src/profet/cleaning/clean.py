@@ -183,7 +183,7 @@ def _cut(found: Found, numbered: Iterable[NumberedChain]) -> dict[Hashable, Reas
 
 
 def _start(first: int) -> int:
-    """Where what is cut off begins: an initiator methionine, which UniProt counts apart, cannot stay behind."""
+    """Where the cut begins: an initiator methionine, which UniProt counts apart, cannot stay behind."""
     return 1 if first == 2 else first
 
 
