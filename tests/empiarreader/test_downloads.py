@@ -320,6 +320,12 @@ def test_a_file_in_place_of_the_folder_is_refused(archive: Archive, tmp_path: Pa
         download(urls, tmp_path / "file")
 
 
+def test_a_folder_that_cannot_be_made_is_said_so(archive: Archive, tmp_path: Path) -> None:
+    urls = _serve(archive, {"data/a.mrc": BODY})
+    with pytest.raises(LocalFileError, match="cannot write .*: File name too long"):
+        download(urls, tmp_path / ("x" * 300))
+
+
 def test_a_folder_that_cannot_be_written_is_said_so(archive: Archive, tmp_path: Path) -> None:
     urls = _serve(archive, {"data/A/a.mrc": b"1", "data/B/a.mrc": b"2"})
     (tmp_path / "10934").write_text("a file where a directory has to be")

@@ -87,7 +87,8 @@ def download(
     InvalidRequestError
         If an argument makes no sense, or ``directory`` is a file.
     LocalFileError
-        If the sizes that are known beforehand do not fit onto the disk. Nothing has moved then.
+        If the folder cannot be made, or the sizes that are known beforehand do not fit onto the disk. Nothing
+        has moved then.
     EntryNotFoundError, ArchiveFileNotFoundError, ServiceError
         If an entry or a source cannot be listed.
     """

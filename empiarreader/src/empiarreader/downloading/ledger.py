@@ -204,6 +204,8 @@ def open_ledger(folder: Path, *, overwrite: bool) -> Ledger:
     ------
     InvalidRequestError
         If there is a file in its place.
+    LocalFileError
+        If it cannot be made.
     DamagedDataError
         If its manifest is none.
     """
@@ -211,6 +213,8 @@ def open_ledger(folder: Path, *, overwrite: bool) -> Ledger:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise InvalidRequestError(f"{folder} is no folder to save in: {error.strerror}") from error
+    except OSError as error:
+        raise cannot_write(folder, error) from error
     return Ledger(folder, overwrite=overwrite)
 
 
