@@ -120,7 +120,7 @@ def test_the_method_of_a_deposition_form_is_found_by_its_word(index: EmpiarIndex
         ("Chlamydomonás nanodisks", {}, "'nanodisks' occurs in no entry; is nanodiscs meant?"),
         ("xylophone OR ribosme", {}, "'xylophone' occurs in no entry; 'ribosme' occurs in no entry; is "),
         ("7QK5", {}, "'7QK5' occurs in no entry"),
-        ("ribosome", {"max_size": "1 TB", "format": "TIFF"}, "no entry has 1 TB or less"),
+        ("ribosome", {"max_size": 10**12, "format": "TIFF"}, "no entry has 1 TB or less"),
         ("ribosome", {"since": "2025"}, "no entry was released since 2025"),
         ("tau", {}, "of 1 that match otherwise, none is released"),
         ("ribosome gpcr", {}, "each of these conditions holds for some entry, but all of them for none"),

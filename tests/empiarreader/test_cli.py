@@ -318,6 +318,15 @@ def test_the_version_is_told() -> None:
     assert _run("--version").stdout.strip() == f"empiarreader, version {__version__}"
 
 
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "empiarreader", "find"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert "Usage: empiarreader find" in done.stderr
+
+
 def test_the_installed_program_runs_and_loads_nothing_heavy_for_help() -> None:
     script = (
         "import sys; from click.testing import CliRunner; from empiarreader.cli import main; "

@@ -66,13 +66,43 @@ RECORD: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("entry", [10943, "10943", "EMPIAR-10943", "empiar-10943", " 10943 "])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        10943,
+        "10943",
+        "EMPIAR-10943",
+        "empiar-10943",
+        " 10943 ",
+        "10.6019/EMPIAR-10943",
+        "doi:10.6019/EMPIAR-10943",
+        "https://dx.doi.org/10.6019/EMPIAR-10943",
+        "https://www.ebi.ac.uk/empiar/EMPIAR-10943/",
+    ],
+)
 def test_an_entry_is_named_by_number_or_accession(entry: int | str) -> None:
     assert parse_entry_id(entry) == EmpiarEntry(entry).entry_id == 10943
     assert EmpiarEntry(entry).accession == "EMPIAR-10943"
 
 
-@pytest.mark.parametrize("entry", [0, -1, True, "", "EMD-1234", "10943/../1", "1e5", "10943\n2", "１0943"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        0,
+        -1,
+        True,
+        "",
+        "EMD-1234",
+        "10943/../1",
+        "1e5",
+        "10943\n2",
+        "１0943",
+        "10.1038/10943",
+        "https://www.ebi.ac.uk/emdb/EMD-10943",
+        "https://evil.example/10943",
+        "10943//",
+    ],
+)
 def test_what_is_no_entry_is_refused_before_anything_is_asked(entry: int | str, archive: Archive) -> None:
     with pytest.raises(InvalidRequestError, match="is not an EMPIAR entry"):
         EmpiarEntry(entry)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import io
+import json
 import os
 import resource
 import ssl
@@ -20,6 +21,7 @@ import tifffile
 from urllib3.exceptions import SSLError
 
 from empiarreader import ArchiveFileNotFoundError, FileChangedError, ServiceError, download, open_image
+from empiarreader.catalogue.online import search_online
 from empiarreader.network.ranges import FileVersion, fetch_range
 from empiarreader.network.transport import _lost_connection
 from perc_archive import Archive
@@ -258,3 +260,36 @@ def test_a_server_that_cannot_show_who_it_is_is_not_asked_again() -> None:
     assert "SSL_CERT_FILE" in str(refused)
     assert not refused.retryable
     assert _lost_connection("https://host/a.mrc", SSLError(broken)).retryable
+
+
+def test_pages_of_hits_of_other_archives_move_no_hit_twice(
+    serve: Callable[[Script], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def script(number: int, requested: str | None) -> tuple[int, Headers, bytes]:
+        asked.append(number)
+        first = 10_000 + 100 * number
+        entries: list[Any] = [
+            {"id": f"EMPIAR-{k}", "fields": {"title": "x"}} for k in range(first, first + 99)
+        ]
+        return 200, {}, json.dumps({"entries": [{"id": "EMD-1", "fields": "none"}, *entries]}).encode()
+
+    monkeypatch.setenv("EMPIARREADER_SEARCH_URL", serve(script).rpartition("/")[0])
+    hits = search_online("x", limit=198)
+
+    assert len(hits) == len({hit.entry_id for hit in hits}) == 198
+    assert asked == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "answer", [b"[]", b'{"entries": 3}', b'{"entries": ["EMPIAR-10002"]}', b"null", b"<html>"]
+)
+def test_what_is_no_page_of_hits_is_an_error_of_the_service(
+    serve: Callable[[Script], str], monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    monkeypatch.setenv(
+        "EMPIARREADER_SEARCH_URL", serve(lambda number, requested: (200, {}, answer)).rpartition("/")[0]
+    )
+    with pytest.raises(ServiceError, match="no page of hits"):
+        search_online("x")

@@ -14,7 +14,12 @@ from empiarreader.errors import InvalidRequestError
 
 # What Apache leaves alone in the links of a listing, and RFC 3986 allows in a path.
 _SAFE = "!$&'()*+,;=:@~"
-_ENTRY_ID = re.compile(r"(?:EMPIAR-)?0*([1-9][0-9]{0,8})", re.IGNORECASE)
+# Papers cite an entry by its DOI, and people copy the address of its page.
+_ENTRY_ID = re.compile(
+    r"(?:(?:https?://(?:dx\.)?doi\.org/|doi:\s?)?10\.6019/|https?://www\.ebi\.ac\.uk/(?:pdbe/emdb/)?empiar/)?"
+    r"(?:EMPIAR-)?0*([1-9][0-9]{0,8})/?",
+    re.IGNORECASE,
+)
 
 
 def parse_entry_id(entry: int | str) -> int:
@@ -23,7 +28,7 @@ def parse_entry_id(entry: int | str) -> int:
     Parameters
     ----------
     entry
-        ``10943``, ``"10943"`` or ``"EMPIAR-10943"``.
+        ``10943``, ``"10943"`` or ``"EMPIAR-10943"``; also its DOI, or the address of its page in EMPIAR.
 
     Raises
     ------
@@ -32,8 +37,8 @@ def parse_entry_id(entry: int | str) -> int:
 
     Examples
     --------
-    >>> parse_entry_id("EMPIAR-10943")
-    10943
+    >>> parse_entry_id("EMPIAR-10943"), parse_entry_id("https://doi.org/10.6019/EMPIAR-10943")
+    (10943, 10943)
     """
     match = _ENTRY_ID.fullmatch(str(entry).strip())
     if match is None or isinstance(entry, bool):

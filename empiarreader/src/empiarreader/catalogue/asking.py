@@ -39,6 +39,11 @@ def fetch_range_of_entries(
     ServiceError
         If the API cannot be asked, or answers with something that is no list of records.
     """
+    if settings.offline():
+        raise ServiceError(
+            "EMPIARREADER_OFFLINE is set; the catalogue is brought up to date where there is a network, and "
+            "its file, catalogue.sqlite3 in the cache folder there, may be copied"
+        )
     url = f"{settings.api_url()}/entry/"
     is_small = last - first < _SMALLEST_RANGE
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
-from empiarreader.byteunits import parse_bytes
+from empiarreader.byteunits import describe_bytes, parse_bytes
 from empiarreader.errors import InvalidRequestError
 from empiarreader.metadata.emdb import parse_emdb_id
 
@@ -77,8 +77,8 @@ class Filters:
             ),
             Condition("instr(emdb, ?)", emdb, f"belongs to the entry {self.emdb} of EMDB"),
             Condition("instr(pdb, ?)", pdb, f"belongs to the entry {self.pdb} of the PDB"),
-            Condition("size_bytes >= ?", least, f"has {self.min_size} or more"),
-            Condition("size_bytes <= ?", most, f"has {self.max_size} or less"),
+            Condition("size_bytes >= ?", least, f"has {describe_bytes(least or 0)} or more"),
+            Condition("size_bytes <= ?", most, f"has {describe_bytes(most or 0)} or less"),
             Condition("release_date >= ?", first, f"was released since {first}"),
             # "~" is above all digits: the whole of that month or year. Entries without a day are left out.
             Condition("release_date BETWEEN '0' AND ?", last and last + "~", f"was released until {last}"),

@@ -47,40 +47,46 @@ def search_online(text: str, *, limit: int = 20) -> list[OnlineHit]:
     ServiceError
         If EBI Search cannot be asked, or answers with something else.
     """
-    if not text.strip() or limit < 1:
-        raise InvalidRequestError(f"{text!r} holds no word to search for, or nothing is to be found")
+    if not text.strip():
+        raise InvalidRequestError(f"{text!r} holds no word to search for")
+    if limit < 1:
+        raise InvalidRequestError(f"limit is {limit}; use 1 or more")
     hits: list[OnlineHit] = []
+    start = 0
     while len(hits) < limit:
-        page = _page(text, start=len(hits), size=min(_PAGE, limit - len(hits)))
-        hits += page
-        if not page:
+        size = min(_PAGE, limit - len(hits))
+        entries = _page(text, start=start, size=size)
+        hits += _hits(entries)
+        start += len(entries)
+        if len(entries) < size:
             break
-    return hits
+    return hits[:limit]
 
 
-def _page(text: str, *, start: int, size: int) -> list[OnlineHit]:
+def _page(text: str, *, start: int, size: int) -> list[Mapping[str, Any]]:
     options = {"query": text, "format": "json", "size": size, "start": start, "fields": _FIELDS}
     url = f"{settings.search_url()}/empiar?{urlencode(options)}"
 
-    def ask(attempt: int) -> list[OnlineHit]:
+    def ask(attempt: int) -> list[Mapping[str, Any]]:
         with open_answer("GET", url, attempt=attempt) as answer:
             body = answer.body(limit_bytes=_LARGEST_PAGE_BYTES)
         try:
-            found = json.loads(body)["entries"]
-            return list(_hits(found))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ServiceError(
-                f"{url} answered with something that is no page of hits", retryable=True
-            ) from error
+            entries = json.loads(body)["entries"]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            entries = None
+        if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+            raise ServiceError(f"{url} answered with something that is no page of hits", retryable=True)
+        return entries
 
     return with_retries(ask)
 
 
-def _hits(entries: list[Any]) -> Iterator[OnlineHit]:
+def _hits(entries: list[Mapping[str, Any]]) -> Iterator[OnlineHit]:
     for entry in entries:
-        fields = entry.get("fields") or {}
+        fields = entry.get("fields")
+        fields = fields if isinstance(fields, Mapping) else {}
         try:
-            number = parse_entry_id(str(entry["id"]))
+            number = parse_entry_id(str(entry.get("id")))
         except InvalidRequestError:
             continue  # something of another archive
         yield OnlineHit(

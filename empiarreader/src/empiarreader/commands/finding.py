@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -81,6 +82,8 @@ def find_files(
     if not wanted:
         raise ArchiveFileNotFoundError(f"{entry.accession} has no files in {directory or 'it'}")
     hint = deeper_hint(patterns[0], regexp)
+    if re.search(r"\{.*,.*\}", patterns[0]) and not regexp:
+        hint = "; braces stand for themselves: give several patterns"
     if not ignore_case and (count := len(find(None, True))):
         hint = f"; --ignore-case finds {count}"
     raise ArchiveFileNotFoundError(f"no file in {entry.accession} matches {wanted}{hint}")
