@@ -81,6 +81,16 @@ def test_words_find_what_a_reader_of_the_titles_would(
     assert {hit.entry_id - 10_002 for hit in index.search(text, limit=None)} == titles
 
 
+def test_the_entry_of_a_number_comes_before_entries_that_mention_it(archive: Archive, tmp_path: Path) -> None:
+    for number, title in ((10_005, "Something at length about 10011 and 10011 again"), (10_011, "Short")):
+        archive.add_record("empiar", str(number), {"title": title, "cross_references": ["EMD-10011"]})
+    index = EmpiarIndex(tmp_path / "c.sqlite3")
+    index.update()
+
+    assert [hit.entry_id for hit in index.search("10011")] == [10_011, 10_005]
+    assert [hit.entry_id for hit in index.search("10011", use_synonyms=False)] == [10_011, 10_005]
+
+
 def test_without_synonyms_words_are_themselves_in_any_spelling(index: EmpiarIndex) -> None:
     def numbers(text: str) -> list[int]:
         return [hit.entry_id for hit in index.search(text, use_synonyms=False)]

@@ -205,11 +205,10 @@ class EmpiarIndex:
         )
         expression = expression_of(text, author, use_synonyms=use_synonyms)
         source, values = entries_where(expression, filters.conditions())
-        is_ranked = sort == "best" and bool(text.strip())
-        order = f"{_RANK}, entry_id" if is_ranked else _ORDERS.get(sort, _ORDERS["newest"])
-        if is_ranked and use_synonyms:
-            order = f"{_RANK} * (1 + (entry_id IN (SELECT rowid FROM words WHERE words MATCH ?))), entry_id"
-            values.append(typed_expression(text))
+        if sort == "best" and text.strip():
+            order = _best_first(text, use_synonyms, values)
+        else:
+            order = _ORDERS.get(sort, _ORDERS["newest"])
         query = f"SELECT {_COLUMNS} FROM {source} ORDER BY {order} LIMIT ?"
         return [_hit(row) for row in self._database.rows(query, [*values, -1 if limit is None else limit])]
 
@@ -241,6 +240,19 @@ class EmpiarIndex:
             raise EntryNotFoundError(f"the catalogue has no entry {entry_id}; it may be older than the entry")
         found: dict[str, Any] = json.loads(rows[0][0])
         return found
+
+
+def _best_first(text: str, use_synonyms: bool, values: list[Any]) -> str:
+    """Return the order by rank, adding what it needs to the values of the query."""
+    rank = _RANK
+    if use_synonyms:  # which match more, and mean less, than what was typed
+        rank = f"{_RANK} * (1 + (entry_id IN (SELECT rowid FROM words WHERE words MATCH ?)))"
+        values.append(typed_expression(text))
+    try:
+        own = parse_entry_id(text)
+    except InvalidRequestError:
+        own = 0
+    return f"entry_id = {own} DESC, {rank}, entry_id"
 
 
 def _filters(options: dict[str, Any]) -> Filters:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from empiarreader.byteunits import describe_bytes
 from empiarreader.commands.exit_codes import SOME_FAILED
 from empiarreader.commands.finding import find_files, selecting_options
 from empiarreader.commands.lists import read_addresses
@@ -142,8 +143,8 @@ def download_command(
 
         click.echo(as_json_lines(done.files))
     if not quiet:
-        size = sum(file.size for file in done.files)
-        click.echo(f"{len(done.files)} files, {size} bytes, are in {save_dir}", err=True)
+        size = describe_bytes(sum(file.size for file in done.files))
+        click.echo(one_line(f"{len(done.files)} files, {size}, are in {save_dir}"), err=True)
     conclude(ctx, done, layout if addresses is not None else layout or "tree", part=part)
 
 
