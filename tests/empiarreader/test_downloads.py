@@ -322,7 +322,7 @@ def test_a_file_in_place_of_the_folder_is_refused(archive: Archive, tmp_path: Pa
 
 def test_a_folder_that_cannot_be_made_is_said_so(archive: Archive, tmp_path: Path) -> None:
     urls = _serve(archive, {"data/a.mrc": BODY})
-    with pytest.raises(LocalFileError, match="cannot write .*: File name too long"):
+    with pytest.raises(LocalFileError, match=r"cannot write .*: File name too long"):
         download(urls, tmp_path / ("x" * 300))
 
 
