@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import http.server
+import ssl
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import trustme
 
 from empiarreader import InvalidRequestError, ServiceError, download, traffic
 from empiarreader.network.wire import UnreachableError, Wire, lost
 from perc_archive import Archive
 
-BODY = bytes(range(256)) * 40
+BODY = bytes(range(256)) * 400  # several records where it is encrypted
 HOST = "ftp.ebi.ac.uk"
 
 
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     connections = 0
+    scheme = "http"
 
     def process_request(self, request: object, client_address: object) -> None:
         self.connections += 1
@@ -51,9 +55,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return
 
 
-@pytest.fixture
-def server() -> Iterator[_Server]:
+@pytest.fixture(params=["http", "https"])
+def server(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[_Server]:
     server = _Server(("127.0.0.1", 0), _Handler)
+    server.scheme = request.param
+    if server.scheme == "https":
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server
     server.shutdown()
@@ -61,7 +75,7 @@ def server() -> Iterator[_Server]:
 
 
 def _url(server: _Server, path: str) -> str:
-    return f"http://127.0.0.1:{server.server_address[1]}{path}"
+    return f"{server.scheme}://127.0.0.1:{server.server_address[1]}{path}"
 
 
 def _read(wire: Wire, url: str) -> bytes:
