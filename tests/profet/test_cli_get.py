@@ -53,7 +53,7 @@ def test_ids_come_from_arguments_a_file_and_standard_input_in_order(filled: Arch
     (tmp_path / "ids.txt").write_text("# entries\n2abc, 1ABC\n\n1abc  # again\n")
 
     done = program(
-        "get", "3abc", "-", "--from", str(tmp_path / "ids.txt"), "-d", str(tmp_path), input="P05067\n"
+        "get", "3abc,", "-", "--from", str(tmp_path / "ids.txt"), "-d", str(tmp_path), input="P05067\n"
     )
 
     assert done.returncode == 0, done.stderr
@@ -203,6 +203,7 @@ def test_an_interrupted_batch_ends_soon_with_its_code_and_leaves_whole_files(arc
     command = [sys.executable, "-m", "profet", "get", *ids, "--jobs", "2", "--verbose"]
     job = subprocess.Popen(
         command,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=dict(os.environ),
@@ -214,7 +215,7 @@ def test_an_interrupted_batch_ends_soon_with_its_code_and_leaves_whole_files(arc
 
     begin = time.monotonic()
     job.send_signal(signal.SIGINT)
-    _, said = job.communicate(timeout=30)
+    told, said = job.communicate(timeout=30)
 
     assert job.returncode == 130
     assert time.monotonic() - begin < 5
@@ -222,6 +223,22 @@ def test_an_interrupted_batch_ends_soon_with_its_code_and_leaves_whole_files(arc
     cache = Path("~/.cache/pdb").expanduser()
     assert list(cache.glob("*.cif"))
     assert all(path.read_bytes() == CIF for path in cache.glob("*.cif"))
+    saved = [line.split("'")[1] for line in told.splitlines()]  # though they come behind the one that hangs
+    assert len(saved) > 3
+    assert {Path(name) for name in saved} <= set(cache.glob("*.cif"))
+
+
+@pytest.mark.parametrize("form", [["get", "--jobs", "2"], []])
+def test_what_is_done_is_told_while_the_rest_is_still_to_come(form: list[str], filled: Archive) -> None:
+    filled.add_fault("stall", match="*/2ABC*", times=None)
+    command = [sys.executable, "-m", "profet", *form, "3abc", "1abc", "2abc", "--json"]
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as job:
+        assert job.stdout is not None
+        first, second = (json.loads(job.stdout.readline())["id"] for _ in range(2))
+        job.kill()
+
+    assert (first, second) == ("3abc", "1abc")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -97,7 +97,8 @@ def test_a_hit_is_fetched_and_saved_as_if_it_had_been_chosen(filled: Archive, tm
         fetcher.get_file(hits[1])
 
 
-def test_a_pdb_id_has_one_hit_for_each_protein(archive: Archive) -> None:
+def add_1jk9(archive: Archive) -> None:
+    """An entry that holds two proteins."""
     polymers = [
         Polymer(
             name=name,
@@ -109,6 +110,10 @@ def test_a_pdb_id_has_one_hit_for_each_protein(archive: Archive) -> None:
         for name, accession, first in (("A", "P00445", 2), ("B", "P40202", 1))
     ]
     archive.add_structure("1JK9", cif=to_mmcif(Sample(polymers=polymers), name="1JK9"), resolution=2.9)
+
+
+def test_a_pdb_id_has_one_hit_for_each_protein(archive: Archive) -> None:
+    add_1jk9(archive)
 
     hits = Fetcher().find("1jk9")
 
@@ -159,6 +164,23 @@ def test_the_command_prints_a_table_and_the_reason(
         "pdb       2BBB  A       1-120  1.000     -           X-ray",
     ]
     assert err == "3CCC is the best of 4: it has 2 Å, 2BBB no resolution\n"
+
+
+def test_the_command_says_of_an_entry_which_proteins_it_holds(
+    archive: Archive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_1jk9(archive)
+
+    main(["find", "1jk9"])
+
+    out, err = capsys.readouterr()
+    table = [line.split() for line in out.splitlines()]
+    assert [row[:4] for row in table] == [
+        ["database", "id", "accession", "chains"],
+        ["pdb", "1JK9", "P00445", "A"],
+        ["pdb", "1JK9", "P40202", "B"],
+    ]
+    assert err == ""  # of one entry none is the best
 
 
 def test_the_command_prints_json_of_many(filled: Archive, capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,6 +105,9 @@ def test_names_of_models_are_recognised(typed: str, name: str, version: int | No
         ("AF-0000000066503175", "complex"),
         ("UPI000012A5B3", "UniParc"),
         ("EMD-3197", "maps"),
+        ("sp|P05067|A4_HUMAN", "accession between the bars"),
+        ("1aki,4v1w", "blanks between them"),
+        ("https://www.rcsb.org/structure/4V1W", "the id in it"),
     ],
 )
 def test_a_refusal_says_what_is_wrong_where_that_can_be_told(typed: str, reason: str) -> None:

@@ -204,16 +204,34 @@ def test_what_cannot_be_asked_for_is_told_and_stays_in_the_cache(
     assert fetcher.get_file("4v1w") == (None, CIF)
 
 
-def test_offline_works_in_a_cache_that_may_not_be_written(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def shared(archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Cache of somebody else that holds 4V1W and may not be written."""
     archive.add_structure("4V1W", cif=CIF)
     monkeypatch.setenv("PROFET_CACHE_DIR", str(tmp_path / "shared"))
     Fetcher().get_file("4v1w")
     (tmp_path / "shared/.profet/claims").rmdir()
-    (tmp_path / "shared/.profet/claims").write_bytes(
-        b""
-    )  # as good as a folder that is read-only, for root too
+    (tmp_path / "shared/.profet/claims").write_bytes(b"")  # as good as read-only, for root too
+    return tmp_path / "shared"
+
+
+def test_a_cache_that_may_not_be_written_serves_what_it_holds(shared: Path, tmp_path: Path) -> None:
+    ids = ["1aki", "2aki", "4v1w", "3aki"]
+
+    results = Fetcher(save_directory=tmp_path / "mine").get_files(ids, workers=1)
+
+    assert [result.error is None for result in results] == [False, False, True, False]
+    assert (tmp_path / "mine/4v1w.cif").read_bytes() == CIF
+    (reason,) = {str(result.error) for result in results if result.error}
+    assert reason == (
+        f"cannot write {shared}/.profet/claims (Not a directory), so nothing new can be fetched; let "
+        "PROFET_CACHE_DIR name a folder that you may write"
+    )
+
+
+def test_offline_works_in_a_cache_that_may_not_be_written(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PROFET_OFFLINE", "1")
 
     assert Fetcher().get_file("4v1w") == (None, CIF)

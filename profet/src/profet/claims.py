@@ -33,6 +33,7 @@ from profet.errors import CacheError
 SILENCE_SECONDS = 60.0
 """After so long without a sign of life from another machine, a claim counts no longer."""
 
+_MAY_NOT_WRITE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 _UNSIGNED_SECONDS = 2.0  # a claim that does not say whose it is, for its process died while it wrote that
 _BEAT_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS = 0.01
@@ -156,6 +157,11 @@ def _create(path: Path, claim: bytes) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
+        if error.errno in _MAY_NOT_WRITE:  # what the cache holds serves all the same, so others may go on
+            raise CacheError(
+                f"cannot write {path.parent} ({error.strerror}), so nothing new can be fetched; let "
+                "PROFET_CACHE_DIR name a folder that you may write"
+            ) from error
         raise CacheError.of(error, f"cannot write {path}") from error
     try:
         os.write(file, claim)

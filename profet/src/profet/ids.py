@@ -42,6 +42,9 @@ _HINTS: tuple[tuple[str, str], ...] = (
     (r"[OPQ][OI][A-Z0-9]{3}[0-9OI]", "a digit seems to be written as a letter"),
     (r"UPI[0-9A-F]{10}", "it is an id of UniParc; ask for an accession of UniProtKB"),
     (r"EMD-?\d+", "it is an entry of EMDB, which holds maps and no structures"),
+    (r"(?:SP|TR)\|.*", "ask for the accession between the bars"),
+    (r"[A-Z]+://.*", "it is an address; ask for the id in it"),
+    (r"[^,;]+[,;].*", "write several ids with blanks between them"),
 )
 
 

@@ -42,7 +42,7 @@ def asked_ids(ids: Iterable[str], from_file: str | None) -> list[str]:
     """
     found: list[str] = []
     for item in ids:
-        found += _standard_input() if item == _STANDARD_INPUT else [item]
+        found += _standard_input() if item == _STANDARD_INPUT else words(item)
     if from_file is not None:
         found += _standard_input() if from_file == _STANDARD_INPUT else _in_file(Path(from_file))
     if not found:

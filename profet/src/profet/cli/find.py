@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -12,6 +12,7 @@ from profet.cli.database_name import DatabaseName
 from profet.cli.terminal import complain, leave, log_to_stderr, printable, speaking_options
 from profet.errors import InvalidChoiceError, InvalidIdError, ProfetError
 from profet.hits import ORDER, StructureHit, parse_order
+from profet.ids import PdbId, parse_id
 
 _HELP = """\b
 profet find P05067
@@ -20,7 +21,6 @@ profet find P38634 --database 3dbeacons --json
 
 List the structures that are known of a protein, the best one first.
 """
-_HEADINGS = ("database", "id", "chains", "range", "coverage", "resolution", "method")
 
 
 @click.command("find", help=_HELP, short_help="List the structures of a protein, best first.")
@@ -87,26 +87,19 @@ def _print_table(
 ) -> None:
     if with_heading:
         click.echo(f"# {printable(typed)}")
-    rows = [_HEADINGS, *(_row(hit) for hit in hits[:limit])]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    is_one_entry = isinstance(parse_id(typed), PdbId)  # whose proteins are listed, and none is the best
+    headings = [name for name in _COLUMNS if name != "accession" or is_one_entry]
+    rows = [headings, *([printable(_COLUMNS[name](hit)) for name in headings] for hit in hits[:limit])]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
-    if not quiet:
+    if not (quiet or is_one_entry):
         best = f"{hits[0].id} is the best of {len(hits)}"
         click.echo(f"{printable(best)}{f': {printable(hits[0].reason)}' if hits[0].reason else ''}", err=True)
 
 
-def _row(hit: StructureHit) -> tuple[str, ...]:
-    shown = (
-        hit.database if hit.provider in ("", hit.database) else f"{hit.database} ({hit.provider})",
-        hit.id,
-        _few(hit.chains),
-        "-" if hit.range is None else f"{hit.range[0]}-{hit.range[1]}",
-        "-" if hit.coverage is None else f"{hit.coverage:.3f}",
-        "-" if hit.resolution is None else f"{hit.resolution:.2f}",
-        hit.method or "-",
-    )
-    return tuple(printable(text) for text in shown)
+def _database(hit: StructureHit) -> str:
+    return hit.database if hit.provider in ("", hit.database) else f"{hit.database} ({hit.provider})"
 
 
 def _few(chains: Sequence[str], most: int = 6) -> str:
@@ -119,3 +112,15 @@ def _few(chains: Sequence[str], most: int = 6) -> str:
     """
     rest = f"+{len(chains) - most}" if len(chains) > most else ""
     return ",".join(chains[:most]) + rest or "-"
+
+
+_COLUMNS: dict[str, Callable[[StructureHit], str]] = {
+    "database": _database,
+    "id": lambda hit: hit.id,
+    "accession": lambda hit: hit.accession or "-",
+    "chains": lambda hit: _few(hit.chains),
+    "range": lambda hit: "-" if hit.range is None else f"{hit.range[0]}-{hit.range[1]}",
+    "coverage": lambda hit: "-" if hit.coverage is None else f"{hit.coverage:.3f}",
+    "resolution": lambda hit: "-" if hit.resolution is None else f"{hit.resolution:.2f}",
+    "method": lambda hit: hit.method or "-",
+}

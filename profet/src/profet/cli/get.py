@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from profet.cli.asked import asked_ids, ids_arguments
 from profet.cli.database_name import DatabaseName
-from profet.cli.terminal import (
-    leave,
-    list_failures,
-    log_to_stderr,
-    printable,
-    progress,
-    speaking_options,
-)
+from profet.cli.outcomes import fetch_and_tell
+from profet.cli.terminal import log_to_stderr, speaking_options
 from profet.enums import FileType
 from profet.hits import ORDER
 
@@ -123,29 +116,21 @@ def get(
     log_to_stderr(quiet=quiet, verbose=verbose)
     wanted = asked_ids(ids, from_file)
     fetcher = Fetcher(database, save_directory=save_directory, order=order)
-    with progress(len(set(wanted)), "Fetching", quiet=quiet) as tell:
-        results = fetcher.get_files(
+    fetch_and_tell(
+        wanted,
+        lambda take: fetcher.get_files(
             wanted,
             filetype=filetype,
             workers=jobs,
-            progress=tell,
+            progress=take,
             refresh=refresh,
             clean=remove,
             assembly=assembly,
-        )
-    for result in results:
-        _present(result, as_json=as_json, quiet=quiet)
-    list_failures({result.id: result.error for result in results})
-    leave(result.error for result in results)
-
-
-def _present(result: FetchResult, *, as_json: bool, quiet: bool) -> None:
-    """Print one line on standard output: where the file is, or, as JSON, all that is known of it."""
-    if as_json:
-        click.echo(json.dumps(_record(result)))
-    elif result.error is None and not quiet:
-        path = result.path if result.report is None else result.report.path
-        click.echo(f"Saved {printable(result.id)} to '{printable(str(path))}'")
+        ),
+        _record,
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 def _record(result: FetchResult) -> dict[str, Any]:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from profet.cli.database_name import DatabaseName
 from profet.cli.group import OldForm
-from profet.cli.terminal import (
-    leave,
-    list_failures,
-    log_to_stderr,
-    printable,
-    progress,
-    speaking_options,
-)
+from profet.cli.outcomes import fetch_and_tell
+from profet.cli.terminal import log_to_stderr, speaking_options
 from profet.enums import FileType
 from profet.ids import parse_id
 
@@ -68,19 +61,13 @@ def fetch(
     for identifier in ids:
         parse_id(identifier)  # one wrong id, and nothing is asked
     fetcher = Fetcher(main_db, save_directory=save_directory)
-    with progress(len(set(ids)), "Fetching", quiet=quiet) as tell:
-        results = fetcher.get_files(ids, filetype=filetype, progress=tell)
-    for result in results:
-        _present(result, as_json=as_json, quiet=quiet)
-    list_failures({result.id: result.error for result in results})
-    leave(result.error for result in results)
-
-
-def _present(result: FetchResult, *, as_json: bool, quiet: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(_record(result)))
-    elif result.error is None and not quiet:
-        click.echo(f"Saved {result.id} to '{printable(str(result.path))}'")
+    fetch_and_tell(
+        ids,
+        lambda take: fetcher.get_files(ids, filetype=filetype, progress=take),
+        _record,
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 def _record(result: FetchResult) -> dict[str, Any]:

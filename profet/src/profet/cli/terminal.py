@@ -142,7 +142,13 @@ def progress(length: int, label: str, *, quiet: bool) -> Iterator[Callable[[obje
         yield lambda _: bar.update(1)
 
 
+def clear_bar() -> None:
+    """Make room for a line where the progress bar may be."""
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K", nl=False, err=True)
+
+
 class _StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        over_the_bar = "\r\x1b[K" if sys.stderr.isatty() else ""
-        click.echo(over_the_bar + printable(self.format(record)), err=True)
+        clear_bar()
+        click.echo(printable(self.format(record)), err=True)
