@@ -151,6 +151,21 @@ def test_offline_and_wrong_settings_have_their_codes(
         assert name in capsys.readouterr().err
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")  # noqa: PTH110
+@pytest.mark.parametrize(
+    "arguments", [["4v1w"], ["get", "4v1w", "1aki", "--json"], ["cache", "verify"], ["completion", "bash"]]
+)
+def test_standard_output_that_cannot_be_written_is_told_in_a_sentence(
+    arguments: list[str], filled: Archive
+) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        command = [sys.executable, "-m", "profet", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+
+    assert done.returncode == 1
+    assert done.stderr == "profet: cannot write to standard output: No space left on device\n"
+
+
 def test_damaged_data_has_its_code_and_nothing_stays(
     filled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

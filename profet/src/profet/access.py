@@ -197,7 +197,15 @@ class Access:
             version = check(data)
             # One layer of gzip is kept as it was sent; anything else is packed here.
             packed = answer.body if layers == 1 else compressed.pack(data)
-            return packed, Stored(data=data, provenance=_provenance(key, answer, data, version))
+            provenance = provenance_of(
+                key,
+                answer,
+                data,
+                etag=answer.headers.get("ETag"),
+                last_modified=answer.headers.get("Last-Modified"),
+                source_version=version,
+            )
+            return packed, Stored(data=data, provenance=provenance)
 
         held = {} if kept is None else _conditions(kept.provenance, url)
         decoded = self.client.fetch(url, lambda answer: (decode(answer),), gzip=gzip, held=held)
@@ -263,7 +271,8 @@ def _check_json(data: bytes) -> str | None:
     return None
 
 
-def _provenance(key: Key, answer: Answer, data: bytes, version: str | None) -> Provenance:
+def provenance_of(key: Key, answer: Answer, data: bytes, **more: str | None) -> Provenance:
+    """Origin of what a service has sent, with what `more` is known of it; see `Provenance`."""
     return Provenance(
         database=key.source,
         id=key.id,
@@ -271,10 +280,8 @@ def _provenance(key: Key, answer: Answer, data: bytes, version: str | None) -> P
         retrieved=now().isoformat(),
         sha256=hashlib.sha256(data).hexdigest(),
         size_bytes=len(data),
-        etag=answer.headers.get("ETag"),
-        last_modified=answer.headers.get("Last-Modified"),
         release=answer.headers.get(_RELEASE_FIELD),
-        source_version=version,
+        **more,
     )
 
 

@@ -16,12 +16,21 @@ from pathlib import Path
 from profet import settings
 from profet.errors import CacheError, DamagedFileError
 from profet.provenance import Provenance
-from profet.store import ABSENT, CLAIMS, HIDDEN_FOLDER, PACKED, SAVED, SIDECAR, read_verified, sidecar
+from profet.store import (
+    ABSENT,
+    ABSENT_FOR_SECONDS,
+    CLAIMS,
+    HIDDEN_FOLDER,
+    PACKED,
+    SAVED,
+    SIDECAR,
+    read_verified,
+    sidecar,
+)
 from profet.whole_files import UNFINISHED
 
 _UNFINISHED = re.compile(rf"\..+\.\d+\.[0-9a-f]{{8}}{re.escape(UNFINISHED)}")  # see `whole_files`
 _UNFINISHED_FOR_SECONDS = 3600.0  # no file takes so long from its first byte on disk to its name
-_ABSENT_FOR_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +224,7 @@ def _leftovers(directory: str | os.PathLike[str] | None) -> Iterator[Path]:
 
 def _is_orphan(path: Path, age: float) -> bool:
     if path.name.endswith(ABSENT):
-        return age > _ABSENT_FOR_SECONDS
+        return age > ABSENT_FOR_SECONDS
     if path.parent.name == SAVED:
         return not path.parents[2].joinpath(path.name.removesuffix(SIDECAR)).exists()
     if not path.name.endswith(PACKED + SIDECAR):

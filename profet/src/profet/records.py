@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from profet import settings
-from profet.access import Access
+from profet.access import Access, provenance_of
 from profet.errors import DamagedFileError, OfflineError
 from profet.formats import compressed
-from profet.provenance import Provenance, now
 from profet.store import Key
 
 if TYPE_CHECKING:
@@ -65,7 +63,7 @@ def ask_for_many(
     records, answer = found
     for key, record in records.items():
         data = (record if isinstance(record, str) else json.dumps(record)).encode()
-        access.store.put(key, compressed.pack(data), _provenance(key, answer, data))
+        access.store.put(key, compressed.pack(data), provenance_of(key, answer, data))
     return records
 
 
@@ -87,15 +85,3 @@ def in_batches(
         batch.append(item)
     if batch:
         yield batch
-
-
-def _provenance(key: Key, answer: Answer, data: bytes) -> Provenance:
-    return Provenance(
-        database=key.source,
-        id=key.id,
-        url=answer.url,
-        retrieved=now().isoformat(),
-        sha256=hashlib.sha256(data).hexdigest(),
-        size_bytes=len(data),
-        release=answer.headers.get("X-UniProt-Release"),
-    )

@@ -33,7 +33,7 @@ CLAIMS, SAVED = "claims", "saved"
 """Folders in it that are no source's."""
 
 PACKED, SIDECAR, ABSENT = ".gz", ".json", ".absent"
-_ABSENT_FOR_SECONDS = 24 * 3600.0
+ABSENT_FOR_SECONDS = 24 * 3600.0
 _BETWEEN_RENAMES_SECONDS = 0.05
 _SAFE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 
@@ -131,7 +131,7 @@ class Store:
             seen = Provenance.from_json(self._absent(key).read_bytes())
         except (OSError, DamagedFileError):
             return False
-        return seen.age_seconds < _ABSENT_FOR_SECONDS
+        return seen.age_seconds < ABSENT_FOR_SECONDS
 
     def put_absent(self, key: Key, provenance: Provenance) -> None:
         """Remember that the source has no such file."""

@@ -42,10 +42,6 @@ class Alternatives:
         """Take note of a position; `place` is the residue without its name, in one model."""
         self._positions[place].append(position)
 
-    def has(self, name: str) -> bool:
-        """Whether there is an alternative of that name."""
-        return any(one.letter.decode() == name for some in self._positions.values() for one in some)
-
     def goes(
         self, place: Hashable, component: bytes, atom: bytes, letter: bytes, *, is_polymer: bool
     ) -> bool:

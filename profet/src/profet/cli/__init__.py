@@ -7,6 +7,8 @@ codes, text that is fit for a terminal, the log, progress) is in `profet.cli.ter
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -15,7 +17,7 @@ import click
 from profet import __version__
 from profet.cli import cache, clean, completion, find, get, old_form, sequence
 from profet.cli.group import OldFormGroup
-from profet.cli.terminal import complain, exit_code
+from profet.cli.terminal import SOME_FAILED, complain, exit_code
 from profet.errors import ProfetError
 
 COMMANDS: tuple[click.Command, ...] = (
@@ -74,3 +76,8 @@ def main(args: Sequence[str] | None = None) -> None:
     except ProfetError as error:
         complain(error)
         raise SystemExit(exit_code(error)) from None
+    except OSError as error:  # the library makes its own of all others
+        complain(f"cannot write to standard output: {error.strerror or error}")
+        with contextlib.suppress(OSError):  # nor can Python when it ends, and would say so
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(SOME_FAILED) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import click
@@ -59,7 +58,7 @@ def sequence(
         else:
             text += to_fasta(records)
     if output is None:
-        sys.stdout.write(text)
+        click.echo(text, nl=False)
     elif text:
         write_whole(settings.absolute(Path(output)), text.encode())
     leave(errors)

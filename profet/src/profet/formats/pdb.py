@@ -14,8 +14,6 @@ ATOM_NAME = slice(12, 16)
 ALTERNATIVE = slice(16, 17)
 RESIDUE_NAME = slice(17, 20)
 CHAIN = slice(20, 22)  # the format has one letter, in column 22; programs that need two take the one before
-NUMBER = slice(22, 26)
-INSERTION = slice(26, 27)
 RESIDUE = slice(17, 27)
 """Name, chain, number and insertion code of a residue, as they stand in the record of an atom."""
 RESIDUE_KEY = slice(20, 27)
