@@ -21,8 +21,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from empiar_entries import entry_record
+from empiar_entries import entry_record, odd_records
 from empiarreader import DamagedDataError, EmpiarIndex, InvalidRequestError, LocalFileError, ServiceError
+from empiarreader.catalogue.database import Database
 from perc_archive import Archive
 
 API = "www.ebi.ac.uk/empiar/api/entry/*"
@@ -90,6 +91,28 @@ def test_whatever_is_typed_is_no_expression_of_the_database(filled: EmpiarIndex,
         assert hits or filled.why_nothing(text, use_synonyms=use_synonyms) or not text.strip()
     with pytest.raises(InvalidRequestError):
         filled.search(pdb=f"x{text}' OR 1 --")
+
+
+def test_numbers_and_texts_that_the_database_could_not_take_are_no_trouble(filled: EmpiarIndex) -> None:
+    assert len(filled.search(max_size="999999999999999 PB", limit=10**30)) == len(filled.search(limit=None))
+    assert filled.search(min_size="999999999999999 PB") == []
+    for name in ("format", "method", "scale"):
+        options: dict[str, Any] = {name: "\udcff\0x"}
+        assert filled.search(**options) == []
+        assert filled.why_nothing(**options)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(odd_records())
+def test_a_record_of_any_shape_is_taken_in_and_given_back(tmp_path: Path, record: dict[str, Any]) -> None:
+    index = EmpiarIndex(tmp_path / "c.sqlite3")
+    record = {"imagesets": [], **record}  # else it would be completed with what the one before said
+    Database(index.path).keep_range(10_000, 10_249, {10_002: record})
+
+    assert json.dumps(index.record(10_002), sort_keys=True) == json.dumps(record, sort_keys=True)
+    (hit,) = index.search(released=False)
+    assert hit.entry_id == 10_002
+    assert index.search("10002", released=False) == [hit]
 
 
 def test_words_in_a_row_have_synonyms_together_and_plurals_are_found(filled: EmpiarIndex) -> None:

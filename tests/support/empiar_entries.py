@@ -1,9 +1,11 @@
-"""Records of entries shaped like the real ones: as many fields, as long texts, different for each number."""
+"""Records of entries: shaped like the real ones, different for each number, and of any shape at all."""
 
 from __future__ import annotations
 
 import random
 from typing import Any
+
+from hypothesis import strategies as st
 
 MOLECULES = (
     "human 80S ribosome", "E. coli 70S ribosome", "apoferritin", "beta-galactosidase", "20S proteasome",
@@ -76,3 +78,20 @@ def entry_record(number: int) -> dict[str, Any]:
         ],
         "imagesets": imagesets,
     }
+
+
+def odd_records() -> st.SearchStrategy[dict[str, Any]]:
+    """Return records whose fields have names of real ones and hold anything that JSON can."""
+    numbers = st.integers() | st.floats() | st.integers(10**14, 10**15).map(lambda number: f"{number} PB")
+    values = st.recursive(
+        st.none() | st.booleans() | numbers | st.text(st.characters(), max_size=8),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        max_leaves=8,
+    )
+    real = entry_record(10_002)
+    inner_names = sorted(
+        {name for field in ("imagesets", "citation") for name in real[field][0]} | {"name", "author"}
+    )
+    inner = st.dictionaries(st.sampled_from(inner_names), values)
+    names = [*real, "grant_references", "version_history", "workflows", "workflow_file", "empiar_references"]
+    return st.dictionaries(st.sampled_from(names), values | st.lists(inner, max_size=2))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ _CREATE = (
     "CREATE TABLE IF NOT EXISTS ranges (first INTEGER PRIMARY KEY, fetched REAL, entries INTEGER)",
 )
 _WAIT_SECONDS = 60.0
+_LARGEST = 2**63 - 1
 _FEW = 10
 
 
@@ -182,10 +183,10 @@ class Database:
             rows = connection.execute("SELECT first, fetched, entries FROM ranges").fetchall()
         return {first: (fetched, entries) for first, fetched, entries in rows}
 
-    def rows(self, query: str, values: tuple[Any, ...] | list[Any] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows that a query gives."""
         with self.reading() as connection:
-            return connection.execute(query, values).fetchall()
+            return connection.execute(query, _storable(values)).fetchall()
 
     def words(self, first: str, lengths: range) -> list[str]:
         """Return the words that occur anywhere, as the index holds them, with a beginning and of a length."""
@@ -240,8 +241,12 @@ def _delete(connection: sqlite3.Connection, number: int) -> None:
     connection.execute("DELETE FROM words WHERE rowid = ?", (number,))
 
 
-def _storable(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return values that SQLite takes: lone surrogates, which JSON may hold, are no text of UTF-8."""
-    return tuple(
-        value.encode(errors="replace").decode() if isinstance(value, str) else value for value in values
-    )
+def _storable(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Return values that SQLite takes: text of UTF-8, without lone surrogates, and integers of 64 bits."""
+
+    def taken(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.encode(errors="replace").decode()
+        return max(-_LARGEST, min(value, _LARGEST)) if isinstance(value, int) else value
+
+    return tuple(map(taken, values))
