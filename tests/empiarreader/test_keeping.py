@@ -66,6 +66,10 @@ def test_a_folder_as_it_was_downloaded_is_fine(folder: Path) -> None:
     assert [file.path for file in found.whole] == sorted(FILES)
     assert found == Manifest.load(folder).verify()
     assert _run("verify", str(folder)).exit_code == 0
+    assert _run("verify", str(folder)).stdout == ""
+    assert _run("verify", str(folder), "-v").stdout.splitlines() == [
+        f"whole: {path}" for path in sorted(FILES)
+    ]
 
 
 def test_what_is_missing_changed_damaged_and_extra_is_told_apart(folder: Path) -> None:

@@ -65,7 +65,10 @@ addresses that failed in empiarreader-failed.txt, which --download takes.
 @click.option("--imageset", help="Take the files of the imageset of this name.")
 @selecting_options
 @click.option(
-    "--layout", type=click.Choice(["flat", "tree", "archive"]), help="Directories below the folder."
+    "--layout",
+    type=click.Choice(["flat", "tree", "archive"]),
+    help="flat: side by side, as a list is saved; tree: with the directories of the entry, as an entry is; "
+    "archive: below its number, too.",
 )
 @part_option("Fetch")
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched, and fetch nothing.")

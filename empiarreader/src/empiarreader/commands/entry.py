@@ -81,17 +81,19 @@ def info_command(entry: str, check: bool, as_json: bool, quiet: bool) -> None:
 
 def _listing_options(command: Command) -> Command:
     """Add the options that ``ls`` and ``find`` share."""
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line."),
-        click.option("--exact", is_flag=True, help="Ask for the exact size of each file."),
-        click.option("--refresh", is_flag=True, help="Ask for listings that are kept from the last hour."),
+    options = (
         click.option("--long", "-l", "long", is_flag=True, help="Print size and date before each path."),
-        click.option("--limit", type=click.IntRange(1), help="Print no more than this many."),
+        click.option("--exact", is_flag=True, help="Ask for the exact size of each file."),
         click.option("--count", is_flag=True, help="Print how many files there are, and their size."),
+        click.option("--limit", type=click.IntRange(1), help="Print no more than this many."),
+        click.option("--refresh", is_flag=True, help="Ask for listings that are kept from the last hour."),
         protocol_option("Door of the archive to list through."),
-    ):
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line."),
+        speaking_options,
+    )
+    for option in reversed(options):
         command = option(command)
-    return speaking_options(command)
+    return command
 
 
 @click.command("ls", help=_LS_COMMAND_HELP, short_help="List a directory of an entry.")

@@ -38,11 +38,12 @@ lie as in the archive, ENTRY/data/..., so that EMPIARREADER_MIRROR can name the 
 @click.command("verify", help=_VERIFY_COMMAND_HELP, short_help="Check a folder against its manifest.")
 @click.argument("directory", type=click.Path(exists=True, file_okay=False))
 @click.option("--workers", type=click.IntRange(1, 256), help="Files to read at once. Default: processors.")
-@click.option("--quiet", "-q", is_flag=True, help="Say nothing but what is wrong.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
+@click.option("--verbose", "-v", is_flag=True, help="Name the files that are as they were, too.")
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing but what is wrong.")
 @click.pass_context
 def verify_command(
-    ctx: click.Context, directory: str, workers: int | None, quiet: bool, as_json: bool
+    ctx: click.Context, directory: str, workers: int | None, as_json: bool, verbose: bool, quiet: bool
 ) -> None:
     """Check a folder against its manifest."""
     from empiarreader.downloading.verifying import verify
@@ -50,18 +51,11 @@ def verify_command(
     with progress("bytes", quiet=quiet) as tell:
         found = verify(directory, workers=workers, progress=tell)
     states = {"missing": found.missing, "changed": found.changed, "damaged": found.damaged}
-    if as_json:
-        for state, files in {"whole": found.whole, **states}.items():
-            for file in files:
-                click.echo(json.dumps({"state": state, **asdict(file)}))
-        for path in found.extra:
-            click.echo(json.dumps({"state": "extra", "path": path}))
-    else:
-        for state, files in states.items():
-            for file in files:
-                click.echo(f"{state}: {one_line(file.path)}")
-        for path in found.extra:
-            click.echo(f"extra: {one_line(path)}")
+    named = {"whole": found.whole, **states} if verbose or as_json else states
+    records = [{"state": state, **asdict(file)} for state, files in named.items() for file in files]
+    records += [{"state": "extra", "path": path} for path in found.extra]
+    for record in records:
+        click.echo(json.dumps(record) if as_json else one_line(f"{record['state']}: {record['path']}"))
     if not quiet:
         counts = ", ".join(f"{len(files)} {state}" for state, files in states.items())
         click.echo(f"{len(found.whole)} files as they were, {counts}, {len(found.extra)} extra", err=True)

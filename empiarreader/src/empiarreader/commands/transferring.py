@@ -31,7 +31,9 @@ def transfer_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--overwrite", is_flag=True, help="Replace files of unknown origin that are in the way."
         ),
-        click.option("--limit-rate", help="Take no more than this a second, in all: 20M, 500k."),
+        click.option(
+            "--limit-rate", metavar="RATE", help="Take no more than this a second, in all: 20M, 500k."
+        ),
         protocol_option("Door of the archive."),
         click.option(
             "--workers",
