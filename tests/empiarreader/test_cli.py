@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
 import pytest
-from click import Context
+from click import Command, Context, Group, Option
 from click.testing import CliRunner, Result
 
 from empiarreader import __version__
@@ -420,3 +422,42 @@ def test_a_search_without_a_match_says_what_to_try(entry: str) -> None:
 def test_completion_is_printed_for_each_shell() -> None:
     for shell in ("bash", "zsh", "fish"):
         assert "_EMPIARREADER_COMPLETE" in _run("completion", shell).stdout
+
+
+def _rows_of_the_reference() -> dict[str, set[str]]:
+    """Options of each command by the table of the reference; a row that begins with … continues one."""
+    page = (Path(__file__).parents[2] / "docs/reference/empiarreader.md").read_text(encoding="utf-8")
+    found: dict[str, set[str]] = {}
+    command = ""
+    for row in page.partition("## Command line")[2].splitlines():
+        cell = row.replace(r"\|", "/").split(" | ")[0]
+        named = re.match(r"\| `empiarreader ((?:catalogue |cache )?[a-z]+)", cell)
+        command = named[1] if named else command
+        if named or cell.startswith("| …"):
+            found.setdefault(command, set()).update(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", cell))
+    return found
+
+
+def _commands(group: Group, before: str = "") -> Iterator[tuple[str, Command]]:
+    context = Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, Group):
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+def test_the_reference_names_every_option_of_every_command_and_no_other() -> None:
+    told = _rows_of_the_reference()
+    said_once_for_all = {"--help", "--quiet", "--verbose"}
+
+    assert set(told) == {name for name, _ in _commands(main)}
+    for name, command in _commands(main):
+        spellings = [
+            {*option.opts} for option in command.params if isinstance(option, Option) and not option.hidden
+        ]
+        missing = [each for each in spellings if not each & (told[name] | said_once_for_all)]
+        assert not missing, (name, missing)
+        assert told[name] <= set().union(*spellings), name

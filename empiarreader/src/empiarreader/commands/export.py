@@ -48,7 +48,7 @@ _IMAGES = ("relion", "scipion")
 _ONLY_FOR: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("save_dir", "pixel_size", "voltage", "cs", "amplitude_contrast"), _IMAGES),
     **dict.fromkeys(("dose_per_frame", "gain", "gain_rot", "gain_flip"), _IMAGES),
-    **dict.fromkeys(("mtf", "project"), ("relion",)),
+    **dict.fromkeys(("mtf", "project", "optics_groups"), ("relion",)),
     "to": ("globus", "aspera"),
     "key": ("aspera",),
 }
