@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from pathlib import Path
@@ -233,6 +234,20 @@ def test_remove_takes_the_file_saved_last_or_the_one_there_is(p45523: Archive, t
     assert Path(Fetcher(save_directory=tmp_path).remove("P45523")).name.startswith("p45523_nosignal")
     (tmp_path / "p45523.pdb").unlink()
     assert Path(Fetcher(save_directory=tmp_path).remove("P45523")).suffix == ".cif"
+
+
+def test_remove_finds_what_another_process_has_saved_under_any_form_of_the_id_from_any_database(
+    p45523: Archive, tmp_path: Path
+) -> None:
+    p45523.add_file("www.ebi.ac.uk", "pdbe/entry-files/download/1q6u_updated.cif.gz", gzip.compress(CIF))
+    Fetcher("pdbe", tmp_path / "a").get_file("1q6u", filesave=True)
+    Fetcher(save_directory=tmp_path / "b").get_file("1Q6U", filesave=True)
+
+    of_pdbe = Fetcher(save_directory=tmp_path / "a").remove("1q6u", False, False)
+    of_long_id = Fetcher(save_directory=tmp_path / "b").remove("pdb_00001q6u", False, False)
+
+    assert of_pdbe == str(tmp_path / "a/pdbe/1q6u_nowater_nohetatm.cif")
+    assert of_long_id == str(tmp_path / "b/1q6u_nowater_nohetatm.cif")
 
 
 def test_remove_of_a_pdb_id_works_for_the_proteins_in_the_file(p45523: Archive, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from profet.cache import PDBFileCache
-from profet.databases import ALWAYS_ASKED
+from profet.databases import ALWAYS_ASKED, names
 from profet.errors import NotFetchedError
 from profet.hits import StructureHit
 from profet.ids import parse_id
@@ -39,18 +39,22 @@ class SavedFiles:
         NotFetchedError
             If there is none.
         """
+        identity = parse_id(typed)
         with self._lock:
-            last = self._last.get(parse_id(typed).text)
+            last = self._last.get(identity.text)
         if last is not None and last.exists() and last.is_relative_to(folder.directory):
             return last
-        found = folder.find(typed.strip()) or folder.find_of_accession(typed.strip())
-        if not found:
-            raise NotFetchedError(
-                f"no file of {typed.strip()} in {folder.directory}; "
-                f"fetch it first: get_file({typed.strip()!r}, filesave=True)",
-                accession=typed.strip(),
-            )
-        return Path(found[0])
+        # Another process has saved it, perhaps from a database whose files have a folder of their own.
+        others = (PDBFileCache(Path(folder.directory, name)) for name in names() if name not in ALWAYS_ASKED)
+        for place in (folder, *others):
+            for name in dict.fromkeys((identity.typed, identity.text)):
+                if found := place.find(name) or place.find_of_accession(name):
+                    return Path(found[0])
+        raise NotFetchedError(
+            f"no file of {identity.typed} in {folder.directory}; "
+            f"fetch it first: get_file({identity.typed!r}, filesave=True)",
+            accession=identity.typed,
+        )
 
 
 def _text(wanted: str | StructureHit) -> str:

@@ -91,7 +91,9 @@ class _Reader:
         return bool(self._residues)
 
     def take(self, line: bytes) -> None:
-        name = pdb.record_of(line)
+        name = line[pdb.NAME]
+        if name not in pdb.ATOM_RECORDS:  # as nearly every line is
+            name = pdb.record_of(line)
         if name in pdb.ATOM_RECORDS:
             self._atom(line, name)
         elif name == b"SEQRES":

@@ -65,7 +65,9 @@ class _Editor:
 
     def take(self, line: bytes) -> bytes:
         """Return what becomes of a line: itself, another, or nothing."""
-        name = pdb.record_of(line)
+        name = line[pdb.NAME]
+        if name not in pdb.ATOM_RECORDS:  # as nearly every line is
+            name = pdb.record_of(line)
         if name in pdb.ATOM_RECORDS:
             return line if self._atom(line, name) else b""
         if name in pdb.DEPENDENT_RECORDS:

@@ -45,9 +45,7 @@ def record_of(line: bytes) -> bytes:
     (b'END   ', b'ATOM  ')
     """
     name = line[NAME]
-    if name in ATOM_RECORDS:
-        return name
-    if match := _NUMBER_IN_NAME.fullmatch(name):
+    if name[-1:].isdigit() and (match := _NUMBER_IN_NAME.fullmatch(name)):
         return _WHOLE_NAMES[match[1]]
     return name.rstrip(b"\r\n").ljust(6)
 
