@@ -496,6 +496,20 @@ def test_an_isoform_has_its_own_model_and_no_pdb_entry(archive: Archive) -> None
         fetcher.get_file("P05067-3")
 
 
+def test_of_a_protein_with_one_sequence_the_first_isoform_is_that_one(archive: Archive) -> None:
+    add_protein(archive)
+    fetcher = Fetcher()
+
+    assert fetcher.get_file("P05067-1") == (None, CIF.replace(b"4V1W", b"3CCC"))
+    assert fetcher.get_file("p05067-1", db="alphafold") == (None, MODEL_CIF)
+    assert fetcher.check_db("P05067-1") == ["pdb", "alphafold"]
+    assert str(fetcher.get_sequence("P05067-1").seq) == SEQUENCE
+    assert str(fetcher.get_sequence("P05067-1", cleave_signal=True).seq) == SEQUENCE[20:]
+    for ask in (fetcher.get_file, fetcher.get_sequence):
+        with pytest.raises(StructureNotFoundError, match=r"no isoform P05067-7; it has P05067-1$"):
+            ask("P05067-7")
+
+
 @pytest.mark.real_data
 def test_the_canonical_model_is_chosen_though_it_is_third_of_ten(
     archive: Archive, real_data: Path, tmp_path: Path

@@ -335,8 +335,8 @@ class Fetcher:
         """Take out of a saved structure what is not wanted, into a new file.
 
         Of several saved files of the id, the one that this fetcher saved last is meant; otherwise the one
-        that is called like the id, PDB format before mmCIF; otherwise one called ``<accession>_<pdb id>``; and
-        all that at last in the folders of other databases.
+        that is called like the id, PDB format before mmCIF; otherwise one called ``<accession>_<pdb id>``;
+        and all that at last in the folders of other databases.
 
         Parameters
         ----------

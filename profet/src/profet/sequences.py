@@ -107,7 +107,12 @@ class Sequences:
         text = self._access.text(_key(identity.text), url, _check_fasta)
         if not text:
             # An entry that was withdrawn has an empty sequence; its record says why.
-            find_entry(self._access, identity)
+            entry = find_entry(self._access, identity)
+            if (
+                identity.isoform and identity.isoform == entry.canonical_isoform
+            ):  # the only one, which goes by no number here
+                plain = UniProtId(typed=identity.typed, accession=entry.accession)
+                return self._of_protein(plain, cleave_signal=cleave_signal)
             raise StructureNotFoundError(
                 f"UniProt has no sequence of {identity.typed}", accession=identity.text, asked=(SOURCE,)
             )

@@ -146,7 +146,7 @@ def read_entry(record: Any, identity: UniProtId) -> UniProtEntry:
         If there is no such isoform in it.
     """
     entry = parse_entry(record)
-    if identity.isoform and entry.isoforms and identity.isoform not in entry.isoforms:
+    if identity.isoform and identity.isoform not in entry.isoforms:
         known = ", ".join(f"{entry.accession}-{number}" for number in entry.isoforms)
         raise StructureNotFoundError(
             f"UniProt has no isoform {identity.text}; it has {known}",
@@ -253,7 +253,8 @@ def _isoforms(comments: Sequence[Mapping[str, Any]], accession: str) -> tuple[tu
                 numbers.add(int(number))
                 if isoform.get("isoformSequenceStatus") == "Displayed":
                     canonical = int(number)
-    return tuple(sorted(numbers)), canonical
+    # An entry that lists none has one sequence, which goes by the number 1 as well as by none.
+    return (tuple(sorted(numbers)), canonical) if numbers else ((1,), 1)
 
 
 def _inactive(record: Mapping[str, Any]) -> InactiveAccessionError:
