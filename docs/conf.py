@@ -9,7 +9,14 @@ author = "The PERC developers"
 project_copyright = "2026, The PERC developers"
 release = installed_version("profet")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -22,5 +29,8 @@ autodoc_typehints = "signature"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 
-html_theme = "alabaster"
-html_theme_options = {"description": "profet, empiarreader and caked: from ids to training batches"}
+html_theme = "furo"
+html_title = "PERC"
+# Commands are copied without their prompt and without what they print.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
