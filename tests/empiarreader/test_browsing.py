@@ -298,6 +298,16 @@ def test_a_saved_selection_is_downloaded(page: Page, files: dict[str, bytes | Pa
     assert sorted(file.read_bytes() for file in manifest.paths) == sorted(files[name] for name in wanted)
 
 
+def test_of_many_files_in_a_directory_that_is_listed_once(archive: Archive) -> None:
+    archive.add_entry(10943, {f"data/m/{k:04}.mrc": b"x" for k in range(300)})
+    with EntryServer(EmpiarEntry(10943, max_age_seconds=0)) as server:
+        status, saved = Page(server).save(
+            files=[f"data/m/{k:04}.mrc" for k in range(0, 300, 2)], directories=[]
+        )
+    assert (status, saved["count"]) == (200, 150)
+    assert len(archive.requests("*/data/m/")) == 1
+
+
 @pytest.mark.parametrize(
     "selection",
     [

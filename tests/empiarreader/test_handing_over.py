@@ -409,6 +409,31 @@ def test_images_are_put_into_optics_groups_by_a_part_of_their_names(tmp_path: Pa
         export_relion(tmp_path, tmp_path / "n.star", optics_groups="((", **options)  # type: ignore[arg-type]
 
 
+def test_files_behind_links_to_folders_are_found_and_none_twice(tmp_path: Path) -> None:
+    disk, project = tmp_path / "disk", tmp_path / "project"
+    _stack(disk / "square/m1.mrcs")
+    project.mkdir()
+    for name in ("square", "again"):
+        (project / name).symlink_to(disk / "square")
+    (disk / "square/round").symlink_to(project)
+    done = _run(project, "--relion", project / "m.star", "--kind", "movies", *ALL_SAID)
+
+    assert done.exit_code == 0, done.output
+    assert list(starfile.read(project / "m.star")["movies"].rlnMicrographMovieName) == ["again/m1.mrcs"]
+
+
+def test_what_an_entry_says_cannot_spoil_a_workflow(archive: Archive, tmp_path: Path) -> None:
+    said = 'Ünicode \ud800 "quoted"\n\x1b[31m'
+    archive.add_entry(10001, {"data/a.mrcs": b"x"}, {"imagesets": [_imageset(said, "data", 1.06)]})
+    arguments = ("10001", "--scipion", tmp_path / "w.json", "--save_dir", tmp_path / "raw", *ALL_SAID)
+    done = _run(*arguments)
+
+    assert done.exit_code == 0, done.output
+    assert "\x1b" not in done.output
+    (protocol,) = json.loads((tmp_path / "w.json").read_text())
+    assert protocol["object.comment"].startswith("Ünicode")
+
+
 def test_files_in_one_star_folders_are_imported_from_where_they_lie(tmp_path: Path) -> None:
     for number in range(3):
         _stack(tmp_path / f"raw/GridSquare_{number}/Data/m{number}.mrcs")

@@ -37,6 +37,9 @@ from empiarreader import (
     to_mrc,
     to_zarr,
 )
+from empiarreader.spreading.jobs import jobs_of
+from empiarreader.spreading.results import Results
+from empiarreader.spreading.running import Written
 from perc_archive import Archive
 
 RNG = np.random.default_rng(7)
@@ -394,6 +397,14 @@ def test_no_more_is_given_out_than_is_allowed(source: EmpiarSource) -> None:
 
     map_images(source, slow, workers=6, in_flight=2)
     assert most == 2
+
+
+def test_a_result_that_only_its_worker_can_see_is_an_error_that_says_so(tmp_path: Path) -> None:
+    with Results(tmp_path, None, to_mrc, suffix=".mrc", overwrite=False) as results:
+        (job,) = results.place(jobs_of(["https://host/a.tif"]))
+        with pytest.raises(LocalFileError, match="all workers must reach the same folder"):
+            results.finish(job, Written(tmp_path / "elsewhere.mrc", None))
+    assert (tmp_path / JOURNAL).read_bytes() == b""
 
 
 def test_two_runs_do_not_write_into_one_folder(source: EmpiarSource, tmp_path: Path) -> None:

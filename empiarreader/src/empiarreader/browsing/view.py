@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -135,7 +135,7 @@ class EntryView:
         ArchiveFileNotFoundError
             If one of them is not there, or there is none at all.
         """
-        found = {self._file(path).url for path in files}
+        found = {file.url for file in self._files(files)}
         for directory in directories:
             found.update(file.url for file in self.entry.files(directory=directory))
         if not found:
@@ -163,13 +163,19 @@ class EntryView:
             return ()  # told at the top of the page; names say much of it
 
     def _file(self, path: str) -> ArchiveFile:
-        """Return a file as its directory lists it: what is not listed is not there."""
-        wanted = normalise_path(path)
-        directory = wanted.rpartition("/")[0]
-        for file in self.entry.list_directory(directory).files:
-            if file.path == wanted:
-                return file
-        raise ArchiveFileNotFoundError(f"{self.entry.accession} has no file {wanted!r}")
+        return next(self._files([path]))
+
+    def _files(self, paths: Iterable[str]) -> Iterator[ArchiveFile]:
+        """Yield files as their directories list them: what is not listed is not there."""
+        by_directory: dict[str, list[str]] = {}
+        for path in map(normalise_path, paths):
+            by_directory.setdefault(path.rpartition("/")[0], []).append(path)
+        for directory, wanted in by_directory.items():
+            listed = {file.path: file for file in self.entry.list_directory(directory).files}
+            for path in wanted:
+                if path not in listed:
+                    raise ArchiveFileNotFoundError(f"{self.entry.accession} has no file {path!r}")
+                yield listed[path]
 
     def _in_turn(self, make: Callable[[], Value]) -> Value:
         with self._turns:

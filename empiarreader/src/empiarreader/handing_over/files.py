@@ -164,9 +164,19 @@ def _in_folder(folder: Path, selection: Selection | None) -> list[_Found]:
 
 
 def _images_below(folder: Path) -> Iterator[Path]:
-    for parent, directories, names in os.walk(folder):
+    seen = {folder.resolve()}
+
+    def is_new(directory: Path) -> bool:
+        """Return whether a folder is to be looked into: links may lead to one that was, or into a circle."""
+        place = directory.resolve()
+        found = place not in seen
+        seen.add(place)
+        return found
+
+    for parent, directories, names in os.walk(folder, followlinks=True):
         # Links made for another program stand for files that are there already.
-        directories[:] = [name for name in directories if not name.endswith(LINKS_SUFFIX) and name[0] != "."]
+        shown = [name for name in sorted(directories) if not name.endswith(LINKS_SUFFIX) and name[0] != "."]
+        directories[:] = [name for name in shown if is_new(Path(parent, name))]
         yield from (Path(parent, name) for name in names if is_image(name) and name[0] != ".")
 
 

@@ -118,7 +118,7 @@ def export_scipion(
         protocols.append(_protocol(number, group, place, gain))
     notes = [one.note for one in chosen.values()]
     notes += [note for group in groups for note in (group.note, final_image_note(group.files[0]))]
-    text = json.dumps(protocols, indent=4, ensure_ascii=False) + "\n"
+    text = json.dumps(protocols, indent=4) + "\n"
     if not dry_run:
         make_links(links, overwrite=overwrite, alone=True)
         write_whole(target, text, overwrite=overwrite)

@@ -112,6 +112,10 @@ class Results:
         LocalFileError
             If that cannot be.
         """
+        if not written.part.exists():
+            raise LocalFileError(
+                f"{written.part} was written, but cannot be seen here; all workers must reach the same folder"
+            )
         try:
             self._journal.finish(written.part, self._target(job), job.location, self._step, written.version)
         except OSError as error:

@@ -318,7 +318,7 @@ function piece(k, className) {
   box.checked = isTicked(row);
   box.disabled = isBelowTicked(row.path);
   box.setAttribute("aria-label", `Tick ${row.name}`);
-  box.addEventListener("click", (event) => { event.stopPropagation(); state.at = k; tick(row, box.checked); draw(); });
+  box.addEventListener("click", (event) => { event.stopPropagation(); state.at = k; tickAll([row], box.checked); });
   made.addEventListener("click", () => { state.at = k; choose(row); });
   made.title = row.name;
   return [row, made, box];
@@ -411,6 +411,7 @@ async function fetchPicture(path) {
 // --- ticks
 
 function isBelowTicked(path) {
+  if (!ticked.directories.size) return false;
   for (let k = path.lastIndexOf("/"); k > 0; k = path.lastIndexOf("/", k - 1)) {
     if (ticked.directories.has(path.slice(0, k))) return true;
   }
@@ -431,7 +432,12 @@ function tick(row, on) {
     }
   } else if (on) ticked.files.set(row.path, row.size);
   else ticked.files.delete(row.path);
+}
+
+function tickAll(rows, on) {
+  for (const row of rows) tick(row, on);
   count();
+  draw();
 }
 
 function markAll() {
@@ -568,7 +574,7 @@ function walkList(event) {
     if (y < view.scrollTop) view.scrollTop = y;
     if (y + height() > view.scrollTop + view.clientHeight) view.scrollTop = y + height() - view.clientHeight;
     draw();
-  } else if (event.key === " " && row) { tick(row, !isTicked(row)); draw(); }
+  } else if (event.key === " " && row) tickAll([row], !isTicked(row));
   else if (event.key === "Enter" && row) choose(row);
   else if (event.key === "Backspace" && state.found) enter(state.here);
   else if (event.key === "Backspace" && state.here) enter(state.here.slice(0, Math.max(0, state.here.lastIndexOf("/"))));
@@ -596,10 +602,7 @@ function begin() {
     element("list").scrollTop = 0;
     draw();
   });
-  element("all").addEventListener("click", () => {
-    for (const row of state.shown) tick(row, element("all").checked);
-    draw();
-  });
+  element("all").addEventListener("click", () => tickAll(state.shown, element("all").checked));
   element("heads").addEventListener("click", (event) => {
     const key = event.target.dataset.key;
     if (!key) return;
