@@ -485,6 +485,14 @@ def test_a_sheet_has_no_gaps_below_wide_pictures_and_says_in_its_place_why_one_i
     assert (missing < 160).sum() > 100  # the reason, in ink
 
 
+def test_a_name_of_two_lines_is_printed_on_one(archive: Archive, here: Path) -> None:
+    archive.add_entry(10943, {"data/a\nfake.mrc": mrc_bytes(_noise(16, 16)), "data/b.mrc": b"no image"})
+    done = _run("10943", "--sheet", "2", "-o", "s.png")
+
+    assert done.stdout.splitlines()[1] == r"  data/a\nfake.mrc"
+    assert _run("10943", "data/a*", "-o", "a.png").stdout.splitlines()[1] == r"data/a\nfake.mrc"
+
+
 @pytest.mark.parametrize("value", [0, -1.0, float("nan")])
 def test_a_pixel_size_that_is_none_is_refused(value: float, tmp_path: Path) -> None:
     path = tmp_path / "a.mrc"

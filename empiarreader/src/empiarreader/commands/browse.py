@@ -9,6 +9,7 @@ import webbrowser
 
 import click
 
+from empiarreader.commands.terminal import say, speaking_options
 from empiarreader.entry import EmpiarEntry
 from empiarreader.errors import LocalFileError
 
@@ -33,8 +34,9 @@ for `empiarreader download --download`, by the browser or in the file of --save_
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in a browser.")
 @click.option("--save_search", type=click.Path(dir_okay=False), help="Save what is selected in this file.")
 @click.option("--overwrite", is_flag=True, help="Replace that file if it is there already.")
+@speaking_options
 def browse_command(
-    entry: str, port: int, open_browser: bool, save_search: str | None, overwrite: bool
+    entry: str, port: int, open_browser: bool, save_search: str | None, overwrite: bool, quiet: bool
 ) -> None:
     """Serve the page of an entry until interrupted."""
     from empiarreader.browsing.server import ADDRESS, EntryServer
@@ -50,14 +52,15 @@ def browse_command(
             f"cannot listen on {ADDRESS}:{port}: {error.strerror}; try another --port"
         ) from error
     click.echo(server.url)
-    click.echo("Ctrl-C ends it.", err=True)
+    say("Ctrl-C ends it.", quiet=quiet)
     if open_browser:
         webbrowser.open(server.url)
     try:
         server.serve()
     except KeyboardInterrupt:
         server.close()
-        click.echo("\nended", err=True)
+        if not quiet:
+            click.echo("\nended", err=True)  # below the ^C that the terminal shows
         if threading.active_count() > 1:
             # Answers under way would be waited for, and nobody is there to see them.
             sys.stdout.flush()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +11,9 @@ import click
 
 from empiarreader.byteunits import parse_bytes
 from empiarreader.commands.exit_codes import SOME_FAILED
+from empiarreader.commands.terminal import progress, say, speaking_options
 from empiarreader.errors import InvalidRequestError
-from empiarreader.printable import printable
+from empiarreader.printable import one_line
 
 if TYPE_CHECKING:
     from empiarreader.looking.targets import Target
@@ -53,7 +52,7 @@ and which one is said.
 )
 @click.option("--pixel-size", type=float, metavar="Å", help="Pixel size, where the file gives none.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was seen as JSON.")
-@click.option("--quiet", "-q", is_flag=True, help="Print the path of the picture alone.")
+@speaking_options
 @click.pass_context
 def peek_command(
     ctx: click.Context,
@@ -104,13 +103,13 @@ def _peek_at_one(
     if as_json:
         click.echo(json.dumps({"path": path, **seen.facts()}))
         return
-    click.echo(printable(path))
+    click.echo(one_line(path))
     if quiet:
         return
     for line in (seen.name, *seen.describe()):
-        click.echo(printable(line))
+        click.echo(one_line(line))
     if len(targets) > 1:
-        click.echo(f"the first of {len(targets)} that match; --sheet 12 shows more of them", err=True)
+        say(f"the first of {len(targets)} that match; --sheet 12 shows more of them", quiet=quiet)
 
 
 def _peek_at_many(
@@ -126,12 +125,10 @@ def _peek_at_many(
     """Draw a contact sheet; return whether an image could not be read."""
     from empiarreader.looking.sheet import sheet_of
 
-    show_bar = sys.stderr.isatty() and not quiet
-    total = min(count, len(targets))
-    bar: Any = click.progressbar(length=total, label="images", file=sys.stderr) if show_bar else nullcontext()
-    with bar:
-        progress = (lambda *_: bar.update(1)) if show_bar else None
-        seen = sheet_of(targets, title=title, count=count, progress=progress, **options)
+    with progress("images", quiet=quiet) as tell:
+        seen = sheet_of(
+            targets, title=title, count=count, progress=lambda done, of, _: tell(done, of), **options
+        )
     seen.save(path, overwrite=overwrite)
     if as_json:
         images = [
@@ -141,13 +138,13 @@ def _peek_at_many(
         moved = {"bytes_moved": seen.bytes_moved, "requests": seen.requests}
         click.echo(json.dumps({"path": path, "count": seen.count, "images": images, **moved}))
     else:
-        click.echo(printable(path))
+        click.echo(one_line(path))
         if not quiet:
             for image in seen.images:
-                click.echo(printable(f"  {image.name}"))
+                click.echo(one_line(f"  {image.name}"))
             click.echo(seen.describe())
     for image in seen.failures:
-        click.echo(f"  {image.error}", err=True)
+        click.echo(one_line(f"  {image.error}"), err=True)
     return bool(seen.failures)
 
 
