@@ -83,6 +83,38 @@ def test_upper_and_lower_case_are_the_same_on_request(entry: str, tmp_path: Path
     assert EmpiarEntry(10934).find("DATA/a.mrc", ignore_case=True)[0].path == "data/A.MRC"
 
 
+def test_a_search_in_json_has_the_sizes_that_the_page_shows(entry: str) -> None:
+    (found,) = _run(
+        "search", "--entry", "10934", "--dir", "data", "--select", "A*", "--json"
+    ).stdout.splitlines()
+
+    assert json.loads(found)["approximate_size_bytes"] == 2970  # 2.9K
+    assert json.loads(found)["size_bytes"] is None
+
+
+def test_a_search_that_differs_in_case_alone_says_so(entry: str) -> None:
+    done = _run("search", "--entry", "10934", "--dir", "data", "--select", "a.*")
+    assert (done.exit_code, "; --ignore-case finds 1" in done.stderr) == (3, True)
+
+
+def test_a_search_is_saved_through_links_and_pipes_and_replaces_neither(entry: str, tmp_path: Path) -> None:
+    def save(name: Path) -> Result:
+        return _run("search", "--entry", "10934", "--dir", "data", "--select", "b.*", "--save_search", name)
+
+    (tmp_path / "link.txt").symlink_to(tmp_path / "list.txt")
+    assert save(tmp_path / "link.txt").exit_code == 0
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "list.txt").read_text() == f"{entry}/data/b.mrc\n"
+
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE, text=True) as reader:
+        assert save(tmp_path / "pipe").exit_code == 0
+        assert reader.communicate(timeout=60)[0] == f"{entry}/data/b.mrc\n"
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert (save(tmp_path / "loop").exit_code, len(list(tmp_path.iterdir()))) == (1, 4)
+
+
 def test_several_patterns_select_what_any_of_them_does_once(entry: str) -> None:
     found = _run("find", "10934", "data/*.mrc", "data/b*", "data/**/*.tif").stdout.splitlines()
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 import click
@@ -18,7 +18,7 @@ from empiarreader.commands.terminal import progress, say
 from empiarreader.errors import ArchiveFileNotFoundError, LocalFileError, PatternError
 
 if TYPE_CHECKING:
-    from empiarreader.listing.tree import Directory, EntryTree
+    from empiarreader.listing.tree import ArchiveFile, Directory, EntryTree
 
 _SEARCH_COMMAND_HELP = """\
 \b
@@ -37,6 +37,11 @@ class _Match:
     url: str
     path: str
     kind: str  # "file", "directory" or "page" (a link that leads to neither)
+    file: ArchiveFile | None = field(default=None, compare=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        about_file = {} if self.file is None else asdict(self.file)
+        return {"path": self.path, "url": self.url, "kind": self.kind, **about_file}
 
 
 @click.command(
@@ -82,11 +87,17 @@ def search_command(
         tree = EntryTree(settings.archive_url(), parse_entry_id(entry), progress=tell)
         listed = list(tree.walk(directory, enter=lambda path: selection.looks_below(path[below:])))
     candidates = [match for found in listed for match in _candidates(found, tree, keep_all=keep_all)]
-    matches = sorted(match for match in candidates if selection.selects(match.path[below:], match.url))
+
+    def selected_by(selection: Selection) -> list[_Match]:
+        return sorted(match for match in candidates if selection.selects(match.path[below:], match.url))
+
+    matches = selected_by(selection)
     if not matches:
+        either_case = len(selected_by(Selection(select, regexp=regexp, ignore_case=True)))
+        hint = f"; --ignore-case finds {either_case}" if either_case else deeper_hint(select, regexp)
         raise ArchiveFileNotFoundError(
             f"nothing in {tree.address(directory, directory=True)} matches {selection.describe()}; "
-            f"{len(candidates)} names were looked at{deeper_hint(select, regexp)}"
+            f"{len(candidates)} names were looked at{hint}"
         )
     if limit is not None and limit < len(matches):
         say(f"{limit} of {len(matches)}; --limit {len(matches)} shows all", quiet=quiet)
@@ -100,7 +111,7 @@ def search_command(
 
 
 def _candidates(found: Directory, tree: EntryTree, *, keep_all: bool) -> list[_Match]:
-    candidates = [_Match(url=file.url, path=file.path, kind="file") for file in found.files]
+    candidates = [_Match(url=file.url, path=file.path, kind="file", file=file) for file in found.files]
     for path in found.directories:
         candidates.append(_Match(url=tree.address(path, directory=True), path=f"{path}/", kind="directory"))
     if keep_all:
@@ -121,7 +132,7 @@ def _directories(listed: list[Directory], tree: EntryTree) -> list[str]:
 def _show(matches: list[_Match], *, verbose: bool, as_json: bool) -> None:
     for number, match in enumerate(matches):
         if as_json:
-            click.echo(json.dumps({"path": match.path, "url": match.url, "kind": match.kind}))
+            click.echo(json.dumps(match.as_dict()))
         elif verbose:
             click.echo(f"Matching path #{number}: {match.url}")
         else:
@@ -131,10 +142,14 @@ def _show(matches: list[_Match], *, verbose: bool, as_json: bool) -> None:
 def _save(name: str, urls: list[str]) -> None:
     if not urls:
         raise ArchiveFileNotFoundError(f"only directories match, so that there is no file to save in {name}")
-    path = Path(name)
-    beside = path.with_name(f".{path.name}.part")
+    from empiarreader.looking.saving import write_whole
+
+    content = "".join(f"{url}\n" for url in urls).encode()
     try:
-        beside.write_text("".join(f"{url}\n" for url in urls), encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        raise LocalFileError(f"cannot write {name}: {error.strerror}") from error
+        path = Path(name).resolve()  # a link stays one
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)  # /dev/stdout, or a pipe
+        else:
+            write_whole(path, content, overwrite=True)
+    except (OSError, RuntimeError) as error:
+        raise LocalFileError(f"cannot write {name}: {getattr(error, 'strerror', None) or error}") from error
