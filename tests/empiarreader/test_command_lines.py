@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from empiarreader import EmpiarEntry
 from empiarreader.cli import main
-from empiarreader.downloading.manifest import MANIFEST_NAME
+from empiarreader.downloading.manifest import FAILED_NAME, MANIFEST_NAME
 from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"
@@ -185,6 +185,24 @@ def test_a_list_that_an_editor_has_saved_is_read(entry: str, tmp_path: Path) -> 
 
     assert done.exit_code == 0, done.stderr
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["A.MRC", "b.mrc", MANIFEST_NAME]
+
+
+def test_a_list_of_failures_that_cannot_be_written_or_removed_is_said_so(entry: str, tmp_path: Path) -> None:
+    (tmp_path / FAILED_NAME).mkdir()
+    done = _run("download", "10934", "data/b.mrc", "--to", tmp_path)
+    assert done.exit_code == 0
+    assert f"cannot write {tmp_path / FAILED_NAME}: Is a directory" in done.stderr
+    (tmp_path / "list.txt").write_text(f"{entry}/data/none.mrc\n")
+    done = _run("download", "--download", tmp_path / "list.txt", "--save_dir", tmp_path)
+    assert done.exit_code == 3
+    assert "1 of 1 failed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_empty_folder_name_is_not_this_folder(entry: str) -> None:
+    for command in (("download", "10934", "--to", ""), ("mirror", "10934", "")):
+        done = _run(*command)
+        assert (done.exit_code, "it is empty" in done.stderr) == (2, True)
 
 
 def test_a_mirror_of_what_nothing_matches_is_not_in_step(entry: str, tmp_path: Path) -> None:

@@ -17,7 +17,14 @@ from empiarreader.commands.lists import read_addresses
 from empiarreader.commands.parts import Part, part_option
 from empiarreader.commands.published import PublishedDownload
 from empiarreader.commands.terminal import progress
-from empiarreader.commands.transferring import LAYOUT_NOTE, conclude, parse_rate, transfer_options, watching
+from empiarreader.commands.transferring import (
+    LAYOUT_NOTE,
+    conclude,
+    not_empty,
+    parse_rate,
+    transfer_options,
+    watching,
+)
 from empiarreader.errors import InvalidRequestError
 from empiarreader.printable import one_line
 
@@ -61,7 +68,15 @@ addresses that failed in empiarreader-failed.txt, which --download takes.
     type=click.Path(exists=True),
     help="Somebody's manifest, or the folder it is in: fetch what it lists, and check by its SHA-256.",
 )
-@click.option("--save_dir", "--to", "save_dir", required=True, type=click.Path(), help="Folder to save in.")
+@click.option(
+    "--save_dir",
+    "--to",
+    "save_dir",
+    required=True,
+    type=click.Path(),
+    callback=not_empty,
+    help="Folder to save in.",
+)
 @click.option("--imageset", help="Take the files of the imageset of this name.")
 @selecting_options
 @click.option(

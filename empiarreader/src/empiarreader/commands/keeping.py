@@ -9,7 +9,7 @@ import click
 
 from empiarreader.commands.exit_codes import DAMAGED, NOT_FOUND
 from empiarreader.commands.terminal import progress
-from empiarreader.commands.transferring import conclude, parse_rate, transfer_options, watching
+from empiarreader.commands.transferring import conclude, not_empty, parse_rate, transfer_options, watching
 from empiarreader.errors import ArchiveFileNotFoundError
 from empiarreader.printable import one_line
 
@@ -67,7 +67,7 @@ def verify_command(
 
 @click.command("mirror", help=_MIRROR_COMMAND_HELP, short_help="Keep a folder in step with an entry.")
 @click.argument("entry")
-@click.argument("directory", type=click.Path(file_okay=False))
+@click.argument("directory", type=click.Path(file_okay=False), callback=not_empty)
 @click.argument("pattern", required=False)
 @click.option("--regexp", is_flag=True, help="Take the pattern as a regular expression.")
 @click.option("--delete", is_flag=True, help="Remove what the archive has withdrawn.")

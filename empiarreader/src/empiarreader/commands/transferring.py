@@ -47,6 +47,13 @@ def transfer_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def not_empty(ctx: click.Context, parameter: click.Parameter, folder: str) -> str:
+    """Refuse ``""``, which would mean this very folder and is a script's variable that was never set."""
+    if not folder:
+        raise click.BadParameter("it is empty; give a folder, . for this one")
+    return folder
+
+
 def parse_rate(text: str | None) -> float | None:
     """Return bytes a second, None for no limit."""
     if text is None:
@@ -63,7 +70,10 @@ def conclude(ctx: click.Context, done: Manifest, layout: str | None, *, part: Pa
 
     # Jobs that have a share each do not replace one another's lists.
     name = FAILED_NAME if part is None else FAILED_NAME.replace(".", f"-{part.number}-of-{part.count}.")
-    _write_failed(done, layout, name)
+    try:
+        _write_failed(done, layout, name)
+    except OSError as error:
+        click.echo(one_line(f"cannot write {done.directory / name}: {error.strerror}"), err=True)
     if not done.failures:
         return
     total = len(done.files) + len(done.failures)
