@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -230,10 +232,8 @@ def test_an_interrupt_does_not_wait_for_sizes(entry: str, archive: Archive) -> N
 def _on_a_terminal(arguments: Sequence[str | Path], columns: int) -> tuple[int, str]:
     """Return the exit code of a command on a terminal of so many columns, and what that showed."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
-    with subprocess.Popen(
-        [PROGRAM, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
-    ) as job:
+    termios.tcsetwinsize(theirs, (24, columns))
+    with subprocess.Popen([PROGRAM, *arguments], stdin=theirs, stdout=theirs, stderr=theirs) as job:
         os.close(theirs)
         shown = b""
         while True:
@@ -246,6 +246,27 @@ def _on_a_terminal(arguments: Sequence[str | Path], columns: int) -> tuple[int, 
             shown += piece
         os.close(ours)
     return job.returncode, shown.decode()
+
+
+def _widest_line_written_over(shown: str) -> int:
+    plain = re.sub(r"\x1b\[[?\d]*[a-zA-Z]", "", shown.replace("\r\n", "\n"))
+    written = [piece for line in plain.split("\n") if "\r" in line for piece in line.split("\r")]
+    return max(map(len, written))
+
+
+@pytest.mark.parametrize("columns", [24, 80, 132])
+def test_what_a_terminal_shows_of_a_download_fits_onto_one_line(
+    archive: Archive, tmp_path: Path, columns: int
+) -> None:
+    archive.add_entry(10935, {f"data/{k}.mrc": bytes(1000) for k in range(100)})
+    archive.shape(latency_seconds=0.05)
+    code, shown = _on_a_terminal(["download", "10935", "--to", tmp_path / "new"], columns)
+
+    assert code == 0
+    assert "100%" in shown
+    assert ("[####" in shown) == (columns > 24)
+    assert "101/101 files" in shown
+    assert _widest_line_written_over(shown) < columns
 
 
 def test_a_terminal_shows_how_far_a_listing_is_only_while_it_takes_its_time(
@@ -263,6 +284,7 @@ def test_a_terminal_shows_how_far_a_listing_is_only_while_it_takes_its_time(
     assert "directories" in shown
     assert "100%" in shown
     assert shown.replace("\r", "").endswith("data/d19/a.mrc\n")
+    assert _widest_line_written_over(shown) < 20
     assert "directories" not in _on_a_terminal([*slow, "-q"], 100)[1]
     assert subprocess.run([PROGRAM, *slow], capture_output=True, check=True).stderr == b""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,9 @@ import click
 from empiarreader.printable import one_line
 
 _SOON_SECONDS = 0.5
+_USUAL_COLUMNS = 80
+_LEAST_BAR, _LONGEST_BAR = 5, 36
+_TIME_LEFT = len("  1d 00:00:00")
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 
@@ -54,6 +58,35 @@ def say(text: str, *, quiet: bool) -> None:
         click.echo(one_line(text), err=True)
 
 
+def line_columns() -> int:
+    """Return how many columns a line on the terminal may have that is written over later."""
+    try:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        columns = 0
+    return (columns or _USUAL_COLUMNS) - 1
+
+
+def open_bar(label: str, *, text_columns: int, **options: Any) -> Any:
+    """Return a progress bar that fits onto one line; where that is short, figures without the bar itself.
+
+    Parameters
+    ----------
+    label
+        Stands before it.
+    text_columns
+        How much stands behind the percents.
+    options
+        Of :func:`click.progressbar`.
+    """
+    room = line_columns() - len(label) - len("  []  100%  ") - text_columns
+    template = "%(label)s  [%(bar)s]  %(info)s" if room >= _LEAST_BAR else "%(label)s %(info)s"
+    width = max(1, min(room, _LONGEST_BAR))
+    return click.progressbar(
+        length=1, label=label, width=width, bar_template=template, file=sys.stderr, **options
+    )
+
+
 @contextmanager
 def progress(label: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """Show how far it is, on a terminal; call what is yielded with how much is done, and with all of it.
@@ -71,7 +104,8 @@ def progress(label: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]
             if not bars and monotonic() - began < _SOON_SECONDS:
                 return
             if not bars:
-                bars.append(shown.enter_context(click.progressbar(length=1, label=label, file=sys.stderr)))
+                bar = open_bar(label, text_columns=_TIME_LEFT, show_eta=line_columns() > 2 * _TIME_LEFT)
+                bars.append(shown.enter_context(bar))
             (bar,) = bars
             bar.length = max(done, total, 1)
             bar.update(done - bar.pos)

@@ -12,6 +12,7 @@ import click
 from empiarreader.byteunits import describe_bytes, parse_bytes
 from empiarreader.commands.exit_codes import SOME_FAILED, exit_code
 from empiarreader.commands.finding import protocol_option
+from empiarreader.commands.terminal import line_columns, open_bar
 from empiarreader.errors import InvalidRequestError, RefusedAddressError
 from empiarreader.printable import one_line
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from empiarreader.downloading.progress import Progress
 
 LAYOUT_NOTE = "# layout: "
+_LONGEST_WORDS = len("12345/12345 files, 12.3 GB, 12.3 MB/s, 12:34:56 left")
 
 
 def transfer_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -102,8 +104,12 @@ def watching(
     if verbose or quiet or not sys.stderr.isatty():
         yield (say if verbose else None), None
         return
-    bar: Any = click.progressbar(
-        length=1, file=sys.stderr, show_eta=False, item_show_func=lambda shown: shown and _in_words(shown)
+    room = line_columns() - len(" 100%  ")
+    bar = open_bar(
+        "",
+        text_columns=_LONGEST_WORDS,
+        show_eta=False,
+        item_show_func=lambda shown: shown and _in_words(shown)[:room],
     )
 
     def move(progress: Progress) -> None:
