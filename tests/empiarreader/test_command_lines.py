@@ -130,7 +130,7 @@ def test_several_patterns_select_what_any_of_them_does_once(entry: str) -> None:
         (("data/a.mrc",), "no file in EMPIAR-10934 matches 'data/a.mrc'; --ignore-case finds 1"),
         (("*.tif", "*.tiff"), "matches '*.tif' or '*.tiff'; '**/*.tif' looks into all directories"),
         (("data/*.tif",), "'data/**/*.tif' looks into all directories"),
-        (("data/*.{mrc,tif}",), "braces stand for themselves: give several patterns"),
+        (("data/*.{mrc,tif}",), "braces stand for themselves: give a pattern for each"),
         (
             ("data/**/*.mrc", "--kind", "movies"),
             "of 4 files in EMPIAR-10934 that match 'data/**/*.mrc' none is of the kind movies: 3 micro",

@@ -57,36 +57,43 @@ def find_files(
         If there is none; the message says what to try.
     """
 
-    def find(kind: str | None, ignore_case: bool) -> list[ArchiveFile]:
+    def find(ignore_case: bool) -> list[ArchiveFile]:
         if not patterns:
-            return entry.files(kind=kind, directory=directory)
-        found = {
-            file.path: file
+            return entry.files(directory=directory)
+        lists = [
+            entry.find(pattern, directory=directory, regexp=regexp, ignore_case=ignore_case)
             for pattern in patterns
-            for file in entry.find(
-                pattern, directory=directory, kind=kind, regexp=regexp, ignore_case=ignore_case
-            )
-        }
+        ]
+        found = {file.path: file for files in lists for file in files}
         return [found[path] for path in sorted(found)]
 
-    found = find(kind, ignore_case)
+    matching = find(ignore_case)
+    found = matching if kind is None else _of_kind(kind, matching, entry, patterns)
     if found:
         return found
-    wanted = " or ".join(map(repr, patterns))
-    others = find(None, ignore_case) if kind is not None else []
-    if others:
-        kinds = Counter(kind_of(file.path, entry.imagesets) or "others" for file in others)
-        there = ", ".join(f"{count} {other}" for other, count in kinds.most_common())
-        among = f"files in {entry.accession}" + (f" that match {wanted}" if wanted else "")
-        raise ArchiveFileNotFoundError(f"of {len(others)} {among} none is of the kind {kind}: {there}")
-    if not wanted:
+    if not patterns:
         raise ArchiveFileNotFoundError(f"{entry.accession} has no files in {directory or 'it'}")
-    hint = deeper_hint(patterns[0], regexp)
-    if re.search(r"\{.*,.*\}", patterns[0]) and not regexp:
-        hint = "; braces stand for themselves: give several patterns"
-    if not ignore_case and (count := len(find(None, True))):
-        hint = f"; --ignore-case finds {count}"
-    raise ArchiveFileNotFoundError(f"no file in {entry.accession} matches {wanted}{hint}")
+    either_case = 0 if ignore_case else len(find(True))
+    hint = f"; --ignore-case finds {either_case}" if either_case else deeper_hint(patterns[0], regexp)
+    raise ArchiveFileNotFoundError(f"no file in {entry.accession} matches {_either(patterns)}{hint}")
+
+
+def _of_kind(
+    kind: str, files: Sequence[ArchiveFile], entry: EmpiarEntry, patterns: Sequence[str]
+) -> list[ArchiveFile]:
+    """Return those of the files that are of a kind; where none of some is, say of which kinds they are."""
+    imagesets = entry.imagesets
+    kinds = [kind_of(file.path, imagesets) for file in files]
+    found = [file for file, its in zip(files, kinds, strict=True) if its == kind]
+    if files and not found:
+        among = f"files in {entry.accession}" + (f" that match {_either(patterns)}" if patterns else "")
+        there = ", ".join(f"{count} {its or 'others'}" for its, count in Counter(kinds).most_common())
+        raise ArchiveFileNotFoundError(f"of {len(files)} {among} none is of the kind {kind}: {there}")
+    return found
+
+
+def _either(patterns: Sequence[str]) -> str:
+    return " or ".join(map(repr, patterns))
 
 
 def count_line(files: Sequence[ArchiveFile], *, as_json: bool) -> str:
@@ -118,9 +125,11 @@ def deeper_hint(pattern: str, regexp: bool) -> str:
     --------
     >>> deeper_hint("*.mrc", regexp=False), deeper_hint("data/*.mrc", regexp=False)
     ("; '**/*.mrc' looks into all directories", "; 'data/**/*.mrc' looks into all directories")
-    >>> deeper_hint("data/**/*.mrc", regexp=False)
-    ''
+    >>> deeper_hint("data/**/*.mrc", regexp=False), deeper_hint("*.{mrc,tif}", regexp=False)
+    ('', '; braces stand for themselves: give a pattern for each')
     """
+    if re.search(r"\{.*,.*\}", pattern) and not regexp:
+        return "; braces stand for themselves: give a pattern for each"
     if regexp or "**" in pattern or pattern.startswith(("http", "ftp:")):
         return ""
     directory, _, name = pattern.rpartition("/")
