@@ -178,7 +178,8 @@ def test_failures_are_listed_at_the_end_and_some_failed_is_failed(entry: str, tm
     assert done.exit_code == 1
     report = done.stderr.splitlines()
     assert report[1] == "6 of 7 failed:"
-    assert len(report) == 2 + 6
+    assert len(report) == 2 + 6 + 1
+    assert report[-1].startswith("to try again: empiarreader download --download ")
     assert "\x1b" not in done.output
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         ["10934.xml", FAILED_NAME, MANIFEST_NAME]

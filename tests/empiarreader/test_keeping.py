@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -257,8 +258,9 @@ def test_what_failed_is_retried_from_a_list_into_the_same_places(archive: Archiv
         "# layout: tree",
         _url(archive, "data/x/b.mrc"),
     ]
-    again = _run("download", "--download", str(tmp_path / FAILED_NAME), "--save_dir", str(tmp_path))
-    assert again.exit_code == 0
+    program, *words = shlex.split(done.stderr.splitlines()[-1].removeprefix("to try again: "))
+    again = _run(*words)
+    assert (program, again.exit_code) == ("empiarreader", 0)
     assert (tmp_path / "data/x/b.mrc").read_bytes() == FILES["data/x/b.mrc"]
     assert not (tmp_path / FAILED_NAME).exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from empiarreader.errors import InvalidRequestError, RefusedAddressError
 from empiarreader.printable import one_line
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from empiarreader.commands.parts import Part
     from empiarreader.downloading.manifest import Manifest
     from empiarreader.downloading.progress import Progress
@@ -72,16 +75,20 @@ def conclude(ctx: click.Context, done: Manifest, layout: str | None, *, part: Pa
 
     # Jobs that have a share each do not replace one another's lists.
     name = FAILED_NAME if part is None else FAILED_NAME.replace(".", f"-{part.number}-of-{part.count}.")
+    path, can_be_retried = done.directory / name, False
     try:
-        _write_failed(done, layout, name)
+        can_be_retried = _write_failed(done, layout, path)
     except OSError as error:
-        click.echo(one_line(f"cannot write {done.directory / name}: {error.strerror}"), err=True)
+        click.echo(one_line(f"cannot write {path}: {error.strerror}"), err=True)
     if not done.failures:
         return
     total = len(done.files) + len(done.failures)
     click.echo(f"{len(done.failures)} of {total} failed:", err=True)
     for failure in done.failures:
         click.echo(f"  {failure.error}", err=True)
+    if can_be_retried:
+        words = ("empiarreader", "download", "--download", str(path), "--save_dir", str(done.directory))
+        click.echo(one_line(f"to try again: {shlex.join(words)}"), err=True)
     codes = {exit_code(failure.error) for failure in done.failures}
     # Why, where nothing was saved for one and the same reason; else that some failed.
     ctx.exit(codes.pop() if len(codes) == 1 and not done.files else SOME_FAILED)
@@ -132,14 +139,16 @@ def _in_words(progress: Progress) -> str:
     return ", ".join(words)
 
 
-def _write_failed(done: Manifest, layout: str | None, name: str) -> None:
-    """Write the addresses that may come another time, in a form that --download takes; or remove old ones."""
-    path = done.directory / name
+def _write_failed(done: Manifest, layout: str | None, path: Path) -> bool:
+    """Write the addresses that may come another time, in a form that --download takes; or remove old ones.
+
+    Returns whether there are any.
+    """
     urls = [failure.url for failure in done.failures if not isinstance(failure.error, RefusedAddressError)]
-    if urls and done.directory.is_dir():
-        head = f"{LAYOUT_NOTE}{layout}\n" if layout else ""
-        path.write_text(
-            head + "".join(f"{url}\n" for url in urls), encoding="utf-8", errors="surrogateescape"
-        )
-    else:
+    if not urls or not done.directory.is_dir():
         path.unlink(missing_ok=True)
+        return False
+    head = f"{LAYOUT_NOTE}{layout}\n" if layout else ""
+    lines = "".join(f"{url}\n" for url in urls)
+    path.write_text(head + lines, encoding="utf-8", errors="surrogateescape")
+    return True
