@@ -9,6 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from imagecodecs import png_decode
 
 from empiarreader import EmpiarEntry, LocalFileError, download
 from empiarreader.browsing.server import EntryServer
+from empiarreader.browsing.view import EntryView
 from empiarreader.cli import main
 from mrc_vectors import mrc_bytes
 from perc_archive import Archive
@@ -271,6 +274,24 @@ def test_a_picture_made_once_is_there_in_the_next_run_unless_the_file_has_change
     larger = mrc_bytes(_noise(128, 96))
     archive.add_file("ftp.ebi.ac.uk", "empiar/world_availability/10943/data/m/a.mrc", larger)
     assert png_decode(picture()).shape == (128, 96)
+
+
+def test_who_looks_at_an_image_does_not_wait_for_small_pictures(archive: Archive) -> None:
+    slow = {f"data/slow{k}.mrc": mrc_bytes(_noise(400, 300)) for k in range(3)}
+    archive.add_entry(10943, {**slow, "data/a.mrc": mrc_bytes(_noise(16, 16))})
+    archive.shape(rate_bytes_per_second=200_000)  # some two seconds each
+    view = EntryView(EmpiarEntry(10943))
+    view.directory("data")
+    making = [threading.Thread(target=view.thumbnail, args=(path,)) for path in slow]
+    for thread in making:
+        thread.start()
+    while len(archive.requests("*/slow*.mrc")) < 3:
+        time.sleep(0.01)
+
+    assert view.preview("data/a.mrc")["picture"]["width"] == 16
+    assert all(thread.is_alive() for thread in making)
+    for thread in making:
+        thread.join()
 
 
 def test_a_preview_says_where_bar_and_rings_go(page: Page) -> None:

@@ -32,7 +32,7 @@ from empiarreader.thumbnails import encode_png, shrink, to_grey
 _THUMBNAIL_SIZE = 160
 _THUMBNAIL = f"thumbnail-{_THUMBNAIL_SIZE}"  # in the cache
 _THUMBNAIL_BYTES = 2**23
-_PICTURES_AT_ONCE = 3
+_PICTURES_AT_ONCE, _PREVIEWS_AT_ONCE = 3, 2
 _KEPT_PICTURES = 512
 _KEPT_PREVIEWS = 32
 _MOST_FOUND = 50_000
@@ -48,9 +48,8 @@ class EntryView:
 
     def __init__(self, entry: EmpiarEntry) -> None:
         self.entry = entry
-        self._thumbnails: _Kept[bytes] = _Kept(_KEPT_PICTURES)
-        self._previews: _Kept[dict[str, Any]] = _Kept(_KEPT_PREVIEWS)
-        self._turns = threading.BoundedSemaphore(_PICTURES_AT_ONCE)
+        self._thumbnails: _Kept[bytes] = _Kept(_KEPT_PICTURES, at_once=_PICTURES_AT_ONCE)
+        self._previews: _Kept[dict[str, Any]] = _Kept(_KEPT_PREVIEWS, at_once=_PREVIEWS_AT_ONCE)
 
     def about(self) -> dict[str, Any]:
         """Return title, facts and imagesets; where EMPIAR cannot be asked for them, why not."""
@@ -115,7 +114,7 @@ class EntryView:
             remember(_THUMBNAIL, file.url, listed, png)
             return png
 
-        return self._thumbnails.get(path, lambda: self._in_turn(make))
+        return self._thumbnails.get(path, make)
 
     def preview(self, path: str) -> dict[str, Any]:
         """Return a larger picture of an image, its power spectrum, and where bar and rings go on them."""
@@ -125,7 +124,7 @@ class EntryView:
             seen = preview_subject(target.open, most_frames=MOST_FRAMES)
             return describe_preview(seen)
 
-        return self._previews.get(path, lambda: self._in_turn(make))
+        return self._previews.get(path, make)
 
     def addresses(self, files: Iterable[str], directories: Iterable[str]) -> list[str]:
         """Return the addresses of files and of all files below directories, sorted, each once.
@@ -177,16 +176,13 @@ class EntryView:
                     raise ArchiveFileNotFoundError(f"{self.entry.accession} has no file {path!r}")
                 yield listed[path]
 
-    def _in_turn(self, make: Callable[[], Value]) -> Value:
-        with self._turns:
-            return make()
-
 
 class _Kept(Generic[Value]):
-    """The answers given last; who asks for one that is being made waits for it."""
+    """The answers given last, so many made at once; who asks for one that is being made waits for it."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, at_once: int) -> None:
         self._most = most
+        self._turns = threading.BoundedSemaphore(at_once)
         self._lock = threading.Lock()
         self._making: dict[str, threading.Lock] = {}
         self._values: OrderedDict[str, Value] = OrderedDict()
@@ -199,7 +195,8 @@ class _Kept(Generic[Value]):
                 if key in self._values:
                     self._values.move_to_end(key)
                     return self._values[key]
-            value = make()
+            with self._turns:
+                value = make()
             with self._lock:
                 self._values[key] = value
                 while len(self._values) > self._most:
