@@ -13,10 +13,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import dask
 import mrcfile
 import numpy as np
 import pytest
 import xarray
+from dask.system import CPU_COUNT
 from distributed import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -381,6 +383,16 @@ def test_an_archive_that_is_busy_is_asked_again(archive: Archive, source: Empiar
     assert len(tries) == 3
     found = map_images(source.filenames[:1], lambda _: 1 / 0)
     assert isinstance(found.images[0].error, ZeroDivisionError)
+
+
+def test_images_worked_on_side_by_side_share_the_processors(source: EmpiarSource) -> None:
+    def threads(_: xarray.DataArray) -> tuple[str, int]:
+        return dask.config.get("scheduler"), dask.config.get("num_workers")
+
+    for workers in (1, 2 * CPU_COUNT):
+        found = map_images(source.filenames[:2], threads, workers=workers)
+        assert found.values == (("threads", max(2, CPU_COUNT // workers)),) * 2
+    assert dask.config.get("num_workers", None) is None
 
 
 def test_no_more_is_given_out_than_is_allowed(source: EmpiarSource) -> None:

@@ -195,8 +195,8 @@ def iterate_mapped(
     def work(run: Callable[[Job], Any], jobs: list[Job]) -> Iterator[tuple[Job, Any, Exception | None]]:
         if jobs:
             hired = hire(client, workers=workers, processes=processes)
-            if hired.processes:
-                run = functools.partial(with_share, max(1, CONNECTIONS_PER_HOST // hired.processes), run)
+            share = max(1, CONNECTIONS_PER_HOST // hired.processes) if hired.processes else None
+            run = functools.partial(with_share, run, threads=hired.threads, connections=share)
             many = in_flight or _IN_FLIGHT_A_WORKER * hired.count
             for done in spread(run, jobs, hired, in_flight=many, attempts=attempts):
                 yield done.job, done.value, done.error

@@ -26,19 +26,20 @@ class Written(NamedTuple):
     version: FileVersion | None
 
 
-def with_share(connections: int, run: Callable[[Job], Any], job: Job) -> Any:
-    """Do a job in a process that has a share of the connections to the archive."""
-    limit_connections(connections)
-    return run(job)
+def with_share(run: Callable[[Job], Any], job: Job, *, threads: int, connections: int | None) -> Any:
+    """Do a job with a share of the processors, and in another process of the connections to the archive."""
+    if connections is not None:
+        limit_connections(connections)
+    with _own_threads.at_most(threads):
+        return run(job)
 
 
 def compute(function: Function | None, job: Job) -> Any:
     """Return what the function makes of an image, in memory."""
-    with _own_threads():
-        image = job.open().image
-        value = image if function is None else function(image)
-        # What is still lazy would move its bytes where the results are collected.
-        return value.compute() if hasattr(value, "__dask_graph__") else value
+    image = job.open().image
+    value = image if function is None else function(image)
+    # What is still lazy would move its bytes where the results are collected.
+    return value.compute() if hasattr(value, "__dask_graph__") else value
 
 
 def compute_and_save(function: Function | None, saver: Saver, job: Job) -> Written:
@@ -47,9 +48,8 @@ def compute_and_save(function: Function | None, saver: Saver, job: Job) -> Writt
     part = part_of(job.path)
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with _own_threads():
-            image, version = job.open()
-            saver(image if function is None else function(image), part)
+        image, version = job.open()
+        saver(image if function is None else function(image), part)
         if not part.exists():
             raise InvalidRequestError(f"nothing was written to the path that was given for {job.name}")
     except BaseException:
@@ -61,33 +61,32 @@ def compute_and_save(function: Function | None, saver: Saver, job: Job) -> Writt
 
 
 class _OwnThreads:
-    """Dask's setting that lazy arrays are computed in this process; shared by the threads that want it."""
+    """Dask's setting that lazy arrays are computed in this process; shared by all who are at work in it.
+
+    Within a task of a cluster, dask would give parts of an image to the cluster again. And as images are worked
+    on side by side, too many of their pieces would be in memory if each took all processors.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._count = 0
         self._setting = ExitStack()
 
-    def __enter__(self) -> None:
+    @contextmanager
+    def at_most(self, threads: int) -> Iterator[None]:
         import dask
 
         with self._lock:
             if self._count == 0:
-                self._setting.enter_context(dask.config.set(scheduler="threads"))
+                self._setting.enter_context(dask.config.set(scheduler="threads", num_workers=threads))
             self._count += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._count -= 1
-            if self._count == 0:
-                self._setting.close()
-
-
-_shared = _OwnThreads()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._count -= 1
+                if self._count == 0:
+                    self._setting.close()
 
 
-@contextmanager
-def _own_threads() -> Iterator[None]:
-    """Compute here: within a task of a cluster, dask would give parts of an image to the cluster again."""
-    with _shared:
-        yield
+_own_threads = _OwnThreads()

@@ -15,6 +15,7 @@ from typing import Any
 from empiarreader.errors import InvalidRequestError
 
 MOST_WORKERS = 256
+_LEAST_THREADS = 2  # one piece is on its way while another is worked on
 
 
 class Workers(ABC):
@@ -22,6 +23,7 @@ class Workers(ABC):
 
     count: int
     processes: int = 0  # beside this one, over which they are spread
+    threads: int = _LEAST_THREADS  # that each of them has for the pieces of an image
 
     @abstractmethod
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
@@ -61,7 +63,9 @@ def hire(client: Any | None, *, workers: int | None, processes: bool) -> Workers
     from dask.system import CPU_COUNT  # those of a batch queue's job, not all of the machine
 
     count = workers or CPU_COUNT
-    return _Processes(count) if processes else _Threads(count)
+    hired = _Processes(count) if processes else _Threads(count)
+    hired.threads = max(_LEAST_THREADS, CPU_COUNT // count)
+    return hired
 
 
 class _Threads(Workers):
