@@ -63,8 +63,8 @@ def compute_and_save(function: Function | None, saver: Saver, job: Job) -> Writt
 class _OwnThreads:
     """Dask's setting that lazy arrays are computed in this process; shared by all who are at work in it.
 
-    Within a task of a cluster, dask would give parts of an image to the cluster again. And as images are worked
-    on side by side, too many of their pieces would be in memory if each took all processors.
+    Within a task of a cluster, dask would give parts of an image to the cluster again. And as images are
+    worked on side by side, too many of their pieces would be in memory if each took all processors.
     """
 
     def __init__(self) -> None:
