@@ -311,6 +311,19 @@ def test_names_too_long_for_the_list_are_told_apart_by_their_ends(
             assert high == 30
 
 
+def test_no_name_looks_like_another(archive: Archive, driver: webdriver.Chrome) -> None:
+    names = ["a\nb.mrc", "\u202egpj.mrc", "  two  spaces.mrc"]
+    archive.add_entry(10943, {f"data/{name}": b"x" for name in names})
+    with EntryServer(EmpiarEntry(10943)) as server:
+        driver.get(server.url)
+        page = Browser(driver)
+        page.enter("data")
+        seen = ["  two  spaces.mrc", r"\u{202e}gpj.mrc", r"a\u{a}b.mrc"]
+        page.until(lambda: sorted(page.texts(".row .name")) == sorted(seen))
+        page.enter(r"a\u{a}b.mrc")
+        page.until(lambda: page.texts("#preview h3") == [r"a\u{a}b.mrc"])
+
+
 def test_where_nothing_is_shown_the_list_says_why(page: Browser) -> None:
     page.until(lambda: page.all(".row"))
     page.one("#filter").send_keys("no such name")

@@ -99,7 +99,7 @@ function branch(path, name) {
   item.dataset.path = path;
   const line = make("div", "branch");
   line.tabIndex = -1;
-  line.append(make("span", "fold", "▶"), make("span", "name", name), make("span", "number"));
+  line.append(make("span", "fold", "▶"), make("span", "name", legible(name)), make("span", "number"));
   line.title = name;
   line.querySelector(".fold").addEventListener("click", (event) => { event.stopPropagation(); fold(item); });
   line.addEventListener("click", () => enter(path));
@@ -215,7 +215,7 @@ function showPath(path) {
   const where = element("path");
   where.replaceChildren();
   const parts = path.split("/").filter(Boolean);
-  const crumbs = [["", element("accession").textContent || "entry"], ...parts.map((part, k) => [parts.slice(0, k + 1).join("/"), part])];
+  const crumbs = [["", element("accession").textContent || "entry"], ...parts.map((part, k) => [parts.slice(0, k + 1).join("/"), legible(part)])];
   crumbs.forEach(([to, name], k) => {
     if (k) where.append(make("span", "slash", "/"));
     if (k === crumbs.length - 1) where.append(make("span", "here", name));
@@ -324,11 +324,14 @@ function piece(k, className) {
   return [row, made, box];
 }
 
+// Signs that are not seen, or turn round what follows, would make a name look like another.
+const legible = (name) => name.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (sign) => `\\u{${sign.codePointAt(0).toString(16)}}`);
+
 // Names differ at their ends: what is too long for its column loses its middle.
-const END = 18;
+const LONG = 24, END = 18;
 function shownName(text) {
-  const made = make("span", "name"), letters = [...text], long = letters.length > 2 * END;
-  made.append(make("span", "start", long ? letters.slice(0, -END).join("") : text));
+  const made = make("span", "name"), letters = [...legible(text)], long = letters.length > LONG;
+  made.append(make("span", "start", (long ? letters.slice(0, -END) : letters).join("")));
   if (long) made.append(make("span", "end", letters.slice(-END).join("")));
   return made;
 }
@@ -354,7 +357,7 @@ function tile(k, across) {
   else if (!row.image) frame.append(make("span", "", "no image"));
   else picture(frame, row);
   const below = make("div", "below"), name = make("span", "name");
-  name.append(make("bdi", "", row.name));
+  name.append(make("bdi", "", legible(row.name)));
   below.append(box, name);
   made.append(frame, below);
   return made;
@@ -494,7 +497,7 @@ function choose(row) {
 
 async function preview(row) {
   const mine = ++previewed, side = element("preview");
-  const head = make("h3", "", last(row.path));
+  const head = make("h3", "", legible(last(row.path)));
   if (!row.image) {
     side.replaceChildren(head, make("p", "hint", "This is no image that can be shown. Tick it to download it."));
     return;
