@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from caked import FileSource
+from caked import Dataset, FileSource
 from caked.errors import DamagedFileError, SourceNotFoundError
 from caked.names import NameTable, take_names
 from caked.sources.files import FileTable
@@ -64,3 +65,31 @@ def test_a_file_that_changes_under_a_batch_is_named(tmp_path: Path) -> None:
     (tmp_path / "1.mrc").unlink()
     with pytest.raises(SourceNotFoundError, match=r"1\.mrc"):
         source.read_batch([0, 1, 2], out)
+
+
+class Halves(FileSource):
+    """Somebody's own way of reading and shape: the upper half of each file."""
+
+    def shape(self, i: int) -> tuple[int, ...]:
+        rows, *others = super().shape(i)
+        return (rows // 2, *others)
+
+    def read(self, i: int, region: Any = None, out: Any = None) -> np.ndarray:
+        return super().read(i, (slice(0, self.shape(i)[0]),), out)
+
+
+def test_shapes_at_once_are_those_one_by_one_also_of_a_source_of_ones_own(tmp_path: Path) -> None:
+    for k, shape in enumerate(((6, 7), (1, 6, 7), (4, 5), (6, 7))):
+        (tmp_path / f"{k}.mrc").write_bytes(mrc_bytes(sample_array(2, shape)))
+    for source, first in ((FileSource(tmp_path), (6, 7)), (Halves(tmp_path), (3, 7))):
+        assert source.shapes([2, 0, 1]) == [source.shape(i) for i in (2, 0, 1)]
+        assert source.shapes([0, 1]) == [first, first]
+        assert Dataset(source).batch([0, 3])["image"].shape == (2, 1, *first)
+
+
+@pytest.mark.parametrize("wrong", [3, -4, 1.0, "1"])
+def test_a_place_that_is_none_is_refused(wrong: Any) -> None:
+    dataset = Dataset(np.zeros((3, 4, 4)))
+    with pytest.raises((IndexError, TypeError)):
+        dataset.batch([0, wrong])
+    assert dataset.batch([-1, np.int64(0)])["index"].tolist() == [2, 0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
+import operator
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -27,6 +28,7 @@ from caked.split import Split
 from caked.transforms.base import Batch, Transform
 from caked.transforms.chunks import in_chunks
 from caked.transforms.compose import Compose, as_transform, without_random
+from caked.transforms.owned import OwnedBatch
 from caked.transforms.prefix import PrefixCache, cut_at_random, prefix_key
 
 __all__ = ["Dataset", "IndexBatch", "NonFinite", "SampleBatch", "TupleBatch", "TupleDataset"]
@@ -140,8 +142,7 @@ class Dataset(torch.utils.data.Dataset[Sample]):
         if not len(positions):
             raise InvalidOptionError("A batch has one sample at least.")
         epoch = getattr(positions, "epoch", None)
-        rows = np.array([range(len(self))[k] for k in positions], dtype=np.int64)
-        indices = self.indices[rows]
+        indices = self.indices[[operator.index(k) for k in positions]]
         draws = Draws(seed=self.seed, epoch=self.epoch if epoch is None else epoch, samples=indices)
         alike = group_by_shape(self.source, indices)
         parts = [self._part(indices[places], draws.select(places)) for places in alike]
@@ -155,7 +156,8 @@ class Dataset(torch.utils.data.Dataset[Sample]):
         def piece(rows: slice) -> Batch:
             if self.cache is not None:
                 return self._cached(self.cache, indices[rows], draws.select(rows))
-            return self.transform(self._read(indices[rows]), draws.select(rows))
+            batch = OwnedBatch(self._read(indices[rows]), image_is_owned=True)
+            return dict(self.transform(batch, draws.select(rows)))
 
         return in_chunks(piece, len(indices), 4 * math.prod(self.source.shape(int(indices[0]))))
 

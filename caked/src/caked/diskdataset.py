@@ -26,6 +26,7 @@ from caked.protocol import Array
 from caked.randomness import Draws
 from caked.transforms import Compose
 from caked.transforms.chunks import CHUNK_BYTES, keep_memory
+from caked.transforms.owned import OwnedBatch
 from caked.words import AUGMENTATIONS, PUBLISHED_ORDER, transform_of
 
 __all__ = ["SEED", "DiskDataset", "files_in", "suffixes_of"]
@@ -127,7 +128,9 @@ class DiskDataset(AbstractDataset):
             for image, path, layout in zip(images.numpy(), paths, layouts, strict=True):
                 read_array(path, layout, out=image[0])
         _tell_non_finite(images.numpy(), paths)
-        results: Tensor = self.steps()(images)
+        batch = OwnedBatch({"image": images}, image_is_owned=True)
+        del images
+        results: Tensor = self.steps()(batch)["image"]
         return [self.transform(x) for x in results] if self.transform else results
 
     def dim(self) -> int:

@@ -139,9 +139,18 @@ class Loader(torch.utils.data.DataLoader[Any]):
         if self._delivered and not self.batches.batches_after(self._delivered):  # that epoch is done
             self.batches.epoch, start = self.batches.epoch + 1, 0
         self.batches.position, self._delivered, self._resumes = start, start, False
-        iterator: Iterator[Any] = super().__iter__()
+        iterator: Iterator[Any] = super().__iter__() if self._has_help() else self._read()
         self.batches.position = 0
         return self._counted(ahead(iterator, self._prefetch) if self._prefetch else iterator)
+
+    def _has_help(self) -> bool:
+        """Whether processes read, or a thread pins memory, for which torch's own way is taken."""
+        return bool(self.num_workers or self.pin_memory)
+
+    def _read(self) -> Iterator[Any]:
+        """Read one batch after the other: what torch's own way comes to here, in less time."""
+        dataset: Any = self.dataset
+        return map(collate, map(dataset.__getitems__, iter(self.batches)))
 
     def _counted(self, iterator: Iterator[Any]) -> Iterator[Any]:
         for batch in iterator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -27,12 +28,14 @@ def group_by_shape(source: Source, indices: NDArray[np.int64]) -> list[NDArray[n
 
     Samples have one shape where all their images have: target, weight and mask as well.
     """
-    others = list(source.companions.values())
+    chosen = indices.tolist()
+    sources = (source, *source.companions.values())
+    shapes = list(zip(*(each.shapes(chosen) for each in sources), strict=True))
+    if shapes.count(shapes[0]) == len(shapes):
+        return [np.arange(len(shapes))]
     places: dict[Any, list[int]] = {}
-    for place, i in enumerate(indices.tolist()):
-        shape = source.shape(i)
-        key = (shape, *(other.shape(i) for other in others)) if others else shape
-        places.setdefault(key, []).append(place)
+    for place, shape in enumerate(shapes):
+        places.setdefault(shape, []).append(place)
     return [np.array(group, dtype=np.int64) for group in places.values()]
 
 
@@ -78,7 +81,7 @@ def _check_finite(
     key: str, image: Tensor, source: Source, chosen: Sequence[int], non_finite: NonFinite
 ) -> None:
     # A sum is finite only if all of it is, and is quicker than looking at every value.
-    if non_finite == "keep" or bool(torch.isfinite(image.sum())):
+    if non_finite == "keep" or cmath.isfinite(image.sum().item()):
         return
     if bool(torch.isfinite(image).all()):
         return

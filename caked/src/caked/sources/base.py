@@ -63,6 +63,10 @@ class Source(ABC):
     def __len__(self) -> int:
         return len(self.names)
 
+    def shapes(self, indices: Sequence[int]) -> list[tuple[int, ...]]:
+        """Return the shape of some samples, each as :meth:`shape` does."""
+        return [self.shape(i) for i in indices]
+
     def read_batch(self, indices: Sequence[int], out: Array | None = None) -> Array:
         """Read several samples of one shape: ``(len(indices), *shape)``, in the order of ``indices``.
 
@@ -93,14 +97,14 @@ class Source(ABC):
         """
         if not len(indices):
             raise InvalidOptionError("A batch of no samples has no shape.")
-        shape = self.shape(indices[0])
-        for i in indices:
-            if self.shape(i) != shape:
+        first, *others = self.shapes(indices)
+        for i, shape in zip(indices[1:], others, strict=True):
+            if shape != first:
                 raise ShapeError(
-                    f"A batch takes one shape: {self.names[indices[0]]} has {shape}, {self.names[i]} "
-                    f"has {self.shape(i)}. Bring them to one size with a transform such as FourierCrop."
+                    f"A batch takes one shape: {self.names[indices[0]]} has {first}, {self.names[i]} "
+                    f"has {shape}. Bring them to one size with a transform such as FourierCrop."
                 )
-        return shape
+        return first
 
     def meta(self, i: int) -> dict[str, Any]:
         """Return what is known of sample ``i`` beside its pixels, such as ``pixel_size_angstrom``."""

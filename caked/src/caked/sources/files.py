@@ -62,7 +62,16 @@ class FileTable:
 
     def shape(self, i: int) -> tuple[int, ...]:
         """Return the shape of file ``i`` as a sample."""
-        shape = self.layout(i).shape
+        return self._shape_of(self.layout(i))
+
+    def shapes(self, indices: Sequence[int]) -> list[tuple[int, ...]]:
+        """Return the shapes of several files as samples."""
+        codes = self._layout_codes(indices).tolist()
+        shape_of = {code: self._shape_of(self._layouts[code]) for code in set(codes)}
+        return [shape_of[code] for code in codes]
+
+    def _shape_of(self, layout: Layout) -> tuple[int, ...]:
+        shape = layout.shape
         return shape[1:] if self.squeezes(shape) else shape
 
     def squeezes(self, shape: tuple[int, ...]) -> bool:
@@ -203,6 +212,12 @@ class FileSource(Source):
     def shape(self, i: int) -> tuple[int, ...]:
         """Return the shape of sample ``i``; reads its header the first time."""
         return self._files.shape(i)
+
+    def shapes(self, indices: Sequence[int]) -> list[tuple[int, ...]]:
+        """Return the shape of some samples; reads headers the first time."""
+        if type(self).shape is not FileSource.shape:  # somebody's own shape holds for batches too
+            return super().shapes(indices)
+        return self._files.shapes(indices)
 
     def dtype(self, i: int) -> np.dtype[Any]:
         """Return the type of sample ``i``; reads its header the first time."""

@@ -17,6 +17,7 @@ from torch import Tensor
 from caked.errors import InvalidOptionError, ShapeError
 from caked.randomness import Draws
 from caked.registry import Registry
+from caked.transforms.owned import OwnedBatch
 
 __all__ = ["TRANSFORMS", "Batch", "RandomTransform", "Transform", "spatial_axes", "transform_from_dict"]
 
@@ -39,6 +40,16 @@ class Transform(torch.nn.Module):
 
     is_random: bool = False
     type_name: ClassVar[str] = ""
+    holds_nothing: bool = False
+    """Whether it keeps no tensor of a batch, and gives back the image it got or one in new memory.
+
+    What comes after it may then write over that image. A class says so for itself: it is not inherited.
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "holds_nothing" not in vars(cls):
+            cls.holds_nothing = False
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
@@ -72,23 +83,51 @@ class Transform(torch.nn.Module):
         image = batch["image"]
         if not (image.is_floating_point() or image.is_complex()):
             image = image.to(torch.float32)
-            batch = {**batch, "image": image}
+            batch = batch if isinstance(batch, OwnedBatch) else dict(batch)
+            batch["image"] = image
         if image.ndim < 3:
             raise ShapeError(f"{type(self).__name__} takes (B, C, *spatial), not shape {tuple(image.shape)}.")
         if draws is None:
             draws = Draws(samples=np.arange(len(image)))
         elif len(draws) != len(image):
             raise ShapeError(f"There are draws for {len(draws)} samples and {len(image)} images.")
-        return self.batch(dict(batch), draws)
+        if not isinstance(batch, OwnedBatch):
+            return self.batch(dict(batch), draws)
+        del image  # now nobody but the batch holds it
+        return self._changed(batch, draws)
+
+    def _changed(self, batch: OwnedBatch, draws: Draws) -> Batch:
+        """Transform a batch that was given away, and find out whether its image still is nobody else's."""
+        before = id(batch["image"])
+        changed = self.batch(batch, draws)
+        if isinstance(changed, OwnedBatch):
+            after = changed["image"]
+            changed.image_is_owned = (
+                self.holds_nothing
+                and not (self._forward_hooks or after.requires_grad)  # which may hold it too
+                and (changed.image_is_owned or id(after) != before)
+            )
+        return changed
 
     def batch(self, batch: Batch, draws: Draws) -> Batch:
         """Transform a batch of the caller's own; by default its image."""
-        batch["image"] = self.image(batch["image"])
+        if self.holds_nothing and isinstance(batch, OwnedBatch):
+            change = self.overwrite if batch.image_is_owned else self.image
+            batch["image"] = change(batch.release())
+        else:
+            batch["image"] = self.image(batch["image"])
         return batch
 
     def image(self, image: Tensor) -> Tensor:
         """Transform images ``(B, C, *spatial)`` into new ones."""
         raise NotImplementedError
+
+    def overwrite(self, image: Tensor) -> Tensor:
+        """Transform images that nobody else holds, in their own memory where that can be done.
+
+        Override it beside :meth:`image`, with the same result, in a class that ``holds_nothing``.
+        """
+        return self.image(image)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the name and the options that make this transform again."""

@@ -38,6 +38,8 @@ class GaussianBlur(Transform):
     True
     """
 
+    holds_nothing = True
+
     def __init__(self, *, sigma: float = 1.0, truncate: float = 4.0) -> None:
         if not (sigma > 0 and truncate > 0 and np.isfinite(sigma * truncate)):
             raise InvalidOptionError(f"Sigma and truncate are positive, not {sigma} and {truncate}.")

@@ -15,6 +15,7 @@ from caked.randomness import Draws
 from caked.transforms.base import Batch, Transform, register, transform_from_dict
 from caked.transforms.chunks import check_alike, reassemble, take_rows
 from caked.transforms.foreign import Foreign
+from caked.transforms.owned import OwnedBatch
 
 __all__ = ["Compose", "OnKeys", "OneOf", "RandomApply", "as_transform", "without_random"]
 
@@ -54,11 +55,18 @@ class Compose(Transform):
         """Whether any step draws random numbers."""
         return any(step.is_random for step in self.transforms)
 
+    @property
+    def holds_nothing(self) -> bool:  # type: ignore[override]
+        """Whether no step keeps a tensor."""
+        return all(step.holds_nothing for step in self.transforms)
+
     def batch(self, batch: Batch, draws: Draws) -> Batch:
         """Apply each step; its numbers are its own, by its place."""
+        given_away = isinstance(batch, OwnedBatch)
+        inside: Batch = batch if given_away else OwnedBatch(batch, image_is_owned=False)
         for place, step in enumerate(self.transforms, start=self._first):
-            batch = step(batch, draws.within(str(place)))
-        return batch
+            inside = step(inside, draws.within(str(place)))
+        return inside if given_away else dict(inside)
 
     def deterministic(self) -> Compose:
         """Return the steps that draw nothing, in order: what evaluation uses."""
@@ -202,6 +210,7 @@ def _by_choice(
     draws: Sequence[Draws],
 ) -> Batch:
     """Apply to each sample the transform of its number; ``None`` leaves it."""
+    batch = dict(batch)  # of a pipeline's, steps would change itself
     parts, places = [], []
     for number, (transform, own) in enumerate(zip(transforms, draws, strict=True)):
         rows = (chosen == number).nonzero()[0]

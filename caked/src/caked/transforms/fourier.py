@@ -54,6 +54,7 @@ class FourierCrop(Geometric):
     """
 
     is_random = False
+    holds_nothing = True
 
     def __init__(
         self, *, size: int | Sequence[int] | None = None, pixel_size_angstrom: float | None = None

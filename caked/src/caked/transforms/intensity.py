@@ -10,7 +10,7 @@ from torch import Tensor
 
 from caked.errors import InvalidOptionError, ShapeError
 from caked.transforms.base import Transform, register
-from caked.transforms.reduce import centre, column, extremes, mean_of
+from caked.transforms.reduce import centre, column, divisor, extremes, mean_of
 from caked.transforms.shells import centre_distance
 
 __all__ = ["AutoInvert", "Clip", "Invert", "MinMax", "Standardise"]
@@ -28,14 +28,20 @@ class MinMax(Transform):
     [[[0.0, 0.5, 1.0]]]
     """
 
+    holds_nothing = True
+
     def __init__(self) -> None:
         super().__init__()
 
     def image(self, image: Tensor) -> Tensor:
         """Scale each sample by its own extremes."""
         least, greatest = extremes(image)
-        span = greatest - least
-        return (image - least).div_(torch.where(span > 0, span, 1.0))
+        return (image - least).div_(divisor(greatest - least))
+
+    def overwrite(self, image: Tensor) -> Tensor:
+        """Scale each sample where it is."""
+        least, greatest = extremes(image)
+        return image.sub_(least).div_(divisor(greatest - least))
 
 
 @register("standardise")
@@ -50,13 +56,20 @@ class Standardise(Transform):
     [[[-1.0, 1.0]], [[0.0, 0.0]]]
     """
 
+    holds_nothing = True
+
     def __init__(self) -> None:
         super().__init__()
 
     def image(self, image: Tensor) -> Tensor:
         """Standardise each sample by its own mean and deviation."""
         centred, deviation, _ = centre(image)
-        return centred.mul_(torch.where(deviation > 0, deviation, 1.0).reciprocal_())
+        return centred.mul_(divisor(deviation).reciprocal_())
+
+    def overwrite(self, image: Tensor) -> Tensor:
+        """Standardise each sample where it is."""
+        centred, deviation, _ = centre(image, overwrite=True)
+        return centred.mul_(divisor(deviation).reciprocal_())
 
 
 @register("clip")
@@ -121,12 +134,18 @@ class Invert(Transform):
     [[[-1.0, 2.0]]]
     """
 
+    holds_nothing = True
+
     def __init__(self) -> None:
         super().__init__()
 
     def image(self, image: Tensor) -> Tensor:
         """Change the sign."""
         return -image
+
+    def overwrite(self, image: Tensor) -> Tensor:
+        """Change the sign of images where they are."""
+        return image.neg_()
 
 
 @register("auto_invert")

@@ -33,6 +33,8 @@ __all__ = ["WEDGE", "Geometric", "Motion", "centre_of"]
 WEDGE = "wedge"
 """Key of the part of Fourier space that was measured: ``(B, 1, *spatial)``, zero frequency at n // 2."""
 
+_PLACED = {"origin_angstrom", "shift_angstrom"}
+
 Floats = NDArray[np.float64]
 
 
@@ -152,6 +154,11 @@ def _carry(batch: Batch, motion: Motion, before: Sequence[int], after: Sequence[
     if "coordinates" in batch:
         batch["coordinates"] = _moved_points(batch["coordinates"], motion, after)
     known = _known(batch, "pixel_size_angstrom", len(before))
+    if not (motion.turns or batch.keys() & _PLACED):  # most often: no direction, and no place
+        if known is not None:
+            steps = np.diagonal(motion.inverse, axis1=-2, axis2=-1)
+            _put(batch, "pixel_size_angstrom", known * np.abs(steps))
+        return
     sizes = np.ones_like(motion.offset) if known is None else np.where(known > 0, known, 1.0)
     new_sizes = np.sqrt(np.square(motion.inverse * sizes[:, :, None]).sum(axis=1))
     if not motion.turns and (origin := _known(batch, "origin_angstrom", len(before))) is not None:

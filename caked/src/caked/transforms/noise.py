@@ -15,7 +15,7 @@ from caked.errors import InvalidOptionError, ShapeError
 from caked.randomness import Draws
 from caked.transforms.base import RandomTransform, register
 from caked.transforms.options import Range, as_range, draw_even_in_log, in_json
-from caked.transforms.reduce import centre, column, extremes, mean_of
+from caked.transforms.reduce import centre, column, divisor, extremes, mean_of
 from caked.transforms.shells import centre_distance
 from caked.transforms.spectral import filter_samples, interpolate, radius
 
@@ -224,7 +224,7 @@ class PoissonNoise(RandomTransform):
     def _intensity(self, image: Tensor) -> Tensor:
         if self.contrast is not None:
             centred, deviation, _ = centre(image)
-            scaled = centred * (self.contrast / torch.where(deviation > 0, deviation, 1.0))
+            scaled = centred * (self.contrast / divisor(deviation))
             return (1 + scaled).clamp_(min=0)
         least, greatest = extremes(image)
         if bool((least < 0).any()):

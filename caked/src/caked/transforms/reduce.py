@@ -8,6 +8,7 @@ element-wise additions, which is a pairwise sum.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import Tensor
 from caked.errors import ShapeError
 from caked.protocol import Array
 
-__all__ = ["centre", "column", "extremes", "mean_of", "row_sum"]
+__all__ = ["centre", "column", "divisor", "extremes", "mean_of", "row_sum"]
 
 _BLOCK = 4096
 _VARIANCES = 1e-30, 1e30
@@ -34,36 +35,33 @@ def row_sum(rows: Tensor) -> Tensor:
     [6.0, 15.0]
     """
     if rows.device.type == "cpu":
-        return torch.from_numpy(_sums(rows)).to(rows.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity is an answer too
+            return torch.from_numpy(_sums(_values(rows))).to(rows.dtype)
     return fold_sum(rows)
 
 
-def _sums(rows: Tensor) -> Array:
-    """Sum each row in blocks: float64, or complex128."""
-    values = rows.detach().contiguous().numpy()
+def _values(image: Tensor) -> Array:
+    """Return each sample as a row ``(B, n)``, of the same memory where they lie one after the other."""
+    return image.detach().contiguous().numpy().reshape(len(image), math.prod(image.shape[1:]))
+
+
+def _sums(values: Array) -> Array:
+    """Sum each row of ``(B, n)`` in blocks: float64, or complex128."""
     return _row_dots(_ones(values.dtype), values)
-
-
-def _squares(rows: Tensor) -> Array:
-    """Sum the squares of each row in blocks: float64."""
-    values = rows.detach().contiguous().numpy()
-    return _row_dots(values, values)
 
 
 def _row_dots(left: Array, right: Array) -> Array:
     """Multiply rows of ``(B, n)`` with one another, or all of them with the same numbers over and over."""
     count, length = right.shape
-    whole = length - length % _BLOCK
-    totals: Array = np.zeros(count, dtype=_double(right.dtype))
-    with np.errstate(over="ignore", invalid="ignore"):  # infinity is an answer too
-        for start, stop, width in ((0, whole, _BLOCK), (whole, length, length - whole)):
-            if stop > start:
-                shape = (count, -1, width)
-                factor = left[:width] if left.ndim == 1 else left[:, start:stop].reshape(shape)
-                totals += np.add.reduce(
-                    np.vecdot(factor, right[:, start:stop].reshape(shape)), axis=1, dtype=totals.dtype
-                )
-    return totals
+    over = length % _BLOCK
+    if 0 < over < length:  # whole blocks, and then what is left
+        parts = slice(0, length - over), slice(length - over, length)
+        whole, rest = (_row_dots(left if left.ndim == 1 else left[:, p], right[:, p]) for p in parts)
+        return whole + rest
+    shape = (count, -1, min(length, _BLOCK))
+    factor = left[: shape[-1]] if left.ndim == 1 else left.reshape(shape)
+    sums: Array = np.add.reduce(np.vecdot(factor, right.reshape(shape)), axis=1, dtype=_double(right.dtype))
+    return sums
 
 
 @lru_cache(maxsize=8)
@@ -90,8 +88,9 @@ def fold_sum(rows: Tensor) -> Tensor:
 def extremes(image: Tensor) -> tuple[Tensor, Tensor]:
     """Return least and greatest value of each sample, shaped to go with ``(B, C, *spatial)``."""
     _refuse_complex(image)
-    rows = image.flatten(1)
-    return column(rows.amin(dim=1), image), column(rows.amax(dim=1), image)  # aminmax is twenty times as slow
+    axes = tuple(range(1, image.ndim))
+    # Together, torch.aminmax is twenty times as slow.
+    return image.amin(dim=axes, keepdim=True), image.amax(dim=axes, keepdim=True)
 
 
 def _refuse_complex(image: Tensor) -> None:
@@ -99,8 +98,15 @@ def _refuse_complex(image: Tensor) -> None:
         raise ShapeError("Complex images have no least and greatest value; transform their magnitude.")
 
 
-def centre(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def centre(image: Tensor, *, overwrite: bool = False) -> tuple[Tensor, Tensor, Tensor]:
     """Measure each sample in a unit that suits it: values about their mean, deviation, and the unit.
+
+    Parameters
+    ----------
+    image
+        ``(B, C, *spatial)``, real.
+    overwrite
+        Whether the memory of ``image`` may be used for what comes out, which is the same either way.
 
     Returns
     -------
@@ -117,33 +123,60 @@ def centre(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     doi:10.1080/00031305.1983.10483115.
     """
     _refuse_complex(image)
-    rows = image.flatten(1)
     if image.device.type != "cpu":
-        return _shaped(image, *_centre_by_range(rows))
-    mean = _sums(rows) / rows.shape[1]
-    centred = rows - torch.from_numpy(mean).to(rows.dtype)[:, None]
-    rest = _sums(centred) / rows.shape[1]
-    low, high = _VARIANCES
+        return _shaped(image, *_centre_by_range(image.flatten(1)))
     with np.errstate(over="ignore", invalid="ignore"):
-        variance = _squares(centred) / rows.shape[1] - np.square(rest)
-        ordinary = (variance > low) & (variance < high) & (np.square(mean) < _FARTHEST_MEAN**2 * variance)
-        deviation = torch.from_numpy(np.sqrt(variance)).to(rows.dtype)
-    centred.sub_(torch.from_numpy(rest).to(rows.dtype)[:, None])
+        values = _values(image)
+        mean = _sums(values) / values.shape[1]
+        finite = np.isfinite(mean)  # else nothing of a sample would be left
+        subtract = image.sub_ if overwrite and finite.all() else image.sub
+        centred = subtract(_column_of(mean, image))
+        values = _values(centred)
+        rest = _sums(values) / values.shape[1]
+        variance = _row_dots(values, values) / values.shape[1] - rest * rest
+        low, high = _VARIANCES
+        ordinary = (variance > low) & (variance < high) & (mean * mean < _FARTHEST_MEAN**2 * variance)
+        deviation = _column_of(np.sqrt(variance), image)
     unit = torch.ones_like(deviation)
     if not ordinary.all():
+        left = torch.where(column(torch.from_numpy(finite), image), centred, image)
         others = torch.from_numpy((~ordinary).nonzero()[0])
-        centred[others], deviation[others], unit[others] = _centre_by_range(rows[others])
-    return _shaped(image, centred, deviation, unit)
+        by_range = _shaped(left[others], *_centre_by_range(left[others].flatten(1)))
+        centred[others], deviation[others], unit[others] = by_range
+        rest[~ordinary] = 0
+    return centred.sub_(_column_of(rest, image)), deviation, unit
+
+
+def _column_of(numbers: Array, image: Tensor) -> Tensor:
+    """Return one number a sample as a tensor of the image's type that goes with it."""
+    shape = (len(image),) + (1,) * (image.ndim - 1)
+    return torch.from_numpy(numbers.astype(_numpy_type(image.dtype)).reshape(shape))
+
+
+@lru_cache(maxsize=8)
+def _numpy_type(dtype: torch.dtype) -> np.dtype[Any]:
+    return torch.empty(0, dtype=dtype).numpy().dtype
 
 
 def _centre_by_range(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Centre rows in units of their own range."""
     least = rows.amin(dim=1)
     span = rows.amax(dim=1) - least
-    unit = torch.where(span > 0, span, 1.0)
+    unit = divisor(span)
     rows = (rows - least[:, None]).div_(unit[:, None])
     rows.sub_(row_sum(rows)[:, None] / rows.shape[1])
     return rows, (row_sum(rows.square()) / rows.shape[1]).sqrt(), unit
+
+
+def divisor(values: Tensor) -> Tensor:
+    """Return values that are no less than 0 to divide by: with 1 in the place of 0.
+
+    Examples
+    --------
+    >>> divisor(torch.tensor([0.0, 0.5])).tolist()
+    [1.0, 0.5]
+    """
+    return values + (values == 0)
 
 
 def _shaped(image: Tensor, rows: Tensor, deviation: Tensor, unit: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -40,18 +40,19 @@ def _by_spectrum(image: Tensor, changed: Sequence[tuple[int, int]]) -> Tensor:
     others are, which those along other axes, or of several at once, have not. The mean is kept by dividing
     where there is less to divide: along the real axis at the end, along others on the way there.
     """
-    (real, size), *others = reversed(changed)
-    lines = image.movedim(real, -1).contiguous()
-    spectrum = _cut_half(torch.fft.rfft(lines), image.shape[real], size).movedim(-1, real)
-    for axis, n in others:
-        lines = spectrum.movedim(axis, -1).contiguous()
-        spectrum = _cut_whole(torch.fft.fft(lines, norm="forward"), n).movedim(-1, axis)
-    for axis, _ in reversed(others):
-        lines = spectrum.movedim(axis, -1).contiguous()
-        spectrum = torch.fft.ifft(lines, norm="forward").movedim(-1, axis)
-    lines = spectrum.movedim(real, -1).contiguous()
-    resampled: Tensor = torch.fft.irfft(lines, n=size).mul_(size / image.shape[real])
-    return resampled.movedim(-1, real).contiguous()
+    *others, (real, size) = changed
+    spectrum = _cut_half(torch.fft.rfft(_turned(image, real)), image.shape[real], size)
+    for axis, n in reversed(others):
+        spectrum = _cut_whole(torch.fft.fft(_turned(spectrum, axis), norm="forward"), n)
+    for axis, _ in others:
+        spectrum = _turned(torch.fft.ifft(spectrum, norm="forward"), axis)
+    resampled: Tensor = torch.fft.irfft(spectrum.contiguous(), n=size)
+    return _turned(resampled.mul_(size / image.shape[real]), real)
+
+
+def _turned(image: Tensor, axis: int) -> Tensor:
+    """Exchange an axis with the last, so that its lines lie one after the other; and back again."""
+    return image.transpose(axis, -1).contiguous()
 
 
 def _cut_half(lines: Tensor, length: int, size: int) -> Tensor:
@@ -68,15 +69,14 @@ def _cut_half(lines: Tensor, length: int, size: int) -> Tensor:
 def _cut_whole(lines: Tensor, size: int) -> Tensor:
     """Keep the frequencies of the whole grid that both lengths have, zeros in the place of others."""
     length = lines.shape[-1]
-    kept = min(length, size)
-    half = kept // 2
-    below, above = lines[..., : half + 1], lines[..., length - half :]
-    if kept % 2 == 0:  # the highest frequency is its own mirror image, see above
-        edge, above = above[..., :1], above[..., 1:]
-        if size < length:
-            below[..., half:].add_(edge)
-        else:
-            below = torch.cat([below[..., :half], edge.mul_(0.5)], dim=-1)
-            above = torch.cat([edge, above], dim=-1)
-    gap = lines.new_zeros((*lines.shape[:-1], size - below.shape[-1] - above.shape[-1]))
+    half, even = min(length, size) // 2, min(length, size) % 2 == 0
+    below, above = lines[..., : half + 1], lines[..., length - half + even :]
+    if size < length:
+        if even:  # the highest frequency is its own mirror image, see above
+            below[..., half:].add_(lines[..., length - half, None])
+        return torch.cat([below, above], dim=-1)
+    gap = lines.new_zeros((*lines.shape[:-1], size - length))
+    if even:
+        below[..., half:].mul_(0.5)
+        gap[..., -1:].copy_(below[..., half:])
     return torch.cat([below, gap, above], dim=-1)

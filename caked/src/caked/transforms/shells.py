@@ -12,7 +12,7 @@ from torch import Tensor
 
 from caked.errors import InvalidOptionError
 from caked.transforms.base import Transform, register
-from caked.transforms.reduce import column, mean_of
+from caked.transforms.reduce import column, divisor, mean_of
 
 __all__ = ["SphericalMask", "centre_distance", "soft_edge"]
 
@@ -94,5 +94,5 @@ class SphericalMask(Transform):
             return image * inside + (1 - inside) * float(self.fill)
         outside = (1 - inside).expand_as(image)
         share = mean_of(outside)
-        level = mean_of(image * outside) / torch.where(share > 0, share, 1.0)
+        level = mean_of(image * outside) / divisor(share)
         return image * inside + (1 - inside) * column(level, image)

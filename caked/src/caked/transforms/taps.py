@@ -97,8 +97,8 @@ def turned(image: Tensor) -> Tensor:
     one after the other in memory (channels last) by turning small squares in registers.
     """
     *_, rows, columns = image.shape
-    pixels = image.contiguous().view(1, -1, 1, rows * columns).movedim(-1, 1)
-    shuffled = torch.nn.functional.channel_shuffle(pixels, rows).movedim(1, -1)
+    pixels = image.contiguous().view(1, -1, 1, rows * columns).permute(0, 3, 1, 2)
+    shuffled = torch.channel_shuffle(pixels, rows).permute(0, 2, 3, 1)
     return shuffled.reshape(*image.shape[:-2], columns, rows)
 
 
@@ -112,37 +112,27 @@ def _weigh_rows(image: Tensor, axis: int, taps: Taps) -> Tensor:
     """Sum rows with weights, row by row: what torch does for bags of words, in one pass over the memory."""
     length, size = image.shape[axis], len(taps.places)
     rows = image.view(-1, math.prod(image.shape[axis:][1:]))
-    places, weights, starts = _bags(taps, length)
-    step = len(starts) // size  # so many samples, or planes of one, at a time
-    sums = []
-    for first in range(0, max(1, len(rows)), step * length):
-        part = rows[first : first + step * length]
-        bags = len(part) // length * size
-        taken = bags * taps.places.shape[1]
-        sums.append(
-            torch.embedding_bag(
-                part,
-                places[:taken],
-                starts[:bags],
-                mode=0,  # a sum
-                per_sample_weights=weights[:taken],
-            )[0]
-        )
+    most = max(1, _BAG_LIMIT // taps.places.size) * length  # samples, or planes of one, at a time
+    parts = [rows] if len(rows) <= most else torch.split(rows, most)
+    sums = [_sum_bags(part, *_bags(taps, length, len(part) // length)) for part in parts]
     return (sums[0] if len(sums) == 1 else torch.cat(sums)).view(
         *image.shape[:axis], size, *image.shape[axis:][1:]
     )
 
 
+def _sum_bags(rows: Tensor, places: Tensor, weights: Tensor, starts: Tensor) -> Tensor:
+    return torch.embedding_bag(rows, places, starts, mode=0, per_sample_weights=weights)[0]  # 0 is a sum
+
+
 @lru_cache(maxsize=32)
-def _bags(taps: Taps, length: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Repeat taps for as many neighbouring pieces of ``length`` rows as are done at a time.
+def _bags(taps: Taps, length: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Repeat taps for ``count`` neighbouring pieces of ``length`` rows.
 
     Returns
     -------
     tuple of Tensor
         Rows to take and their weights, one bag after the other, and where each bag starts.
     """
-    count = max(1, _BAG_LIMIT // taps.places.size)
     starts = np.arange(count, dtype=np.int32)[:, None, None] * length
     places = (taps.places.astype(np.int32) + starts).reshape(-1)
     weights = np.tile(taps.weights.astype(np.float32).reshape(-1), count)

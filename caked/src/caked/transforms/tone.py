@@ -10,7 +10,7 @@ from caked.errors import InvalidOptionError
 from caked.randomness import Draws
 from caked.transforms.base import RandomTransform, register
 from caked.transforms.options import Range, as_range, draw_even_in_log, in_json
-from caked.transforms.reduce import centre, column, extremes, mean_of
+from caked.transforms.reduce import centre, column, divisor, extremes, mean_of
 
 __all__ = ["RandomBrightness", "RandomContrast", "RandomGamma"]
 
@@ -48,7 +48,7 @@ class RandomGamma(RandomTransform):
         """Bend the values between their extremes."""
         least, greatest = extremes(image)
         span = greatest - least
-        unit = (image - least) / torch.where(span > 0, span, 1.0)
+        unit = (image - least) / divisor(span)
         # In float64, for the last digit of a power depends on where in memory the number lies.
         bent = unit.double().pow(column(parameters.to(image.device), image)).to(image.dtype)
         return bent.mul_(span).add_(least)
