@@ -92,4 +92,4 @@ def test_a_place_that_is_none_is_refused(wrong: Any) -> None:
     dataset = Dataset(np.zeros((3, 4, 4)))
     with pytest.raises((IndexError, TypeError)):
         dataset.batch([0, wrong])
-    assert dataset.batch([-1, np.int64(0)])["index"].tolist() == [2, 0]
+    assert dataset.batch(np.array([-1, 0]).tolist())["index"].tolist() == [2, 0]

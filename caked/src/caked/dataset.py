@@ -23,7 +23,7 @@ from caked.labels import Labels, label_samples
 from caked.randomness import Draws
 from caked.reading import NonFinite, group_by_shape, read_samples
 from caked.sources.base import Source
-from caked.sources.stream import as_source
+from caked.sources.coercion import as_source
 from caked.split import Split
 from caked.transforms.base import Batch, Transform
 from caked.transforms.chunks import in_chunks

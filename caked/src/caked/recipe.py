@@ -29,7 +29,7 @@ from caked.labels import LabelRule, as_label_rule, label_rule_from_dict
 from caked.loader import Loader
 from caked.roots import map_roots, without_roots
 from caked.sources.base import Source, source_from_dict
-from caked.sources.stream import as_source
+from caked.sources.coercion import as_source
 from caked.split import Split, SplitRule
 from caked.transforms.base import Transform, transform_from_dict
 from caked.transforms.compose import as_transform, without_random

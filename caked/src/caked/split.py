@@ -25,7 +25,7 @@ from caked.io.write import replacing
 from caked.labels import Labels
 from caked.randomness import permutation
 from caked.sources.base import Source
-from caked.sources.stream import as_source
+from caked.sources.coercion import as_source
 
 __all__ = ["Split", "SplitRule", "largest_remainder", "split_samples"]
 

@@ -3,6 +3,7 @@
 from caked.sources.arrays import ArraySource
 from caked.sources.base import Source, register, source_from_dict
 from caked.sources.cached import CachedSource
+from caked.sources.coercion import as_source
 from caked.sources.concat import ConcatSource
 from caked.sources.files import FileSource
 from caked.sources.lazy import LazyArraySource
@@ -14,7 +15,7 @@ from caked.sources.remote import UrlSource
 from caked.sources.sections import Sections
 from caked.sources.stacks import StackSource
 from caked.sources.store import StoreSource
-from caked.sources.stream import ProtocolSource, as_source, stream
+from caked.sources.stream import ProtocolSource, stream
 from caked.sources.structures import StructureSource
 from caked.sources.tilts import TiltSeriesSource
 

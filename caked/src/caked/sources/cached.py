@@ -16,8 +16,8 @@ from caked.io.read import deliver
 from caked.keys import Columns
 from caked.protocol import Array, Region
 from caked.sources.base import Source, register, source_from_dict
+from caked.sources.coercion import as_source
 from caked.sources.stores import FolderStore, MemoryStore
-from caked.sources.stream import as_source
 
 __all__ = ["CachedSource"]
 

@@ -15,7 +15,7 @@ from caked.keys import Columns, common_columns
 from caked.names import NameTable, locate
 from caked.protocol import Array, Region
 from caked.sources.base import Source, register, source_from_dict
-from caked.sources.stream import as_source
+from caked.sources.coercion import as_source
 
 __all__ = ["ConcatSource"]
 

@@ -13,8 +13,8 @@ from caked.io.coordinates import points_by_image
 from caked.io.read import deliver
 from caked.protocol import Array
 from caked.sources.base import Source
+from caked.sources.coercion import as_source
 from caked.sources.places import Places, grid_starts, places_at, places_under, random_places, sizes_of
-from caked.sources.stream import as_source
 
 __all__ = ["grid_places", "masked_places", "picked_places", "read_padded"]
 

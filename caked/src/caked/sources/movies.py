@@ -14,8 +14,8 @@ from caked.io.read import deliver, whole_region
 from caked.keys import Columns
 from caked.protocol import Array, Region
 from caked.sources.base import Source, register, source_from_dict
+from caked.sources.coercion import as_source
 from caked.sources.files import FileSource
-from caked.sources.stream import as_source
 
 __all__ = ["MovieSource"]
 

@@ -13,7 +13,7 @@ from caked.errors import InvalidOptionError, ShapeError
 from caked.keys import IMAGE_KEYS, Columns
 from caked.protocol import Array, Region
 from caked.sources.base import Source, register, source_from_dict
-from caked.sources.stream import as_source
+from caked.sources.coercion import as_source
 from caked.sources.structures import StructureSource
 
 __all__ = ["PairSource"]

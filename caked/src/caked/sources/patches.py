@@ -16,9 +16,9 @@ from caked.keys import Columns
 from caked.names import occurrences
 from caked.protocol import Array, Region
 from caked.sources.base import Source, register, source_from_dict
+from caked.sources.coercion import as_source
 from caked.sources.cutting import grid_places, masked_places, picked_places, read_padded
 from caked.sources.places import KINDS, PatchNames, Places
-from caked.sources.stream import as_source
 
 __all__ = ["PatchSource"]
 

@@ -15,13 +15,13 @@ from caked.keys import Columns
 from caked.protocol import Array
 from caked.sources.base import register
 from caked.sources.files import FileSource
-from caked.sources.sections import Sections
+from caked.sources.sectioned import SectionedSource
 
 __all__ = ["StackSource"]
 
 
 @register("stacks")
-class StackSource(Sections):
+class StackSource(SectionedSource):
     """The images of stack files; the group of an image is its stack.
 
     Whether a three-dimensional file is a stack or a volume is the caller's word, not the file's: its ending

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from inspect import getattr_static
@@ -19,7 +18,7 @@ from caked.protocol import Array, ReadableSource, Region
 from caked.registry import reference_of, resolve_reference
 from caked.sources.base import Source, register
 
-__all__ = ["ProtocolSource", "as_source", "stream"]
+__all__ = ["ProtocolSource", "stream"]
 
 _PROTOCOL = ("__len__", "names", "shape", "dtype", "read")
 
@@ -197,25 +196,3 @@ def stream(source: ReadableSource, **options: Any) -> ProtocolSource:
     3
     """
     return ProtocolSource(source, **options)
-
-
-def as_source(value: Any) -> Source:
-    """Return ``value`` as a source: one of caked's, an array, a path, or anything with the reading protocol.
-
-    Arrays may be of numpy, dask, zarr, or any that have a shape, a type, and slices. A path is taken by its
-    ending: each image is a sample of a list of particles (``.star``, ``.cs``) and of a stack (``.mrcs``,
-    ``.st``), else each file; where that does not fit, make the source itself.
-    """
-    from caked.sources.arrays import ArraySource
-    from caked.sources.lazy import LazyArraySource
-    from caked.sources.paths import source_of_path
-
-    if isinstance(value, Source):
-        return value
-    if isinstance(value, np.ndarray):
-        return ArraySource(value)
-    if isinstance(value, str | os.PathLike):
-        return source_of_path(value)
-    if hasattr(value, "shape") and hasattr(value, "dtype") and not callable(value.shape):
-        return LazyArraySource(value)
-    return ProtocolSource(value)

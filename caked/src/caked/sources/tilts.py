@@ -20,10 +20,10 @@ from caked.keys import Columns
 from caked.labels import as_label_rule
 from caked.protocol import Array, Region
 from caked.sources.base import Source, register, source_from_dict
+from caked.sources.coercion import as_source
 from caked.sources.concat import ConcatSource
 from caked.sources.stacks import StackSource
 from caked.sources.store import StoreSource
-from caked.sources.stream import as_source
 
 __all__ = ["TiltSeriesSource"]
 
