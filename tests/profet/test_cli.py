@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -220,6 +221,25 @@ def test_help_opens_with_an_example_and_lists_the_old_options(
     )
     for word in ("--filetype", "--main_db", "--save_directory", "--json", "--version", "--help"):
         assert text.count(f"{word} ") + text.count(f"{word}\n") >= 1
+
+
+def _commands(group: click.Group, *names: str) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        if not command.hidden:
+            yield (*names, name)
+        if isinstance(command, click.Group):
+            yield from _commands(command, *names, name)
+
+
+@pytest.mark.parametrize("names", list(_commands(cli)), ids=" ".join)
+def test_the_help_of_every_command_opens_with_an_example(
+    names: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([*names, "--help"])
+
+    usage, empty, example, *_ = capsys.readouterr().out.splitlines()
+    assert usage.startswith(f"Usage: profet {' '.join(names)} ")
+    assert (empty, example.split()[: 1 + len(names)]) == ("", ["profet", *names])
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,9 +108,8 @@ class Sequences:
         if not text:
             # An entry that was withdrawn has an empty sequence; its record says why.
             entry = find_entry(self._access, identity)
-            if (
-                identity.isoform and identity.isoform == entry.canonical_isoform
-            ):  # the only one, which goes by no number here
+            if identity.isoform and identity.isoform == entry.canonical_isoform:
+                # The only sequence of the entry, which goes by no number here.
                 plain = UniProtId(typed=identity.typed, accession=entry.accession)
                 return self._of_protein(plain, cleave_signal=cleave_signal)
             raise StructureNotFoundError(

@@ -23,6 +23,29 @@ Look after the cache: the files that profet keeps in the hidden folder .profet o
 (~/.cache/pdb unless set). Saved files such as 4v1w.cif are yours, and are left alone.
 """
 
+_LS = """\b
+profet cache ls
+profet cache ls --json > kept.jsonl
+
+List what is kept: source, file, bytes on disk, date and version; with -v also the address.
+"""
+_VERIFY = """\b
+profet cache verify
+
+Read everything that is kept, and compare it with the sha256 recorded when it came.
+"""
+_PRUNE = """\b
+profet cache prune
+profet cache prune --older-than 90 --max-size 20G --damaged
+
+Remove what killed processes left behind, and what the options name.
+"""
+_CLEAR = """\b
+profet cache clear --yes
+
+Remove everything that is kept. Files that were saved under their names stay.
+"""
+
 
 def size_bytes(text: str) -> int:
     """Read a size as people write it; a kilobyte has 1024 bytes.
@@ -43,10 +66,10 @@ def cache() -> None:
     """Hold the subcommands."""
 
 
-@cache.command("ls", short_help="List what is kept, with its origin.")
+@cache.command("ls", help=_LS, short_help="List what is kept, with its origin.")
 @speaking_options
 def ls(as_json: bool, quiet: bool, verbose: bool) -> None:
-    """List what is kept: source, file, bytes on disk, date and version; with -v also the address."""
+    """List what is kept."""
     count = total = 0
     for entry in housekeeping.entries():
         count, total = count + 1, total + entry.size_bytes
@@ -58,10 +81,10 @@ def ls(as_json: bool, quiet: bool, verbose: bool) -> None:
         click.echo(f"{count} files, {_shown(total)}", err=True)
 
 
-@cache.command("verify", short_help="Read everything again and compare checksums.")
+@cache.command("verify", help=_VERIFY, short_help="Read everything again and compare checksums.")
 @speaking_options
 def verify(as_json: bool, quiet: bool, verbose: bool) -> None:
-    """Read everything that is kept, and compare it with the sha256 recorded when it came."""
+    """Read everything again."""
     count, damaged = 0, 0
     for entry, problem in housekeeping.verify():
         count, damaged = count + 1, damaged + (problem is not None)
@@ -80,7 +103,7 @@ def verify(as_json: bool, quiet: bool, verbose: bool) -> None:
         raise SystemExit(_DAMAGED)
 
 
-@cache.command("prune", short_help="Remove leftovers, and what is too old or too much.")
+@cache.command("prune", help=_PRUNE, short_help="Remove leftovers, and what is too old or too much.")
 @click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Not confirmed for so long.")
 @click.option("--max-size", metavar="SIZE", help="Oldest first, until no more is left: 500M, 20G.")
 @click.option("--damaged", is_flag=True, help="What verify finds fault with.")
@@ -93,17 +116,17 @@ def prune(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Remove what killed processes left behind, and what the options name."""
+    """Remove some."""
     most = None if max_size is None else size_bytes(max_size)
     removed = housekeeping.prune(older_than_days=older_than, most_bytes=most, damaged=damaged)
     _tell(removed, as_json=as_json, quiet=quiet)
 
 
-@cache.command("clear", short_help="Remove everything that is kept.")
+@cache.command("clear", help=_CLEAR, short_help="Remove everything that is kept.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @speaking_options
 def clear(yes: bool, as_json: bool, quiet: bool, verbose: bool) -> None:
-    """Remove everything that is kept. Files that were saved under their names stay."""
+    """Remove all."""
     if not yes:
         click.confirm("Remove all files from the cache?", abort=True, err=True)
     _tell(housekeeping.clear(), as_json=as_json, quiet=quiet)
