@@ -51,6 +51,15 @@ def test_results_come_in_the_order_of_the_ids_with_path_and_origin(filled: Archi
     assert len(filled.requests()) == len(IDS) + 1
 
 
+def test_what_is_no_text_is_a_wrong_id_like_any_other(filled: Archive, tmp_path: Path) -> None:
+    ids = ["1abc", None, float("nan"), 7, "", "2abc"]  # as a column of a table may have
+
+    results = Fetcher(save_directory=tmp_path).get_files(ids, workers=2)  # type: ignore[arg-type]
+
+    assert [result.id for result in results] == ids
+    assert [type(result.error) for result in results] == [type(None), *[InvalidIdError] * 4, type(None)]
+
+
 def test_a_failure_is_a_result_and_the_others_go_on(
     filled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

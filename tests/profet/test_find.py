@@ -60,6 +60,10 @@ def test_one_request_finds_every_structure_and_the_first_is_what_is_fetched(fill
     assert fetcher.get_file(ACCESSION)[1] == CIF == fetcher.get_file(best)[1]
 
 
+def test_a_database_alone_may_be_named_without_a_list(filled: Archive) -> None:
+    assert [hit.id for hit in Fetcher().find(ACCESSION, databases="alphafold")] == ["AF-P05067-F1"]
+
+
 def test_the_default_database_comes_first_unless_the_order_says_otherwise(filled: Archive) -> None:
     fetcher = Fetcher("alphafold")
 

@@ -106,7 +106,8 @@ def test_names_of_models_are_recognised(typed: str, name: str, version: int | No
         ("UPI000012A5B3", "UniParc"),
         ("EMD-3197", "maps"),
         ("sp|P05067|A4_HUMAN", "accession between the bars"),
-        ("1aki,4v1w", "blanks between them"),
+        ("1aki,4v1w", "one by one"),
+        ("1aki 4v1w\nP05067", "one by one"),
         ("https://www.rcsb.org/structure/4V1W", "the id in it"),
     ],
 )

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from profet.errors import CacheError
 from profet.result import FetchResult
@@ -60,9 +61,10 @@ def _as_they_come(
     def work() -> None:
         while not stop.is_set():
             with lock:
-                item = next(left, None)
-            if item is None:
+                some = list(islice(left, 1))
+            if not some:
                 return
+            (item,) = some
             try:
                 result = FetchResult(id=item, error=hopeless[0]) if hopeless else fetch_one(item)
             except BaseException as error:

@@ -190,7 +190,7 @@ class Fetcher:
         self,
         uniprot_id: str,
         *,
-        databases: Sequence[str] | None = None,
+        databases: str | Sequence[str] | None = None,
         order: str | Sequence[str] | None = None,
         observed: bool = False,
     ) -> list[StructureHit]:
@@ -204,7 +204,7 @@ class Fetcher:
         uniprot_id
             As for `get_file`.
         databases
-            Which to list, by name; None for the default one, the PDB and AlphaFold DB. Others that
+            Which to list, one name or several; None for the default one, the PDB and AlphaFold DB. Others that
             `profet.databases.names` knows take a request each.
         order
             What to compare first: ``"database"`` (in the order of `databases`), ``"coverage"``,
@@ -224,7 +224,7 @@ class Fetcher:
         StructureNotFoundError
             If there is none.
         """
-        names = databases or tuple(dict.fromkeys([self._main_db, *ALWAYS_ASKED]))
+        names = _several(databases or dict.fromkeys([self._main_db, *ALWAYS_ASKED]))
         return self._fetching.chooser.hits(uniprot_id, databases=names, order=order, observed=observed)
 
     def get_sequence(

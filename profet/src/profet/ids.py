@@ -44,7 +44,7 @@ _HINTS: tuple[tuple[str, str], ...] = (
     (r"EMD-?\d+", "it is an entry of EMDB, which holds maps and no structures"),
     (r"(?:SP|TR)\|.*", "ask for the accession between the bars"),
     (r"[A-Z]+://.*", "it is an address; ask for the id in it"),
-    (r"[^,;]+[,;].*", "write several ids with blanks between them"),
+    (r"[^,;\s]+[,;\s]+\S[\s\S]*", "these are several; name them one by one"),
 )
 
 
