@@ -204,8 +204,8 @@ class Fetcher:
         uniprot_id
             As for `get_file`.
         databases
-            Which to list, one name or several; None for the default one, the PDB and AlphaFold DB. Others that
-            `profet.databases.names` knows take a request each.
+            Which to list, one name or several; None for the default one, the PDB and AlphaFold DB. Others
+            that `profet.databases.names` knows take a request each.
         order
             What to compare first: ``"database"`` (in the order of `databases`), ``"coverage"``,
             ``"resolution"``, ``"method"``; words with commas between them, or a sequence. What is not named

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from profet.cli.get import REMOVABLE, removals
-from profet.cli.terminal import complain, leave, log_to_stderr, printable, progress, speaking_options
+from profet.cli.terminal import (
+    clear_bar,
+    going_on,
+    leave,
+    log_to_stderr,
+    printable,
+    progress,
+    speaking_options,
+)
 from profet.errors import ProfetError
 
 if TYPE_CHECKING:
@@ -56,6 +64,8 @@ def clean(
     **selections: Any,
 ) -> None:
     """Clean files one after the other."""
+    from profet.cleaning.clean import clean as clean_file
+
     if output is not None and len(files) > 1:
         raise click.UsageError("--output is for one file; several are written beside themselves")
     log_to_stderr(quiet=quiet, verbose=verbose)
@@ -63,7 +73,9 @@ def clean(
     errors: list[ProfetError | None] = []
     with progress(len(files), "Cleaning", quiet=quiet) as tell:
         for file in files:
-            errors.append(_clean_one(file, output, options, accession, as_json=as_json, quiet=quiet))
+            with going_on(errors):
+                report = clean_file(file, output=output, options=options, accession=accession)
+                _present(report, as_json=as_json, quiet=quiet)
             tell(file)
     leave(errors)
 
@@ -80,27 +92,8 @@ def _options(remove: CleanOptions | None, selections: dict[str, Any]) -> CleanOp
     return replace(remove or CleanOptions(), **chosen)
 
 
-def _clean_one(
-    file: str,
-    output: str | None,
-    options: CleanOptions,
-    accession: str | None,
-    *,
-    as_json: bool,
-    quiet: bool,
-) -> ProfetError | None:
-    from profet.cleaning.clean import clean as clean_file
-
-    try:
-        report = clean_file(file, output=output, options=options, accession=accession)
-    except ProfetError as error:
-        complain(error)
-        return error
-    _present(report, as_json=as_json, quiet=quiet)
-    return None
-
-
 def _present(report: CleanReport, *, as_json: bool, quiet: bool) -> None:
+    clear_bar()
     if as_json:
         click.echo(json.dumps(report.as_dict()))
     elif not quiet:

@@ -9,8 +9,8 @@ import click
 
 from profet.cli.asked import asked_ids, ids_arguments
 from profet.cli.database_name import DatabaseName
-from profet.cli.terminal import complain, leave, log_to_stderr, printable, speaking_options
-from profet.errors import InvalidChoiceError, InvalidIdError, ProfetError
+from profet.cli.terminal import going_on, leave, log_to_stderr, printable, speaking_options
+from profet.errors import ProfetError
 from profet.hits import ORDER, StructureHit, parse_order
 from profet.ids import PdbId, parse_id
 
@@ -61,19 +61,14 @@ def find(
     fetcher = Fetcher()
     errors: list[ProfetError | None] = []
     for typed in wanted:
-        try:
+        parse_id(typed)  # one wrong id, and nothing is asked
+    for typed in wanted:
+        with going_on(errors):
             hits = fetcher.find(typed, databases=databases or None, order=words, observed=observed)
-        except (InvalidIdError, InvalidChoiceError):
-            raise
-        except ProfetError as error:
-            complain(error)
-            errors.append(error)
-            continue
-        errors.append(None)
-        if as_json:
-            _print_json(typed, hits[:limit])
-        else:
-            _print_table(typed, hits, limit, with_heading=len(wanted) > 1, quiet=quiet)
+            if as_json:
+                _print_json(typed, hits[:limit])
+            else:
+                _print_table(typed, hits, limit, with_heading=len(wanted) > 1, quiet=quiet)
     leave(errors)
 
 

@@ -9,7 +9,7 @@ import click
 
 from profet import settings
 from profet.cli.asked import asked_ids, ids_arguments
-from profet.cli.terminal import complain, leave, log_to_stderr, speaking_options
+from profet.cli.terminal import going_on, leave, log_to_stderr, speaking_options
 from profet.errors import ProfetError
 from profet.whole_files import write_whole
 
@@ -46,17 +46,12 @@ def sequence(
     errors: list[ProfetError | None] = []
     text = ""
     for typed in wanted:
-        try:
+        with going_on(errors):
             records = sequences.all_of(typed, cleave_signal=cleave_signal)
-        except ProfetError as error:
-            complain(error)
-            errors.append(error)
-            continue
-        errors.append(None)
-        if as_json:
-            text += "".join(f"{json.dumps(to_record(record))}\n" for record in records)
-        else:
-            text += to_fasta(records)
+            if as_json:
+                text += "".join(f"{json.dumps(to_record(record))}\n" for record in records)
+            else:
+                text += to_fasta(records)
     if output is None:
         click.echo(text, nl=False)
     elif text:

@@ -76,7 +76,20 @@ def printable(text: str) -> str:
 
 def complain(error: object) -> None:
     """Say on stderr what went wrong."""
+    clear_bar()
     click.echo(f"profet: {printable(str(error))}", err=True)
+
+
+@contextlib.contextmanager
+def going_on(errors: list[ProfetError | None]) -> Iterator[None]:
+    """Do something with one item; if it fails, say so and go on. `errors` takes note of each for `leave`."""
+    try:
+        yield
+    except ProfetError as error:
+        complain(error)
+        errors.append(error)
+    else:
+        errors.append(None)
 
 
 def list_failures(outcomes: Mapping[str, ProfetError | None]) -> None:
