@@ -270,6 +270,23 @@ def test_what_has_changed_in_the_archive_is_done_again_and_nothing_else(
     assert all(image.was_there for image in map_images(source, directory=tmp_path / "out").images)
 
 
+def test_a_file_that_has_gone_keeps_its_result_and_hides_no_change_of_others(
+    archive: Archive, tmp_path: Path
+) -> None:
+    mrcfile.write(tmp_path / "one.mrc", np.ones((4, 4), np.float32))
+    mrcfile.write(tmp_path / "two.mrc", np.full((4, 4), 2, np.float32))
+    names = [f"data/{k:02}.mrc" for k in range(40)]
+    archive.add_entry(10935, dict.fromkeys(names, (tmp_path / "one.mrc").read_bytes()))
+    images = EmpiarSource(10935, "data").filenames
+    map_images(images, directory=tmp_path / "out").raise_for_failures()
+    archive.add_fault("status", match="*/00.mrc", status=404, times=None)
+    last = "empiar/world_availability/10935/data/39.mrc"  # asked when the first is known to have gone
+    archive.add_file("ftp.ebi.ac.uk", last, (tmp_path / "two.mrc").read_bytes())
+
+    again = map_images(images, directory=tmp_path / "out")
+    assert [image.was_there for image in again.images] == [True] * 39 + [False]
+
+
 def test_files_on_the_disk_that_changed_are_done_again(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("a.mrc", "b.mrc")]
     for path in paths:

@@ -9,7 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from empiarreader.errors import EmpiarReaderError, InvalidRequestError, LocalFileError
+from empiarreader.errors import (
+    ArchiveFileNotFoundError,
+    EmpiarReaderError,
+    InvalidRequestError,
+    LocalFileError,
+)
 from empiarreader.network.connections import CONNECTIONS_PER_HOST
 from empiarreader.spreading.jobs import Job
 from empiarreader.spreading.journal import Journal
@@ -83,10 +88,10 @@ class Results:
     def are_current(self, jobs: Sequence[Job]) -> Iterator[bool]:
         """Yield of finished jobs whether the files of their images are still what they were.
 
-        Sixteen are asked at a time. Where one cannot be asked, its result stays, and so do those after it
-        without a question; a warning says so.
+        Sixteen are asked at a time. The result of a file that has gone stays. Where one cannot be asked, its
+        result stays, and so do those after it without a question; a warning says so.
         """
-        trouble: list[EmpiarReaderError] = []
+        trouble: list[Exception] = []
 
         def is_current(job: Job) -> bool:
             was = self._journal.version(self._target(job))
@@ -94,7 +99,9 @@ class Results:
                 return True
             try:
                 now = job.version()
-            except EmpiarReaderError as error:
+            except ArchiveFileNotFoundError:
+                return True
+            except (EmpiarReaderError, OSError) as error:
                 trouble.append(error)
                 return True
             return now is None or not now.differs_from(was)
