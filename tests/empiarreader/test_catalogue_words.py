@@ -130,6 +130,7 @@ def test_the_method_of_a_deposition_form_is_found_by_its_word(index: EmpiarIndex
         ("Chlamydomonás nanodisks", {}, "'nanodisks' occurs in no entry; is nanodiscs meant?"),
         ("xylophone OR ribosme", {}, "'xylophone' occurs in no entry; 'ribosme' occurs in no entry; is "),
         ("7QK5", {}, "'7QK5' occurs in no entry"),
+        ("ribosome or spike", {}, "'or' occurs in no entry; write OR in capitals"),
         ("ribosome", {"max_size": 10**12, "format": "TIFF"}, "no entry has 1 TB or less"),
         ("ribosome", {"since": "2025"}, "no entry was released since 2025"),
         ("tau", {}, "of 1 that match otherwise, none is released"),

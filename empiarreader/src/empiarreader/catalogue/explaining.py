@@ -50,12 +50,17 @@ def _unknown_words(database: Database, text: str, author: str | None, use_synony
         if any(_occurs(database, term_expression(term, use_synonyms=use_synonyms)) for term in group):
             continue
         for term in group:
-            close = _close_words(database, term)
-            hint = f"; is {' or '.join(close)} meant?" if close else ""
-            found.append(f"{term!r} occurs in no entry{hint}")
+            found.append(f"{term!r} occurs in no entry{_hint(database, term)}")
     if author and author.strip() and not _occurs(database, people_expression(author)):
         found.append(f"nobody is called {author!r}")
     return found
+
+
+def _hint(database: Database, term: str) -> str:
+    if term in {"or", "not"}:
+        return f"; write {term.upper()} in capitals to mean more than the word"
+    close = _close_words(database, term)
+    return f"; is {' or '.join(close)} meant?" if close else ""
 
 
 def _close_words(database: Database, term: str) -> list[str]:
