@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
-from contextlib import nullcontext
 from typing import Any
 
 import click
 
 from empiarreader import settings
+from empiarreader.byteunits import describe_bytes
 from empiarreader.commands.exit_codes import SOME_FAILED, exit_code
-from empiarreader.commands.terminal import say, speaking_options
-from empiarreader.errors import ArchiveFileNotFoundError
-from empiarreader.printable import printable
+from empiarreader.commands.finding import find_files, selecting_options
+from empiarreader.commands.terminal import progress, say, speaking_options
+from empiarreader.printable import one_line
 
 _PREFETCH_HELP = """\
 \b
@@ -22,7 +21,7 @@ $ EMPIARREADER_OFFLINE=1 python analysis.py
 
 Fetch files of an entry into the cache, to be read from there later, also without a network.
 
-The pattern is one of `empiarreader find`. Listings and metadata of the entry are kept, too.
+Patterns are those of `empiarreader find`. Listings and metadata of the entry are kept, too.
 """
 _CACHE_HELP = """\
 \b
@@ -49,41 +48,35 @@ Remove everything from the cache. Programs that have a file of it open can read 
 
 @click.command("prefetch", help=_PREFETCH_HELP, short_help="Fetch files into the cache, for later.")
 @click.argument("entry")
-@click.argument("pattern")
-@click.option("--dir", "directory", default="", help="Directory to begin in.")
-@click.option("--regexp", is_flag=True, help="Take the pattern as a regular expression.")
+@click.argument("patterns", nargs=-1, required=True)
+@selecting_options
 @click.option("--limit", type=click.IntRange(1), help="Fetch no more than this many.")
 @click.option("--json", "as_json", is_flag=True, help="Print where the files lie, one JSON object a file.")
 @speaking_options
 @click.pass_context
 def prefetch_command(
     ctx: click.Context,
+    /,
     entry: str,
-    pattern: str,
-    directory: str,
-    regexp: bool,
+    patterns: tuple[str, ...],
     limit: int | None,
     quiet: bool,
     as_json: bool,
+    **selected: Any,
 ) -> None:
     """Fetch files of an entry into the cache."""
     from empiarreader.entry import EmpiarEntry
     from empiarreader.prefetching import prefetch
 
-    files = EmpiarEntry(entry).find(pattern, directory=directory, regexp=regexp)[:limit]
-    if not files:
-        raise ArchiveFileNotFoundError(f"no file in entry {entry} matches {pattern!r}")
-    show_bar = sys.stderr.isatty() and not quiet
-    bar: Any = (
-        click.progressbar(length=len(files), label="files", file=sys.stderr) if show_bar else nullcontext()
-    )
-    with bar:
-        found = prefetch(files, progress=(lambda *_: bar.update(1)) if show_bar else None)
+    with progress("directories", quiet=quiet) as tell:
+        files = find_files(EmpiarEntry(entry, progress=tell), patterns, **selected)[:limit]
+    with progress("files", quiet=quiet) as tell:
+        found = prefetch(files, progress=lambda done, total, url: tell(done, total))
     if as_json:
         for path in found.paths:
             click.echo(json.dumps({"path": str(path)}))
-    if not quiet:
-        click.echo(f"{len(found.paths)} files, {found.size_bytes} bytes, are in the cache", err=True)
+    size = describe_bytes(found.size_bytes)
+    say(f"{len(found.paths)} files, {size}, are in the cache", quiet=quiet)
     if found.failures:
         for failure in found.failures:
             click.echo(f"  {failure.error}", err=True)
@@ -116,7 +109,7 @@ def cache_ls_command(as_json: bool, quiet: bool) -> None:
             "path": str(item.path),
         }
         line = f"{item.size_bytes:>14}  {used}  {item.kind:<6}  {item.url}"
-        click.echo(json.dumps(record) if as_json else printable(line))
+        click.echo(json.dumps(record) if as_json else one_line(line))
     taken = sum(item.size_bytes for item in items)
     say(
         f"{len(items)} files, {taken} of {store.limit_bytes} bytes, and {facts_bytes()} bytes of facts, in "
