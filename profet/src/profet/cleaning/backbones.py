@@ -47,13 +47,11 @@ class Backbones:
         """Residues that are bonded to another one."""
         found: set[Hashable] = set()
         for end, begin, longest in _BONDS:
-            starts = sorted(
-                ((where, residue) for residue, where in self._ends[begin].items()), key=itemgetter(0)
-            )
-            along_x = [where[0] for where, _ in starts]
+            starts = sorted(self._ends[begin].items(), key=itemgetter(1))  # along x, before all else
+            along_x = [there[0] for _, there in starts]
             for residue, here in self._ends[end].items():
                 low, high = bisect_left(along_x, here[0] - longest), bisect_right(along_x, here[0] + longest)
-                for there, other in starts[low:high]:
+                for other, there in starts[low:high]:
                     if other != residue and math.dist(here, there) <= longest:
                         found |= {residue, other}
         return frozenset(found)
