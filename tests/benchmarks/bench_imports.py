@@ -28,5 +28,8 @@ def measure(*, times: int = 5, with_originals: bool = True) -> Table:
         for label, values in runs.items():
             seconds, megabytes, modules = (min(column) for column in zip(*values, strict=True))
             table.rows.append([f"{library}{label}", f"{seconds:.3f}", f"{megabytes:.0f}", f"{modules:.0f}"])
-    table.notes = "Best of five, in turn; caked loads torch when it is first used, not when it is imported."
+    table.notes = (
+        "Best of five, in turn; our names are loaded when they are first used (torch with caked), not "
+        "when the library is imported."
+    )
     return table
