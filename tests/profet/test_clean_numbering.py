@@ -288,6 +288,26 @@ def test_a_fragment_of_a_long_model_is_numbered_as_the_whole_protein(
     assert report.numbering[0].first == 16
 
 
+@FORMATS
+def test_a_chain_of_nucleotides_need_not_say_which_protein_it_is(
+    format_name: str, archive: Archive, tmp_path: Path
+) -> None:
+    add_protein(archive)
+    residues = [Residue(name=letter, place=n, number=n) for n, letter in enumerate(SEQUENCE, 1)]
+    protein_chain = Polymer(
+        name="A", sequence=SEQUENCE, residues=residues, accession="P12345", reference=(1, 60, 1, 60)
+    )
+    names = ["DA", "DC", "DG", "DT"] * 5
+    bases = [Residue(name=name, place=n, number=n, atoms=(("P", "P"),)) for n, name in enumerate(names, 1)]
+    sample = Sample(polymers=[protein_chain, Polymer(name="B", sequence=names, residues=bases)])
+    path = tmp_path / f"a.{format_name}"
+    path.write_bytes(to_mmcif(sample) if format_name == "cif" else to_pdb(sample))
+
+    report = clean(path, options=SIGNAL)
+
+    assert report.residues_removed == {"signal_peptides": {"A": 20}}
+
+
 PARTS = [
     feature("Signal", 1, 10),
     feature("Propeptide", 11, 15),

@@ -212,7 +212,7 @@ def _proteins(chains: Iterable[Chain], accession: str | None, origin: str) -> li
     named: dict[str, UniProtId] = {}
     for chain in chains:
         accessions = chain.accessions()
-        if not accessions and not chain.names_a_database:
+        if not accessions and not chain.names_a_database and chain.has_amino_acids:
             raise RefusedError(
                 f"{origin} does not say which protein chain {chain.name or '(without a name)'} is; "
                 "name it with accession=, or leave its peptides in"

@@ -109,6 +109,11 @@ class Chain:
         """Whether the file says of this chain what it is, be it UniProt or another database."""
         return bool(self.references or self.segments) or any(residue.sifts for residue in self.residues)
 
+    @property
+    def has_amino_acids(self) -> bool:
+        """Whether it is a protein; a chain of nucleotides, or of residues that nobody knows, is none."""
+        return any(residue.letter != "X" for residue in self.residues)
+
 
 @dataclass(frozen=True, kw_only=True)
 class NumberedChain:
