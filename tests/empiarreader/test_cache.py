@@ -299,6 +299,15 @@ def _keep_putting(root: Path, number: int) -> int:
     return found
 
 
+def test_what_another_job_has_just_removed_is_removed_without_a_trace(tmp_path: Path) -> None:
+    store = Store(tmp_path, 20_000)
+    _put(store, "a")
+    store._remove(tmp_path / "files" / "ab" / "gone")
+
+    assert list((tmp_path / "incoming").iterdir()) == []
+    assert store.find("file", "a") is not None
+
+
 def test_processes_that_replace_one_another_never_see_a_mixture(tmp_path: Path) -> None:
     with get_context("spawn").Pool(2) as processes:
         found = processes.starmap(_keep_putting, [(tmp_path, 0), (tmp_path, 1)])

@@ -221,11 +221,13 @@ class Store:
 
     def _remove(self, folder: Path) -> None:
         """Take a folder out of sight first, so that nobody finds half of it."""
-        with contextlib.suppress(OSError):
-            aside = self._new_folder() / "removed"
-            folder.rename(aside)
-            folder = aside.parent
-        shutil.rmtree(folder, ignore_errors=True)
+        aside = folder
+        try:
+            aside = self._new_folder()
+            folder.rename(aside / "removed")
+        except OSError:  # another job was quicker, or nothing can be made in the cache
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
     def _remove_stale(self) -> int:
         """Remove what crashed jobs left, and return what those at work have written so far."""
