@@ -259,3 +259,18 @@ def test_what_cannot_be_written_down_leaves_no_file(tmp_path: Path, folder: Path
         with pytest.raises(RecipeError):
             recipe.save(tmp_path / "out" / "recipe.json")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("collate", ["pad", "list"])
+def test_a_recipe_of_unlike_shapes_says_what_becomes_of_them(tmp_path: Path, collate: Any) -> None:
+    for k, shape in enumerate(((5, 6), (4, 7), (5, 6))):
+        np.save(tmp_path / f"{k}.npy", np.full(shape, k, dtype=np.float32))
+    recipe = caked.Recipe(source=FileSource(tmp_path, pattern="*.npy"), batch_size=3, collate=collate)
+    again = caked.Recipe.load(recipe.save(tmp_path / "recipe.json"))
+    [batch], [expected] = again.build()["all"], recipe.build()["all"]
+
+    assert batch["index"].tolist() == expected["index"].tolist()
+    for found, wanted in zip(batch["image"], expected["image"], strict=True):
+        assert torch.equal(found, wanted)
+    assert again.sha256 == recipe.sha256 != caked.Recipe(source=recipe.source, batch_size=3).sha256
+    assert (batch["image"].shape == (3, 1, 5, 7)) if collate == "pad" else isinstance(batch["image"], list)

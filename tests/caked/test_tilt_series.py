@@ -16,6 +16,7 @@ import torch
 
 import caked
 from caked import (
+    ArraySource,
     DamagedFileError,
     Dataset,
     InvalidOptionError,
@@ -230,3 +231,13 @@ def test_real_projections_of_relion_4_tell_the_tilts(real_data: Path, tmp_path: 
         turned = np.where(np.arange(len(stage)) < stage.argmin(), 1, -1) * stage  # listed from end to end
         # The projections were refined, tilt by tilt, and include how the specimen lies on the stage.
         assert np.corrcoef(known["tilt_angle_degrees"][used], turned)[0, 1] > 0.99
+
+
+def test_a_series_whose_name_is_no_text_has_a_digest_too() -> None:
+    """File systems give such names; everything else of a source takes them as they are."""
+    images = ArraySource(np.zeros((2, 4, 4)))
+    digests = {
+        TiltSeriesSource.from_images(images, lambda name, end=end: f"ts_{end}").digest()
+        for end in ("\udcff", "\udcfe")
+    }
+    assert len(digests) == 2

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from caked import __version__
+from caked.collate import Collation
 from caked.dataset import Dataset, NonFinite
 from caked.errors import InvalidOptionError, RecipeError, SourceNotFoundError
 from caked.io.write import replacing
@@ -64,7 +65,7 @@ class Recipe:
         Of the order and of the transforms.
     batch_size, drop_last
         Of the loaders; ``drop_last`` of the training part's.
-    non_finite
+    non_finite, collate
         See :class:`caked.Dataset`.
 
     Examples
@@ -85,6 +86,7 @@ class Recipe:
     batch_size: int = 32
     drop_last: bool = False
     non_finite: NonFinite = "raise"
+    collate: Collation = "stack"
     _recorded: Mapping[str, Any] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -106,6 +108,7 @@ class Recipe:
             transform=self.transforms,
             seed=self.seed,
             non_finite=self.non_finite,
+            collate=self.collate,
         )
         if self.split is None:
             return {"all": whole}
@@ -211,6 +214,7 @@ class Recipe:
             "batch_size": self.batch_size,
             "drop_last": self.drop_last,
             "non_finite": self.non_finite,
+            "collate": self.collate,
         }
 
     def _split_to_dict(self) -> dict[str, Any] | None:
@@ -289,6 +293,7 @@ class Recipe:
             batch_size=description["batch_size"],
             drop_last=description["drop_last"],
             non_finite=description["non_finite"],
+            collate=description["collate"],
         )
         recipe._set("_recorded", description)
         return recipe

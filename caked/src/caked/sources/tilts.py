@@ -208,7 +208,7 @@ class TiltSeriesSource(Source):
         """Return a sha256 of the images' digest, and of which make up each series."""
         digest = hashlib.sha256(self.images.digest(content=content).encode())
         for one in self.series:
-            digest.update(one.name.encode())
+            digest.update(one.name.encode("utf-8", "surrogateescape"))
             for values in (one.members, one.angles_degrees, one.dose):
                 digest.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
         return digest.hexdigest()
