@@ -107,9 +107,14 @@ def test_what_a_step_of_the_users_holds_is_not_written_over(before: list[Transfo
 def test_what_a_hook_looks_at_is_not_written_over() -> None:
     steps = [MinMax(), Standardise(), Invert()]
     seen: list[Tensor] = []
-    steps[0].register_forward_hook(lambda module, given, batch: seen.append(batch["image"]))
+    handle = steps[0].register_forward_hook(lambda module, given, batch: seen.append(batch["image"]))
     Dataset(ArraySource(IMAGES), transform=steps).batch(range(6))
-    assert torch.equal(seen[0], MinMax()(_images()))
+    handle.remove()
+    steps[1].register_forward_pre_hook(lambda module, given: seen.append(given[0]["image"]))
+    Dataset(ArraySource(IMAGES), transform=steps).batch(range(6))
+    for image in seen:
+        assert torch.equal(image, MinMax()(_images()))
+    assert len(seen) == 2
 
 
 def test_what_gradients_need_is_not_written_over() -> None:

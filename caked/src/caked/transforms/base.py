@@ -64,6 +64,8 @@ class Transform(torch.nn.Module):
 
     def __call__(self, batch: Any, draws: Draws | None = None) -> Any:
         """Transform a batch; see :meth:`forward`."""
+        if isinstance(batch, OwnedBatch) and (self._forward_pre_hooks or self._forward_hooks):
+            batch = dict(batch)  # they may keep what they are shown
         return super().__call__(batch, draws)
 
     def forward(self, batch: Any, draws: Draws | None = None) -> Any:
@@ -104,7 +106,7 @@ class Transform(torch.nn.Module):
             after = changed["image"]
             changed.image_is_owned = (
                 self.holds_nothing
-                and not (self._forward_hooks or after.requires_grad)  # which may hold it too
+                and not after.requires_grad  # its graph may hold it too
                 and (changed.image_is_owned or id(after) != before)
             )
         return changed
