@@ -462,3 +462,22 @@ def test_the_reference_names_every_option_of_every_command_and_no_other() -> Non
         missing = [each for each in spellings if not each & (told[name] | said_once_for_all)]
         assert not missing, (name, missing)
         assert told[name] <= set().union(*spellings), name
+
+
+def test_a_command_that_is_not_there_is_answered_with_one_that_is() -> None:
+    done = _run("serch", "--entry", "10934")
+
+    assert done.exit_code == 2
+    assert "There is no command 'serch'; is 'search' meant?" in done.stderr
+    assert "meant" not in _run("xyz").stderr
+
+
+def test_an_output_that_is_full_is_said_so(entry: str) -> None:
+    program = Path(sys.executable).with_name("empiarreader")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [program, "ls", "10934", "data"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+
+    assert done.returncode == 1
+    assert done.stderr == "empiarreader: cannot write to standard output: No space left on device\n"

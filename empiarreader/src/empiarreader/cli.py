@@ -6,16 +6,19 @@ Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 some fail
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 import threading
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, cast
 
 import click
 
 from empiarreader import __version__
-from empiarreader.commands.exit_codes import INTERRUPTED, exit_code
+from empiarreader.commands.exit_codes import INTERRUPTED, SOME_FAILED, exit_code
 from empiarreader.errors import EmpiarReaderError
 
 _MAIN_HELP = """\
@@ -58,6 +61,16 @@ class _Group(click.Group):
         module, _, name = _COMMANDS[cmd_name].partition(":")
         return cast("click.Command", getattr(import_module(f"empiarreader.commands.{module}"), name))
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is meant; where there is none, say which comes close."""
+        if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            close = get_close_matches(args[0], _COMMANDS, n=1)
+            meant = f"; is {close[0]!r} meant?" if close else ""
+            raise click.UsageError(f"There is no command {args[0]!r}{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; errors of the library become its exit code."""
         try:
@@ -67,6 +80,13 @@ class _Group(click.Group):
             for note in getattr(error, "__notes__", ()):
                 click.echo(note, err=True)
             ctx.exit(exit_code(error))
+        except OSError as error:  # the library makes its own of all others
+            if error.errno == errno.EPIPE:
+                raise  # nobody reads on, which click takes as the end
+            click.echo(f"empiarreader: cannot write to standard output: {error.strerror}", err=True)
+            with contextlib.suppress(OSError):  # nor can Python when it ends, and would say so
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(SOME_FAILED)
         except KeyboardInterrupt:
             click.echo("empiarreader: interrupted", err=True)
             if threading.active_count() > 1:
