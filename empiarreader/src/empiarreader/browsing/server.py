@@ -31,7 +31,7 @@ from empiarreader.errors import (
     InvalidRequestError,
     ServiceError,
 )
-from empiarreader.looking.saving import check_free, write_whole
+from empiarreader.saving import check_free, write_whole
 
 ADDRESS = "127.0.0.1"
 _PAGES = {

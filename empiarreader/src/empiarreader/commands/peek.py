@@ -71,8 +71,8 @@ def peek_command(
     quiet: bool,
 ) -> None:
     """Draw the picture, and print what is on it."""
-    from empiarreader.looking.saving import check_free
     from empiarreader.missing import import_extra
+    from empiarreader.saving import check_free
 
     import_extra("matplotlib", "plot", "this draws a picture", how="drawn")  # before anything moves
     targets, title = _targets(target, pattern or more_pattern, imageset, wants_sheet=sheet is not None)

@@ -142,7 +142,7 @@ def _show(matches: list[_Match], *, verbose: bool, as_json: bool) -> None:
 def _save(name: str, urls: list[str]) -> None:
     if not urls:
         raise ArchiveFileNotFoundError(f"only directories match, so that there is no file to save in {name}")
-    from empiarreader.looking.saving import write_whole
+    from empiarreader.saving import write_whole
 
     content = "".join(f"{url}\n" for url in urls).encode()
     try:

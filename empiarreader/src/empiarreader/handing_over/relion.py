@@ -16,7 +16,7 @@ from empiarreader.handing_over.links import is_safe, make_links
 from empiarreader.handing_over.relionproject import RelionProject
 from empiarreader.handing_over.relionstar import relion_blocks
 from empiarreader.handing_over.starwriting import star_text
-from empiarreader.handing_over.writing import check_target_is_free, write_whole
+from empiarreader.saving import check_free, write_whole
 
 _STACKS = dict.fromkeys((".mrc", ".mrcs", ".st"), ".mrcs")
 _SUFFIXES = {
@@ -97,7 +97,7 @@ def export_relion(
     target = Path(star).expanduser().absolute()
     folder = Path(project).expanduser().resolve() if project is not None else target.parent.resolve()
     where = RelionProject(folder=folder, links=_inside(target, folder).with_suffix(LINKS_SUFFIX))
-    check_target_is_free(target, overwrite=overwrite or dry_run)
+    check_free(target, overwrite=overwrite or dry_run)
     known = acquisition or Acquisition()
     found = gather(files, directory=directory, pattern=pattern)
     told = kind is not None
@@ -117,7 +117,7 @@ def export_relion(
     text = star_text(blocks)
     if not dry_run:
         make_links(links, overwrite=overwrite)
-        write_whole(target, text, overwrite=overwrite)
+        write_whole(target, text.encode(), overwrite=overwrite, parents=True)
     return Handed(
         path=target,
         text=text,

@@ -36,7 +36,7 @@ from empiarreader.handing_over.groups import (
 )
 from empiarreader.handing_over.handed import Handed, HandedSet
 from empiarreader.handing_over.links import is_safe, make_links, safe_names
-from empiarreader.handing_over.writing import check_target_is_free, write_whole
+from empiarreader.saving import check_free, write_whole
 
 _MICROSCOPE = ("pixel_size_angstrom", "voltage_kv", "spherical_aberration_mm", "amplitude_contrast")
 _PROTOCOLS = {
@@ -99,7 +99,7 @@ def export_scipion(
         If there is nothing to hand over.
     """
     target = Path(workflow).expanduser().absolute()
-    check_target_is_free(target, overwrite=overwrite or dry_run)
+    check_free(target, overwrite=overwrite or dry_run)
     known = acquisition or Acquisition()
     found = gather(files, directory=directory, pattern=pattern)
     links_folder = (target.parent.resolve() / target.name).with_suffix(LINKS_SUFFIX)
@@ -121,7 +121,7 @@ def export_scipion(
     text = json.dumps(protocols, indent=4) + "\n"
     if not dry_run:
         make_links(links, overwrite=overwrite, alone=True)
-        write_whole(target, text, overwrite=overwrite)
+        write_whole(target, text.encode(), overwrite=overwrite, parents=True)
     return Handed(
         path=target,
         text=text,

@@ -18,7 +18,7 @@ from empiarreader.entry import EmpiarEntry
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError, RefusedAddressError
 from empiarreader.handing_over.files import Location
 from empiarreader.handing_over.handed import Handed, HandedSet
-from empiarreader.handing_over.writing import write_whole
+from empiarreader.saving import write_whole
 
 GLOBUS_COLLECTION = "47772002-3e5b-4fd3-b97c-18cee38d6df2"
 ASPERA_HOST, ASPERA_USER, ASPERA_KEY = "hx-fasp-1.ebi.ac.uk", "emp_ext2", "asperaweb_id_dsa.openssh"
@@ -176,7 +176,7 @@ def _hand_over(
 ) -> Handed:
     text = "".join(f"{line}\n" for line in lines)
     if not dry_run:
-        write_whole(target, text, overwrite=overwrite)
+        write_whole(target, text.encode(), overwrite=overwrite, parents=True)
     kind = "directories" if items[0].is_directory else "files"
     return Handed(
         path=target,

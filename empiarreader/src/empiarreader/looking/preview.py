@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from empiarreader.byteunits import describe_bytes
 from empiarreader.errors import InvalidRequestError
 from empiarreader.listing.tree import ArchiveFile
+from empiarreader.looking.drawn import Drawn
 from empiarreader.looking.look import REMOTE_BYTES, Look, look_at
 from empiarreader.looking.plan import MOST_FRAMES
-from empiarreader.looking.saving import Drawn
 from empiarreader.looking.scale import say_pixel
 from empiarreader.looking.subject import Subject, subject_of_array, subject_of_file
 from empiarreader.network.counters import traffic

@@ -14,9 +14,9 @@ import numpy as np
 from empiarreader.byteunits import describe_bytes
 from empiarreader.errors import EmpiarReaderError, InvalidRequestError
 from empiarreader.listing.tree import ArchiveFile
+from empiarreader.looking.drawn import Drawn
 from empiarreader.looking.look import Look, look_at
 from empiarreader.looking.plan import MOST_FRAMES
-from empiarreader.looking.saving import Drawn
 from empiarreader.looking.scale import say_pixel
 from empiarreader.looking.targets import Target, spread
 from empiarreader.network.counters import traffic

@@ -4,36 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from abc import ABC, abstractmethod
 from pathlib import Path
 
 from empiarreader.errors import LocalFileError
-
-
-class Drawn(ABC):
-    """What can be drawn: it can be saved as a PNG file, and a notebook shows it."""
-
-    @property
-    @abstractmethod
-    def png(self) -> bytes:
-        """The drawing as a PNG file."""
-
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the PNG file, whole or not at all, and return where it is.
-
-        Raises
-        ------
-        LocalFileError
-            If there is a file of that name already and ``overwrite`` does not say that it may go, or if it
-            cannot be written.
-        MissingExtraError
-            If matplotlib is not installed.
-        """
-        check_free(path, overwrite=overwrite)
-        return write_whole(path, self.png, overwrite=overwrite)
-
-    def _repr_png_(self) -> bytes:
-        return self.png
 
 
 def check_free(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
@@ -47,13 +20,15 @@ def check_free(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
     target = Path(path).expanduser()
     if target.is_dir():
         raise LocalFileError(f"{path} is a folder; give the name of a file")
-    if not overwrite and os.path.lexists(target):
+    if os.path.lexists(target) and not (overwrite and target.is_file()):
         raise LocalFileError(f"{path} is there already; give another name, or --overwrite (overwrite=True)")
     return target
 
 
-def write_whole(path: str | os.PathLike[str], content: bytes, *, overwrite: bool = False) -> Path:
-    """Write a file beside its place and put it there.
+def write_whole(
+    path: str | os.PathLike[str], content: bytes, *, overwrite: bool = False, parents: bool = False
+) -> Path:
+    """Write a file beside its place and put it there, with ``parents`` also into folders that are not yet.
 
     Raises
     ------
@@ -63,6 +38,8 @@ def write_whole(path: str | os.PathLike[str], content: bytes, *, overwrite: bool
     target = check_free(path, overwrite=overwrite)
     beside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
     try:
+        if parents:
+            target.parent.mkdir(parents=True, exist_ok=True)
         try:
             beside.write_bytes(content)
             _put(beside, target, overwrite=overwrite)
