@@ -39,7 +39,9 @@ from empiarreader.errors import (
 from empiarreader.network.connections import CONNECTIONS_PER_HOST, answer_times
 
 FTP_CONNECTIONS = 8
-_READ_AT_ONCE = 512 * 1024
+# What a process that is killed has received and not yet written is lost, on each of its connections.
+_READ_AT_ONCE = 128 * 1024
+_READ_AT_ONCE_WHEN_NEAR = 512 * 1024
 _ENOUGH_WHEN_NEAR = min(4, max(2, os.cpu_count() or 2))
 _NEAR_ANSWERS_SECONDS = 0.01
 _LOOK_EVERY_SECONDS = 0.05
@@ -179,21 +181,25 @@ class Crew:
     # What threads do.
 
     def _work(self, number: int) -> None:
-        size = _READ_AT_ONCE if self._throttle is None else self._throttle.read_at_once
-        buffer = memoryview(bytearray(size))
+        buffer = memoryview(bytearray(_READ_AT_ONCE_WHEN_NEAR))
         try:
             door: Door = FtpDoor() if self._options.protocol == "ftp" else HttpDoor(settings.archive_url())
             with self._changed:
                 self._doors.append(door)
             try:
                 while (task := self._next_task(number)) is not None:
-                    task(door, buffer)
+                    task(door, buffer[: self._read_at_once()])
             finally:
                 door.leave()
         except BaseException as error:
             if not self._stopped.is_set():
                 self._crash = error
                 self._stop()
+
+    def _read_at_once(self) -> int:
+        if self._throttle is not None:
+            return self._throttle.read_at_once
+        return _READ_AT_ONCE_WHEN_NEAR if self._times.is_next_door() else _READ_AT_ONCE
 
     def _next_task(self, number: int) -> Callable[[Door, memoryview], None] | None:
         """Return what a thread should do next, waiting for it; None at the end."""
