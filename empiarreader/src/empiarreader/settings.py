@@ -6,6 +6,7 @@ All of it is read from the environment when it is used, never at import.
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -123,7 +124,11 @@ def timeout_seconds() -> float:
 
 
 def _base_address(name: str, default: str, *, schemes: frozenset[str] = frozenset({"http", "https"})) -> str:
-    address = os.environ.get(name, "").strip().rstrip("/") or default
+    return _checked(name, os.environ.get(name, "").strip().rstrip("/") or default, default, schemes)
+
+
+@lru_cache(maxsize=16)
+def _checked(name: str, address: str, default: str, schemes: frozenset[str]) -> str:
     parts = urlsplit(address)
     if parts.scheme not in schemes or not parts.hostname or parts.query or parts.fragment:
         raise InvalidRequestError(

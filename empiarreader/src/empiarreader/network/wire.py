@@ -11,9 +11,9 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from typing import cast
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from empiarreader import settings
@@ -27,6 +27,19 @@ _LONGEST_CONNECT_SECONDS = 10.0
 
 class UnreachableError(ServiceError):
     """No connection came about: the network or the server is away, which says nothing of any file."""
+
+
+class Headers(dict[str, str]):
+    """Headers by their names in any case; of a name that occurs twice, the first."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        super().__init__()
+        for name, value in pairs:
+            self.setdefault(name.lower(), value)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a header, or the default where there is none."""
+        return super().get(name.lower(), default)
 
 
 class Head:
@@ -87,7 +100,7 @@ class Wire:
             try:
                 connection.request(method, target, headers={**self._headers, **headers})
                 response = self._response = connection.getresponse()
-                return Head(url, response.status, cast("Mapping[str, str]", response.headers))
+                return Head(url, response.status, Headers(response.headers.items()))
             except (OSError, HTTPException) as error:
                 self.close()
                 # A connection that lay idle may have been closed by the server, which is no failure.
