@@ -6,6 +6,7 @@ import hashlib
 import multiprocessing
 import os
 import pickle
+import resource
 import signal
 import subprocess
 import sys
@@ -308,6 +309,21 @@ def test_what_has_arrived_stays_where_no_state_can_be_written(part: PartFile) ->
     other = PartFile(part.path.with_name("a.mrc"), "https://host/a.mrc")
     assert other.resume()
     assert other.missing_bytes == len(LARGE) - 5 * MIB // 2
+
+
+def test_a_state_that_the_disk_takes_half_of_replaces_no_whole_one(part: PartFile) -> None:
+    state = Path(f"{part.path}.state")
+    whole = state.read_bytes()
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) // 2, hard))  # takes what fits, as a full disk does
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            part.resume()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    part.close()
+
+    assert state.read_bytes() == whole
 
 
 def test_what_is_given_up_early_is_kept_and_what_is_empty_is_not(tmp_path: Path) -> None:

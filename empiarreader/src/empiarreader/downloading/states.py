@@ -7,6 +7,7 @@ the disk.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -167,7 +168,8 @@ def _replace(path: Path, content: bytes) -> int:
     beside = path.with_name(f"{path.name}.new")
     descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
-        os.write(descriptor, content)
+        if os.write(descriptor, content) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # told of by the length alone
         beside.replace(path)
     except OSError:
         os.close(descriptor)
