@@ -155,3 +155,18 @@ def test_samples_of_every_kind_are_centred_in_place_as_beside() -> None:
         for one, other in zip(found, expected, strict=True):
             torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
     assert float(centre(kinds)[0][1].abs().max()) == 0.0
+
+
+class KeepingBatch(Transform):
+    """Keeps the dictionary itself that it was given and gives back."""
+
+    def batch(self, batch: dict[str, Any], draws: Draws) -> dict[str, Any]:
+        self.kept, self.image_then = batch, batch["image"].clone()
+        return batch
+
+
+def test_a_batch_that_a_step_keeps_stays_as_the_step_left_it() -> None:
+    keeping = KeepingBatch()
+    Compose([MinMax(), keeping, Invert(), MinMax()])({"image": torch.from_numpy(IMAGES[:, None].copy())})
+
+    assert torch.equal(keeping.kept["image"], keeping.image_then)

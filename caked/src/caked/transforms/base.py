@@ -95,6 +95,9 @@ class Transform(torch.nn.Module):
             raise ShapeError(f"There are draws for {len(draws)} samples and {len(image)} images.")
         if not isinstance(batch, OwnedBatch):
             return self.batch(dict(batch), draws)
+        if not self.holds_nothing:
+            # It may keep the dictionary that it is shown, or gives back.
+            return OwnedBatch(self.batch(dict(batch), draws), image_is_owned=False)
         del image  # now nobody but the batch holds it
         return self._changed(batch, draws)
 
@@ -105,8 +108,7 @@ class Transform(torch.nn.Module):
         if isinstance(changed, OwnedBatch):
             after = changed["image"]
             changed.image_is_owned = (
-                self.holds_nothing
-                and not after.requires_grad  # its graph may hold it too
+                not after.requires_grad  # its graph may hold it too
                 and (changed.image_is_owned or id(after) != before)
             )
         return changed
