@@ -97,6 +97,24 @@ def test_small_files_take_one_request_each_and_no_state(archive: Archive, tmp_pa
     assert len(_names(tmp_path)) == 200
 
 
+def test_what_is_asked_ahead_goes_to_the_file_that_it_is_of(archive: Archive, tmp_path: Path) -> None:
+    files = {f"data/{k}.mrc": SMALL[k:] for k in range(60)}
+    urls = _serve(archive, files)
+    assert not download(urls[20:25], tmp_path).failures
+    part = PartFile(tmp_path / "40.mrc", urls[40])  # as a job that was killed leaves it
+    part.begin(FileVersion(size=len(SMALL) - 40), Layout.of([len(SMALL) - 40]))
+    part.write(0, 0, memoryview(SMALL[40:140]))
+    part.keep()
+    missing = urls[0].replace("0.mrc", "none.mrc")
+
+    manifest = download([*urls[:30], missing, *urls[30:]], tmp_path)
+
+    assert [failure.url for failure in manifest.failures] == [missing]
+    assert {path: (tmp_path / path).read_bytes() for path in _names(tmp_path)} == {
+        Path(path).name: body for path, body in files.items()
+    }
+
+
 def test_files_have_the_time_that_they_have_in_the_archive(archive: Archive, tmp_path: Path) -> None:
     urls = _serve(archive, {"data/a.mrc": SMALL})
     served = archive.folder / HOST / "empiar/world_availability/10934/data/a.mrc"
@@ -349,6 +367,7 @@ def test_what_is_given_up_early_is_kept_and_what_is_empty_is_not(tmp_path: Path)
 def test_a_part_that_cannot_be_trusted_is_not(
     part: PartFile, spoil: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    part.keep()
     state = Path(f"{part.path}.state")
     if spoil == "shorter":
         os.truncate(part.path, 2 * MIB)
@@ -360,8 +379,11 @@ def test_a_part_that_cannot_be_trusted_is_not(
         content = state.read_bytes()
         state.write_bytes(content[:-32] + b"\xff" * 32)
 
-    resumed = part.resume()
-    assert not resumed or part.arrived == [0, 0]  # after a crash, what was not forced onto the disk is void
+    again = PartFile(part.path.with_name("a.mrc"), "https://host/a.mrc")
+    resumed = again.resume()
+    assert resumed == (spoil == "other boot")
+    assert not resumed or again.arrived == [0, 0]  # after a crash, what was not forced onto the disk is void
+    again.close()
 
 
 @given(st.lists(st.integers(1, 200_000), min_size=1, max_size=8), st.randoms(use_true_random=False))
@@ -447,11 +469,11 @@ def test_a_file_that_another_job_has_just_named_is_no_stranger(archive: Archive,
     ledger = open_ledger(tmp_path, overwrite=False)
     download(urls, tmp_path)
 
-    ledger.refuse_strangers(placement)
+    assert ledger.latest_record(placement) is not None
 
     (tmp_path / "b.mrc").write_bytes(b"mine")
     with pytest.raises(LocalFileError, match="is there already"):
-        ledger.refuse_strangers(replace(placement, target="b.mrc"))
+        ledger.latest_record(replace(placement, target="b.mrc"))
 
 
 def test_two_jobs_with_files_of_one_name_keep_both(archive: Archive, tmp_path: Path) -> None:

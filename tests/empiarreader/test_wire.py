@@ -128,6 +128,44 @@ def test_what_is_left_of_a_body_does_not_get_into_the_next(server: _Server) -> N
     wire.close()
 
 
+def test_what_was_asked_ahead_is_answered_when_it_is_asked(server: _Server) -> None:
+    url = _url(server, "/kept")
+    wire = Wire(url)
+    wire.ask_ahead("GET", url, {})  # no connection is open yet
+    assert server.connections == 0
+    assert _read(wire, url) == BODY
+    before = traffic().requests
+
+    assert wire.is_idle()
+    wire.ask_ahead("GET", url, {})
+    assert not wire.is_idle()
+    assert _read(wire, url) == BODY
+    assert traffic().requests - before == server.connections == 1
+    wire.close()
+
+
+def test_what_was_asked_ahead_and_is_not_wanted_does_not_get_into_the_next(server: _Server) -> None:
+    url = _url(server, "/kept")
+    wire = Wire(url)
+    assert _read(wire, url) == BODY
+    before = traffic().requests
+    wire.ask_ahead("GET", _url(server, "/short"), {})
+
+    assert _read(wire, url) == BODY
+    assert server.connections == traffic().requests - before == 2
+    wire.close()
+
+
+@pytest.mark.parametrize("path", ["/last", "/quietly"])
+def test_what_was_asked_ahead_on_a_closed_connection_is_asked_again(server: _Server, path: str) -> None:
+    url = _url(server, path)
+    wire = Wire(url)
+    for _ in range(3):
+        assert _read(wire, url) == BODY
+        wire.ask_ahead("GET", url, {})
+    wire.close()
+
+
 def test_a_wire_that_was_cut_asks_nothing_more(server: _Server) -> None:
     url = _url(server, "/kept")
     wire = Wire(url)

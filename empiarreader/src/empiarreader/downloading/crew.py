@@ -3,7 +3,8 @@
 There are never more than sixteen connections to a host. Pieces of files that have begun come before files
 that have not, so that few files are incomplete at any moment. When nothing is left to begin, threads that are
 idle fetch a second time what is late. From a server as near as the next room as many connections as there are
-processors bring all there is, and more would only fight for this process's own time.
+processors bring all there is, and more would only fight for this process's own time. For small files it is
+one. The next file is asked for before the last is written there.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from empiarreader import settings
 from empiarreader.byteunits import describe_bytes
@@ -43,6 +45,8 @@ FTP_CONNECTIONS = 8
 _READ_AT_ONCE = 128 * 1024
 _READ_AT_ONCE_WHEN_NEAR = 512 * 1024
 _ENOUGH_WHEN_NEAR = min(4, max(2, os.cpu_count() or 2))
+_SMALL_BYTES = 128 * 1024
+_USUAL_OF = 8
 _NEAR_ANSWERS_SECONDS = 0.02
 _LOOK_EVERY_SECONDS = 0.05
 _MOST_CHANGES = 3
@@ -81,7 +85,9 @@ class Crew:
         self._in_use: deque[Placement] = deque()  # by other processes
         self._pieces: deque[tuple[Transfer, int]] = deque()
         self._active: list[Transfer] = []
+        self._ahead: dict[int, Placement] = {}  # what each thread begins next, where that has been asked for
         self._beginning = 0
+        self._is_shared = False  # whether another process was seen to fetch into the same folder
         self._changed = threading.Condition()
         self._stopped = threading.Event()
         self._outcomes: list[tuple[str, Outcome]] = []
@@ -98,6 +104,7 @@ class Crew:
         self._crash: BaseException | None = None
         self._times = answer_times(settings.archive_url())
         self._hedges = Hedges(self._times)
+        self._usual_bytes = 0.0  # of the files begun of late
         self.bytes_arrived = 0
         self.bytes_known = self.files_known = 0  # files whose size is known, and the sum of their sizes
 
@@ -152,6 +159,7 @@ class Crew:
         with self._changed:
             self.bytes_known += transfer.version.size
             self.files_known += 1
+            self._usual_bytes += (transfer.version.size - self._usual_bytes) / _USUAL_OF
             self.bytes_arrived += transfer.version.size - transfer.missing_bytes
             self._pace.was_there(transfer.version.size - transfer.missing_bytes)
             self._hedges.allow_for(len(pieces) + 1)
@@ -183,7 +191,11 @@ class Crew:
     def _work(self, number: int) -> None:
         buffer = memoryview(bytearray(_READ_AT_ONCE_WHEN_NEAR))
         try:
-            door: Door = FtpDoor() if self._options.protocol == "ftp" else HttpDoor(settings.archive_url())
+            door: Door
+            if self._options.protocol == "ftp":
+                door = FtpDoor()
+            else:
+                door = HttpDoor(settings.archive_url(), lambda: self._begin_ahead(number))
             with self._changed:
                 self._doors.append(door)
             try:
@@ -205,14 +217,16 @@ class Crew:
         """Return what a thread should do next, waiting for it; None at the end."""
         with self._changed:
             while not self._stopped.is_set():
-                if number < _ENOUGH_WHEN_NEAR or not self._times.is_next_door():
+                if (chosen := self._ahead.pop(number, None)) is not None:
+                    return partial(self._begin, chosen)
+                if number < self._enough():
                     if self._pieces:
                         transfer, piece = self._pieces.popleft()
                         return lambda door, buffer: self._fetch(transfer, piece, door, buffer, Transfer.fetch)
                     if self._waiting or self._in_use:
                         placement = (self._waiting or self._in_use).popleft()
                         self._beginning += 1
-                        return lambda door, buffer: self._begin(placement, door, buffer)
+                        return partial(self._begin, placement)
                     if (late := self._find_late()) is not None:
                         hedged, which = late
                         return lambda door, buffer: self._fetch(
@@ -222,6 +236,30 @@ class Crew:
                     return None
                 self._changed.wait(_LOOK_EVERY_SECONDS)
         return None
+
+    def _begin_ahead(self, number: int) -> tuple[str, int] | None:
+        """Choose the file that a thread begins next, if it is one to ask for while the last is written."""
+        with self._changed:
+            if number >= self._enough() or self._pieces or not self._waiting or not self._may_ask_ahead():
+                return None
+            placement = self._waiting[0]
+            if self._ledger.record(placement) is not None:
+                return None  # it may be there
+            self._ahead[number] = self._waiting.popleft()
+            self._beginning += 1
+        return placement.url, self.first_length()
+
+    def _may_ask_ahead(self) -> bool:
+        """Return whether it is worth it, and the answer is nearly sure to be of use."""
+        is_held_back = self._throttle is not None or self._persistence.is_resting or self._stopped.is_set()
+        return self._times.is_next_door() and not is_held_back and not self._is_shared
+
+    def _enough(self) -> int:
+        """Return how many threads should fetch."""
+        if not self._times.is_next_door():
+            return self._connections
+        # Small files come faster than they are put on the disk, which threads do in turns.
+        return _ENOUGH_WHEN_NEAR if self._usual_bytes > _SMALL_BYTES else 1
 
     def _is_all_done(self) -> bool:
         return not (self._pieces or self._waiting or self._in_use or self._active or self._beginning)
@@ -235,7 +273,7 @@ class Crew:
         """Begin a file: see what is there of it, and fetch its first piece."""
         transfer: Transfer | None = None
         try:
-            transfer = self._open(self._ledger.place(placement), door)
+            transfer = self._open(placement, door)
             if transfer is not None:
                 is_resumed = self._resume(transfer, door)
         except PartInUseError:
@@ -253,17 +291,22 @@ class Crew:
 
     def _open(self, placement: Placement, door: Door) -> Transfer | None:
         """Return a transfer for a file that is to be fetched; None where the file is there."""
-        path = self._ledger.make_room(placement)
-        record = self._presence.record(placement, path)
+        placement = self._ledger.place(placement)
+        self._ledger.make_room(placement.target)
+        record = self._ledger.record(placement)
         if record is not None and self._presence.is_unchanged(placement, record, door):
             with self._changed:
                 self.bytes_known, self.files_known = self.bytes_known + record.size, self.files_known + 1
                 self.bytes_arrived += record.size
             self._settle_as(placement, record)
             return None
-        self._ledger.refuse_strangers(placement)
         transfer = Transfer(placement, self._ledger.folder, self)
-        if self._presence.record(placement, path) != record:  # another process finished it just now
+        try:
+            latest = self._ledger.latest_record(placement)
+        except BaseException:
+            transfer.part.close()
+            raise
+        if latest != record:  # another process finished it just now
             transfer.part.close()
             return self._open(placement, door)
         with self._changed:
@@ -352,6 +395,7 @@ class Crew:
         """Let another process finish a file that it is fetching into the same folder; look again later."""
         with self._changed:
             self._in_use.append(placement)
+            self._is_shared = True
             alone = not (self._pieces or self._waiting or self._active)
         if alone:
             self._stopped.wait(_LOOK_EVERY_SECONDS)

@@ -7,6 +7,7 @@ that they are of the version wanted, and receives them into memory of the caller
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import format_datetime
 from http.client import HTTPException
@@ -67,11 +68,21 @@ class Door(Protocol):
 
 
 class HttpDoor:
-    """A door onto an HTTP server, over one connection."""
+    """A door onto an HTTP server, over one connection.
+
+    Parameters
+    ----------
+    url
+        Any address on the server.
+    next_file
+        Called when an answer has been received whole: the file that will be opened next, with the length of
+        its beginning, for which the server is asked at once; None where that is not known.
+    """
 
     splits = True
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, next_file: Callable[[], tuple[str, int] | None] = lambda: None) -> None:
+        self._next_file = next_file
         self._wire = Wire(url)
         self._times = answer_times(url)
         self._longest = settings.timeout_seconds()
@@ -93,7 +104,7 @@ class HttpDoor:
         ArchiveFileNotFoundError, ServiceError
             If it is not there, or is not what was asked for.
         """
-        headers = {} if stop is None else {"Range": f"bytes={start}-{stop - 1}"}
+        headers = {} if stop is None else _range(start, stop)
         condition = None if known is None or stop is None else strong_validator(known)
         if condition is not None:
             headers["If-Range"] = condition
@@ -115,6 +126,9 @@ class HttpDoor:
         self._silence = max(self._silence, now - self._heard)
         self._heard = now
         self._received += count
+        if self._wire.is_idle() and (coming := self._next_file()) is not None:
+            next_url, length = coming
+            self._wire.ask_ahead("GET", next_url, _range(0, length))
         seconds = now - self._asked
         if seconds > self._longest and self._received < seconds * _SLOWEST_BYTES_PER_SECOND:
             self.leave()
@@ -152,6 +166,7 @@ class HttpDoor:
     ) -> Head:
         for _ in range(_REDIRECTS):
             self._url = url
+            # What was asked ahead counts from now on, too: it is for how long the server keeps us waiting.
             self._asked = time.monotonic()
             self._received = 0
             limit = self._times.stall_limit(attempt, longest=self._longest)
@@ -246,6 +261,10 @@ class FtpDoor:
     def cut(self) -> None:
         """Break the connection from another thread, for good."""
         self._stream.cut()
+
+
+def _range(start: int, stop: int) -> dict[str, str]:
+    return {"Range": f"bytes={start}-{stop - 1}"}
 
 
 def _over_ftp(url: str) -> str:

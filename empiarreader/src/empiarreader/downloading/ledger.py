@@ -62,7 +62,7 @@ class Ledger:
         self._waiting: list[Arrival] = []
         self._oldest = 0.0
         self._outcomes: list[tuple[str, DownloadedFile | EmpiarReaderError]] = []
-        self._made: set[Path] = set()
+        self._made: set[str] = set()
         self._lock = threading.Lock()
         if self._path.exists():
             self._read_news(self._path.read_bytes())
@@ -76,23 +76,31 @@ class Ledger:
         """Return what is known of the file that has, or had, the name."""
         return self._records.get(placement.target)
 
-    def refuse_strangers(self, placement: Placement) -> None:
-        """Raise where a file is in the way that nothing says the origin of."""
-        path = self.folder / placement.target
-        if self._overwrite or self.record(placement) is not None or not os.path.lexists(path):
-            return
-        self.read_news()  # another job may have put it there since
-        if self.record(placement) is None:
-            raise LocalFileError(
-                f"{path} is there already and no manifest says where it is from; move it away, or overwrite"
-            )
+    def latest_record(self, placement: Placement) -> DownloadedFile | None:
+        """Return what is known of the file that has the name by now, also if another job put it there.
 
-    def make_room(self, placement: Placement) -> Path:
+        Raises
+        ------
+        LocalFileError
+            If a file is in the way that nothing says the origin of.
+        """
+        path = self.folder / placement.target
+        if os.path.lexists(path):
+            self._read_what_others_wrote()
+            if self.record(placement) is None and not self._overwrite:
+                raise LocalFileError(
+                    f"{path} is there already and no manifest says where it is from; move it away, or "
+                    "overwrite"
+                )
+        return self.record(placement)
+
+    def make_room(self, target: str) -> Path:
         """Return the path of a file, whose directories are there."""
-        path = self.folder / check_target(placement.target)
-        if path.parent not in self._made:
+        path = self.folder / check_target(target)
+        directory = target.rpartition("/")[0]
+        if directory not in self._made:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._made.add(path.parent)
+            self._made.add(directory)
         return path
 
     def take(self, arrival: Arrival) -> None:
@@ -112,18 +120,17 @@ class Ledger:
             outcomes, self._outcomes = self._outcomes, []
             return outcomes
 
-    def read_news(self) -> None:
-        """Read what other jobs have written, if there is anything."""
-        with self._lock:
-            if self._path.exists() and self._path.stat().st_size > self._read_to:
-                with self._turn() as descriptor:
-                    self._read_news(_read_from(descriptor, self._read_to))
-
     def forget(self, path: str) -> None:
         """Have the manifest say that a file is there no more."""
         with self._lock, self._turn() as descriptor:
             self._read_news(_read_from(descriptor, self._read_to))
             self._write(descriptor, [Removed(path)])
+
+    def _read_what_others_wrote(self) -> None:
+        with self._lock:
+            if self._path.exists() and self._path.stat().st_size > self._read_to:
+                with self._turn() as descriptor:
+                    self._read_news(_read_from(descriptor, self._read_to))
 
     def _settle(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -167,7 +174,7 @@ class Ledger:
     def _name(self, arrival: Arrival) -> None:
         outcome: DownloadedFile | EmpiarReaderError = arrival.record
         try:
-            arrival.part.finish(self.make_room(arrival.placement))
+            arrival.part.finish(self.make_room(arrival.placement.target))
         except OSError as error:
             outcome = cannot_write(self.folder / arrival.record.path, error)
             arrival.part.close()

@@ -61,7 +61,7 @@ class PartFile:
         self.url = url
         self.path = part_path(target, url)
         self.is_continued = False
-        self._descriptor = _open_locked(self.path)
+        self._descriptor, self._found_bytes = _open_locked(self.path)
         self._state: StateFile | None = None
         self._begun = time.monotonic()
         self._noting = threading.Lock()
@@ -70,15 +70,14 @@ class PartFile:
 
     def resume(self) -> bool:
         """Take over what an earlier process left; return whether there was anything to be trusted."""
-        size = os.fstat(self._descriptor).st_size
-        if size == 0:
+        if self._found_bytes == 0:
             return False  # as nearly always
         try:
             state = read_state(self._state_path, self.url)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, struct.error):
             return False
         ends = [edge + count for edge, count in zip(state.layout.edges, state.arrived, strict=False) if count]
-        if size < max(ends, default=0):
+        if self._found_bytes < max(ends, default=0):
             return False  # somebody shortened it
         self.version, self.layout, self.arrived = state.version, state.layout, state.arrived
         self.missing_bytes = self.version.size - sum(self.arrived)
@@ -88,7 +87,7 @@ class PartFile:
 
     def begin(self, version: FileVersion, layout: Layout) -> None:
         """Begin a version of the file, with nothing of it here."""
-        if os.fstat(self._descriptor).st_size:
+        if self._found_bytes:
             os.ftruncate(self._descriptor, 0)
             self._state_path.unlink(missing_ok=True)
         self._forget()
@@ -163,7 +162,7 @@ class PartFile:
         """Let the file go; what is worth nothing is removed."""
         if self._descriptor < 0:
             return
-        if _is_same(self._descriptor, self.path):
+        if _status_if_same(self._descriptor, self.path) is not None:
             with contextlib.suppress(OSError):  # the disk may be full
                 self._ensure_state()
             if not any(self.arrived) or not self._state_path.exists():
@@ -263,7 +262,8 @@ def _blocks(path: Path) -> Iterator[memoryview]:
             yield buffer[:count]
 
 
-def _open_locked(path: Path) -> int:
+def _open_locked(path: Path) -> tuple[int, int]:
+    """Open a part for this process alone; return its descriptor, and how many bytes are there."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         try:
@@ -271,12 +271,14 @@ def _open_locked(path: Path) -> int:
         except OSError:
             os.close(descriptor)
             raise PartInUseError(f"another process is downloading {path.name}; wait for it") from None
-        if _is_same(descriptor, path):
-            return descriptor
+        if (status := _status_if_same(descriptor, path)) is not None:
+            return descriptor, status.st_size
         os.close(descriptor)  # another process finished it, and gave it its name, while this one waited
 
 
-def _is_same(descriptor: int, path: Path) -> bool:
+def _status_if_same(descriptor: int, path: Path) -> os.stat_result | None:
+    """Return what the system says of an open file, if it is the one that has the name."""
     with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    return False
+        status = os.fstat(descriptor)
+        return status if os.path.samestat(status, path.stat()) else None
+    return None

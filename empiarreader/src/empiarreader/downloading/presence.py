@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from empiarreader.downloading.doors import Door
 from empiarreader.downloading.ledger import Ledger
 from empiarreader.downloading.manifest import DownloadedFile
@@ -28,12 +25,6 @@ class Presence:
     def __init__(self, ledger: Ledger, persistence: Persistence) -> None:
         self._ledger = ledger
         self._persistence = persistence
-
-    def record(self, placement: Placement, path: Path) -> DownloadedFile | None:
-        """Return what is known of the file at a path, also if another process put it there."""
-        if os.path.lexists(path):
-            self._ledger.read_news()
-        return self._ledger.record(placement)
 
     def is_unchanged(self, placement: Placement, record: DownloadedFile, door: Door) -> bool:
         """Return whether a file is there in full, and the archive still has the version that was recorded."""

@@ -112,13 +112,15 @@ def _check_whole(answer: Answered, start: int, wanted: int, known: FileVersion |
 
 def refuse_page_or_compression(answer: Answered) -> None:
     """Raise a :class:`ServiceError` where an answer is a web page, or is compressed though it must not be."""
-    path = urlsplit(answer.url).path.lower()
     kind = answer.headers.get("Content-Type", "").split(";")[0].strip().lower()
+    encoding = answer.headers.get("Content-Encoding", "identity").lower()
+    if encoding == "identity" and not kind.startswith(("text/", "multipart/")):
+        return  # as nearly always, and before the address is taken apart
+    path = urlsplit(answer.url).path.lower()
     if kind == "text/html" and not path.endswith((".html", ".htm")):
         raise ServiceError(f"a web page came instead of {answer.url}", retryable=True)
     if kind == "multipart/byteranges":
         raise ServiceError(f"several ranges came instead of the one asked of {answer.url}", retryable=True)
-    encoding = answer.headers.get("Content-Encoding", "identity").lower()
     # Some servers call a .gz file "encoded"; its bytes are the file's own all the same. Called by another
     # packing than that of its name it was packed once more.
     own = next((names for suffix, names in _PACKINGS.items() if path.endswith(suffix)), ())

@@ -8,12 +8,13 @@ straight into memory of the caller.
 from __future__ import annotations
 
 import contextlib
+import io
 import socket
 import ssl
 import threading
 from collections.abc import Iterable, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from empiarreader import settings
@@ -23,6 +24,9 @@ from empiarreader.network.counters import counter
 from empiarreader.network.transport import stated_length, user_agent
 
 _LONGEST_CONNECT_SECONDS = 10.0
+# The head of an answer is read through a buffer of this size. What that holds of the body goes with what
+# comes next: two small pieces are twice the work.
+_CAME_WITH_HEAD = io.DEFAULT_BUFFER_SIZE
 
 
 class UnreachableError(ServiceError):
@@ -56,6 +60,12 @@ class Head:
         return stated_length(self.headers)
 
 
+class _Question(NamedTuple):
+    method: str
+    url: str
+    headers: Mapping[str, str]
+
+
 class Wire:
     """A connection to the server of an address, opened when it is first needed.
 
@@ -67,6 +77,7 @@ class Wire:
         self._server = urlsplit(url)
         self._proxy = urlsplit(proxy_for(url))
         self._headers = {"User-Agent": user_agent(), "Accept-Encoding": "identity"}
+        self._ahead: _Question | None = None  # asked, and its answer not looked at yet
         self._connection: HTTPConnection | None = None
         self._response: HTTPResponse | None = None
         self._socket: socket.socket | None = None  # also while the connection no longer calls it its own
@@ -90,23 +101,47 @@ class Wire:
         ServiceError
             If the server hangs up, is silent for too long or says what cannot be understood.
         """
-        if self._is_busy() or self._is_spent():
+        question = _Question(method, url, headers)
+        is_asked = self._ahead == question
+        if self._is_busy() or self._is_spent() or (self._ahead is not None and not is_asked):
             self.close()
-        target = url if self._asks_proxy_for_all() else url[url.index("/", url.index("://") + 3) :]
+        self._ahead = None
         for is_fresh in (self._connection is None, True):
             connection = self._connection or self._connect(url)
-            connection.sock.settimeout(silence_seconds)
-            counter.add(requests=1)
+            if connection.sock.gettimeout() != silence_seconds:
+                connection.sock.settimeout(silence_seconds)
             try:
-                connection.request(method, target, headers={**self._headers, **headers})
+                if not is_asked:
+                    self._put(question, connection)
+                is_asked = False
                 response = self._response = connection.getresponse()
-                return Head(url, response.status, Headers(response.headers.items()))
+                return Head(url, response.status, Headers(response.headers.raw_items()))
             except (OSError, HTTPException) as error:
                 self.close()
                 # A connection that lay idle may have been closed by the server, which is no failure.
                 if is_fresh or self._is_cut or isinstance(error, TimeoutError):
                     raise lost(url, error) from error
         raise AssertionError("unreachable: the second question is asked on a fresh connection")
+
+    def is_idle(self) -> bool:
+        """Return whether a connection is open, and nothing more is to come of the last answer."""
+        is_open = self._connection is not None and not self._is_spent()
+        return is_open and not self._is_busy() and self._ahead is None
+
+    def ask_ahead(self, method: str, url: str, headers: Mapping[str, str]) -> None:
+        """Put the question that will be asked next, on a connection that is open and idle.
+
+        Whatever goes wrong is left to :meth:`ask`, which begins again if need be.
+        """
+        if self._connection is None or not self.is_idle():
+            return
+        question = _Question(method, url, headers)
+        try:
+            self._put(question, self._connection)
+        except (OSError, HTTPException):
+            self.close()
+        else:
+            self._ahead = question
 
     def receive(self, view: memoryview) -> int:
         """Receive bytes of the body into ``view``; return how many, 0 at the end of the body.
@@ -122,7 +157,10 @@ class Wire:
         if response.chunked or response.length is None:
             return response.readinto(view)
         # HTTPResponse.readinto waits until all of the view is full, which may be long.
-        count: int = response.fp.readinto1(view[: response.length])
+        view = view[: response.length]
+        count: int = response.fp.readinto1(view)
+        if 0 < count < min(_CAME_WITH_HEAD, len(view)):
+            count += response.fp.readinto1(view[count:])
         if count == 0:
             raise ConnectionResetError(f"it closed the connection {response.length} bytes too early")
         response.length -= count
@@ -150,7 +188,13 @@ class Wire:
                 self._response.close()
             if self._connection is not None:
                 self._connection.close()
-            self._connection = self._response = self._socket = None
+            self._connection = self._response = self._socket = self._ahead = None
+
+    def _put(self, question: _Question, connection: HTTPConnection) -> None:
+        method, url, headers = question
+        target = url if self._asks_proxy_for_all() else url[url.index("/", url.index("://") + 3) :]
+        counter.add(requests=1)
+        connection.request(method, target, headers={**self._headers, **headers})
 
     def _is_busy(self) -> bool:
         """Return whether more of the last answer would come before the next one."""
