@@ -1,4 +1,4 @@
-"""Entry numbers, paths inside an entry, and the addresses they have in the archive.
+"""Entry numbers, paths inside an entry, and the addresses they have in the archive, by which protocol.
 
 A path is what a person reads: decoded, relative to the entry, with single slashes and none at either end
 (``data/sub dir/a#1.mrc``). An address is what a server reads: percent-encoded. All conversions are here.
@@ -7,9 +7,12 @@ A path is what a person reads: decoded, relative to the entry, with single slash
 from __future__ import annotations
 
 import re
+from typing import Literal
 from urllib.parse import quote, unquote
 
 from empiarreader.errors import InvalidRequestError
+
+Protocol = Literal["https", "ftp"]
 
 # What Apache leaves alone in the links of a listing, and RFC 3986 allows in a path.
 _SAFE = "!$&'()*+,;=:@~"
@@ -110,6 +113,21 @@ def archive_address(base: str, location: str) -> str:
     """
     entry, _, path = location.partition("://")[2].partition("/")
     return entry_address(base, parse_entry_id(entry), normalise_path(path))
+
+
+def check_protocol(protocol: str) -> Protocol:
+    """Return a protocol that is spoken.
+
+    Raises
+    ------
+    InvalidRequestError
+        If it is not.
+    """
+    if protocol == "https":
+        return "https"
+    if protocol == "ftp":
+        return "ftp"
+    raise InvalidRequestError(f"{protocol!r} is no protocol of the archive; there are https and ftp")
 
 
 def check_target(target: str) -> str:

@@ -8,10 +8,9 @@ from functools import cached_property
 from typing import Any
 
 from empiarreader import settings
-from empiarreader.addresses import join_path, normalise_path, parse_entry_id
+from empiarreader.addresses import check_protocol, join_path, normalise_path, parse_entry_id
 from empiarreader.errors import EmpiarReaderError
 from empiarreader.listing.counts import ImagesetCount, count_images
-from empiarreader.listing.doors import check_protocol
 from empiarreader.listing.kinds import check_kind, kind_of
 from empiarreader.listing.selection import Selection
 from empiarreader.listing.sizes import with_exact_sizes

@@ -53,7 +53,7 @@ class EmpiarFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
     root_marker = ""
 
     def __init__(self, *, listing: str = "https", **options: Any) -> None:
-        from empiarreader.listing.doors import check_protocol
+        from empiarreader.addresses import check_protocol
 
         super().__init__(listing=listing, **options)
         self._listing = check_protocol(listing)

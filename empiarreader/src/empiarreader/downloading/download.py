@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from empiarreader import settings
+from empiarreader.addresses import check_protocol
 from empiarreader.downloading.crew import Crew
 from empiarreader.downloading.ledger import open_ledger
 from empiarreader.downloading.manifest import DownloadedFile, DownloadFailure, Manifest
@@ -17,7 +18,6 @@ from empiarreader.downloading.planning import check_room, plan_for
 from empiarreader.downloading.progress import Meter, Progress
 from empiarreader.downloading.selecting import Wanted, select_files
 from empiarreader.errors import InvalidRequestError, ServiceError
-from empiarreader.listing.doors import check_protocol
 from empiarreader.network.connections import CONNECTIONS_PER_HOST
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from empiarreader.addresses import check_target
 from empiarreader.downloading.manifest import DownloadedFile, Manifest
 from empiarreader.downloading.placement import Placement, parse_address, place_all
 from empiarreader.errors import EmpiarReaderError, InvalidRequestError
-from empiarreader.listing.tree import ArchiveFile
 
 if TYPE_CHECKING:
     from empiarreader.entry import EmpiarEntry
+    from empiarreader.listing.tree import ArchiveFile
     from empiarreader.source import EmpiarSource
 
-Item = str | ArchiveFile | DownloadedFile
+Item = Union[str, "ArchiveFile", DownloadedFile]
 Downloadable = Union["EmpiarEntry", "EmpiarSource", Manifest, Iterable[Item]]
 LAYOUTS = ("flat", "tree", "archive")
 

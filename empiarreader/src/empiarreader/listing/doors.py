@@ -9,16 +9,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from empiarreader import settings
-from empiarreader.addresses import entry_address
+from empiarreader.addresses import Protocol, entry_address
 from empiarreader.cache.facts import cached_text
-from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError, LocalFileError, ServiceError
+from empiarreader.errors import ArchiveFileNotFoundError, LocalFileError, ServiceError
 from empiarreader.listing.pages import ListedItem, apparatus_links, is_listing, parse_listing
 from empiarreader.network.transport import open_answer, with_retries
-
-Protocol = Literal["https", "ftp"]
 
 _LARGEST_PAGE_BYTES = 256 * 1024 * 1024
 
@@ -30,21 +27,6 @@ class Seen:
     items: tuple[ListedItem, ...]
     apparatus: tuple[str, ...] = ()
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-
-def check_protocol(protocol: str) -> Protocol:
-    """Return a protocol that is spoken.
-
-    Raises
-    ------
-    InvalidRequestError
-        If it is not.
-    """
-    if protocol == "https":
-        return "https"
-    if protocol == "ftp":
-        return "ftp"
-    raise InvalidRequestError(f"{protocol!r} is no protocol of the archive; there are https and ftp")
 
 
 def look(base: str, entry_id: int, path: str, *, protocol: Protocol, max_age_seconds: float) -> Seen:

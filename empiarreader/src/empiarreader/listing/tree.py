@@ -8,9 +8,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 
-from empiarreader.addresses import entry_address, join_path, normalise_path
+from empiarreader.addresses import Protocol, entry_address, join_path, normalise_path
 from empiarreader.errors import ArchiveFileNotFoundError, EntryNotFoundError, ServiceError
-from empiarreader.listing.doors import Protocol, look
+from empiarreader.listing.doors import look
 from empiarreader.listing.pages import ListedItem
 from empiarreader.network.connections import CONNECTIONS_PER_HOST
 
