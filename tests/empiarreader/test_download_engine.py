@@ -42,6 +42,7 @@ from empiarreader.downloading.parts import PartFile
 from empiarreader.downloading.restraint import Throttle
 from empiarreader.downloading.selecting import select_files
 from empiarreader.downloading.states import Layout
+from empiarreader.network import patience
 from empiarreader.network.answers import FileVersion
 from perc_archive import Archive
 
@@ -184,6 +185,18 @@ def test_a_server_that_asks_to_be_left_alone_is_left_alone_by_all(archive: Archi
     assert manifest.failures == ()
     waits = np.diff([0.0, *finished])
     assert max(waits) > 0.6  # nobody asked anything meanwhile
+
+
+def test_a_near_server_that_falls_silent_holds_up_one_file(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "_NEXT_DOOR_SECONDS", 1.0)  # also where this machine is busy
+    urls = _serve(archive, {f"data/{k}.mrc": SMALL for k in range(300)})
+    archive.add_fault("stall", match="*/100.mrc", times=1, after_bytes=5000)
+    done: list[str] = []
+    download(urls, tmp_path, progress=lambda count, of, url: done.append(url))
+
+    assert done.index(urls[100]) > 200  # not after the hundred before it
 
 
 def test_a_late_piece_is_fetched_by_another(archive: Archive, tmp_path: Path) -> None:

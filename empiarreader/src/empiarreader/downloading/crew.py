@@ -13,6 +13,7 @@ import errno
 import logging
 import os
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -49,6 +50,7 @@ _SMALL_BYTES = 128 * 1024
 _USUAL_OF = 8
 _NEAR_ANSWERS_SECONDS = 0.02
 _LOOK_EVERY_SECONDS = 0.05
+_SILENT_SECONDS = 0.05
 _MOST_CHANGES = 3
 _WORTH_A_LOOK_BYTES = MIB
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -87,6 +89,7 @@ class Crew:
         self._active: list[Transfer] = []
         self._ahead: dict[int, Placement] = {}  # what each thread begins next, where that has been asked for
         self._beginning = 0
+        self._pausing = 0  # threads that wait before they ask again
         self._is_shared = False  # whether another process was seen to fetch into the same folder
         self._changed = threading.Condition()
         self._stopped = threading.Event()
@@ -119,7 +122,9 @@ class Crew:
             _start(running)
             running[0].join(_NEAR_ANSWERS_SECONDS)
             while alive := [thread for thread in running if thread.is_alive()]:
-                if others and not self._times.is_next_door():
+                with self._changed:
+                    are_more_wanted = self._is_wanted(_ENOUGH_WHEN_NEAR)
+                if others and are_more_wanted:
                     _start(others)
                     running, others = threads, []
                 if not self._hash_ahead():
@@ -184,7 +189,13 @@ class Crew:
 
     def after_failure(self, error: ServiceError, attempt: int) -> None:
         """Wait before another attempt, or raise the error where there should be none."""
-        self._persistence.after_failure(error, attempt)
+        with self._changed:
+            self._pausing += 1
+        try:
+            self._persistence.after_failure(error, attempt)
+        finally:
+            with self._changed:
+                self._pausing -= 1
 
     # What threads do.
 
@@ -219,7 +230,7 @@ class Crew:
             while not self._stopped.is_set():
                 if (chosen := self._ahead.pop(number, None)) is not None:
                     return partial(self._begin, chosen)
-                if number < self._enough():
+                if self._is_wanted(number):
                     if self._pieces:
                         transfer, piece = self._pieces.popleft()
                         return lambda door, buffer: self._fetch(transfer, piece, door, buffer, Transfer.fetch)
@@ -254,8 +265,19 @@ class Crew:
         is_held_back = self._throttle is not None or self._persistence.is_resting or self._stopped.is_set()
         return self._times.is_next_door() and not is_held_back and not self._is_shared
 
+    def _is_wanted(self, number: int) -> bool:
+        """Return whether a thread should fetch: the first few, and one in place of each that cannot go on."""
+        enough = self._enough()
+        return number < enough or number < enough + self._held_up()
+
+    def _held_up(self) -> int:
+        """Return how many threads wait for a server that is silent, or before they ask it again."""
+        long_ago = time.monotonic() - _SILENT_SECONDS
+        racers = [racer for transfer in self._active for racer in transfer.racers()]
+        return self._pausing + sum(racer.last_heard < long_ago for racer in racers)
+
     def _enough(self) -> int:
-        """Return how many threads should fetch."""
+        """Return how many threads bring all there is."""
         if not self._times.is_next_door():
             return self._connections
         # Small files come faster than they are put on the disk, which threads do in turns.
