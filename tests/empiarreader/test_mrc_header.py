@@ -101,6 +101,31 @@ def test_unstamped_bytes_are_what_the_caller_knows_them_to_be() -> None:
     assert parse_mrc_header(stamped, file_bytes=len(stamped), signed_bytes=False).dtype == "i1"
 
 
+@pytest.mark.parametrize(
+    ("size", "label", "width"),
+    [
+        (
+            (7420, 3838),
+            b"SerialEMCCD: Dose frac. image, 4 bits packed  r/f 0",
+            7676,
+        ),  # K2 at super-resolution
+        ((8184, 5760), b"SerialEMCCD: Dose frac. image, 4 bits packed  r/f 3", 11520),  # K3
+        ((7420, 3838), b"SerialEMCCD: Dose frac. image, scaled by 1.00  r/f 0", 3838),
+        ((7420, 3000), b"SerialEMCCD: Dose frac. image, 4 bits packed  r/f 0", 3000),  # cut out of one
+    ],
+)
+def test_a_label_and_the_size_of_a_camera_tell_that_bytes_hold_two_counts(
+    size: tuple[int, int], label: bytes, width: int
+) -> None:
+    content = bytearray(mrc_header((3, *size), mode=0, voxel_size=(1.0, 1.1, 1.2)))
+    content[220:224], content[224 : 224 + len(label)] = (1).to_bytes(4, "little"), label
+    header = parse_mrc_header(bytes(content), file_bytes=1024 + 3 * size[0] * size[1])
+
+    assert header.shape == (3, size[0], width)
+    assert header.intervals == header.shape
+    assert header.voxel_size == pytest.approx((1.0, 1.1, 1.2))
+
+
 def test_a_claim_of_petabytes_sets_no_memory_aside() -> None:
     content = mrc_header((2_000_000_000, 2_000_000_000, 2_000_000_000), mode=4)
     tracemalloc.start()

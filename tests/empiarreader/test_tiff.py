@@ -151,6 +151,51 @@ def test_packed_bits_read_as_tifffile_reads_them(tmp_path: Path, bits: int) -> N
     np.testing.assert_array_equal(found.astype(int), pixels)
 
 
+def _packed(counts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return counts of 4 bits as SerialEM packs them, the left of two in the low half of a byte."""
+    return np.asarray(counts[..., 0::2] | counts[..., 1::2] << 4)
+
+
+@pytest.mark.parametrize("layout", [{"rowsperstrip": 7}, {"tile": (16, 16)}, {"one_by_one": False}])
+def test_counts_packed_two_a_byte_are_unpacked_where_the_title_says_so(
+    tmp_path: Path, layout: dict[str, Any]
+) -> None:
+    counts = np.random.default_rng(5).integers(0, 16, (3, 20, 26)).astype(np.uint8)
+    title = "SerialEMCCD: Dose frac. image, 4 bits packed  r/f 0"
+    (tmp_path / "a.tif").write_bytes(_tiff(_packed(counts), description=title, **layout))
+    image = empiarreader.open_image(tmp_path / "a.tif")
+
+    assert image.dtype == np.uint8
+    np.testing.assert_array_equal(image, counts)
+    np.testing.assert_array_equal(image[1, 3:17, 5:12], counts[1, 3:17, 5:12])
+    np.testing.assert_array_equal(image[2, :, 25], counts[2, :, 25])
+    (tmp_path / "b.tif").write_bytes(_tiff(_packed(counts), description="a movie", **layout))
+    np.testing.assert_array_equal(empiarreader.open_image(tmp_path / "b.tif"), _packed(counts))
+
+
+@pytest.mark.parametrize(("height", "width"), [(7420, 3838), (11520, 4092)])
+def test_a_page_of_just_half_a_camera_holds_two_counts_a_byte(
+    tmp_path: Path, height: int, width: int
+) -> None:
+    packed = np.zeros((height, width), np.uint8)
+    packed[-1, -2:] = 0x21, 0xF0
+    tifffile.imwrite(tmp_path / "a.tif", packed, compression="lzw", rowsperstrip=64)
+    image = empiarreader.open_image(tmp_path / "a.tif")
+
+    assert image.shape == (height, 2 * width)
+    np.testing.assert_array_equal(image[-1, -4:], [1, 2, 0, 15])
+
+
+def test_an_imagej_stack_of_packed_counts_is_unpacked(tmp_path: Path) -> None:
+    packed = np.zeros((2, 7420, 3838), np.uint8)
+    packed[1, 5, 7] = 0x43
+    tifffile.imwrite(tmp_path / "a.tif", packed, imagej=True)
+    image = empiarreader.open_image(tmp_path / "a.tif")
+
+    assert image.shape == (2, 7420, 7676)
+    np.testing.assert_array_equal(image[1, 5, 13:17], [0, 3, 4, 0])
+
+
 @given(
     data=st.data(),
     compression=st.sampled_from([None, "lzw"]),

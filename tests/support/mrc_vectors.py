@@ -8,6 +8,7 @@ Written with ``struct`` and numpy alone, so that no reader is checked against it
   the low half of a byte, each row padded to a whole byte) becomes uint8.
 - Mode 0 is int8, as MRC2014 says, unless the IMOD stamp is there with the "signed" flag off, or there is no
   stamp and the header's own maximum (128 to 255, minimum not negative) does not fit int8: then uint8.
+- With IMOD's flag 16, bytes of mode 0 hold two values each, as SerialEM packs counts: uint8, twice as wide.
 - The pixels begin at ``1024 + nsymbt``, whatever the extended header is.
 - A missing "MAP " and a machine stamp of zeros, or one that contradicts the numbers, are read all the same.
 - A voxel size is a cell length over its interval count, ``(dz, dy, dx)``; 0.0 where either of the two is 0.
@@ -182,6 +183,21 @@ def _signedness() -> list[MrcVector]:
             signed,
             unit,
         ),
+        *_two_values_a_byte(),
+    ]
+
+
+def _two_values_a_byte() -> list[MrcVector]:
+    counts = sample_array(101, (2, 3, 8))
+    packed = counts[..., 0::2] | counts[..., 1::2] << 4
+    return [
+        MrcVector(
+            f"bytes of two 4 bits each, {word}-endian",
+            mrc_bytes(packed, mode=0, order=order, imod_flags=16, voxel_size=(1.0, 2.0, 3.0)),
+            counts,
+            (1.0, 2.0, 3.0),
+        )
+        for order, word in (("<", "little"), (">", "big"))
     ]
 
 

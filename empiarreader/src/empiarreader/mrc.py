@@ -5,7 +5,7 @@ and strict where memory is at stake: nothing is believed that the size of the fi
 read here.
 
 Sources: MRC2014 (doi:10.1016/j.jsb.2015.04.002, https://www.ccpem.ac.uk/mrc_format/mrc2014.php); for signed
-bytes, mode 101 and the IMOD stamp, https://bio3d.colorado.edu/imod/doc/mrc_format.txt.
+bytes, 4 bits and the IMOD stamp, https://bio3d.colorado.edu/imod/doc/mrc_format.txt.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from empiarreader.errors import DamagedDataError
+from empiarreader.images.fourbits import TITLE, is_half_a_camera
 from empiarreader.images.raw import Packing, RawPixels
 from empiarreader.voxels import VoxelSize
 
@@ -23,7 +24,7 @@ ByteOrder = Literal["<", ">"]
 
 HEADER_BYTES = 1024
 _IMOD_STAMP = 1146047817
-_SIGNED_FLAG = 1
+_SIGNED_FLAG, _FOUR_BITS_FLAG = 1, 16
 # Stored bits a value, and the type that values are read as, without byte order.
 _MODES = {
     0: (8, "i1"),
@@ -52,7 +53,8 @@ class MrcHeader:
         ``(y, x)`` for the single section of an image, ``(section, y, x)`` for a stack or volume, and
         ``(volume, z, y, x)`` for a stack of volumes. The same as mrcfile's.
     mode : int
-        Mode word: 0, 1, 2, 3, 4, 6, 12 or 101.
+        Mode word: 0, 1, 2, 3, 4, 6, 12 or 101; 101 also where bytes of mode 0 hold two values each, as
+        SerialEM writes them.
     dtype : str
         Type of the values once read, in numpy's code and without byte order (``"f4"``).
     byte_order : {"<", ">"}
@@ -175,6 +177,9 @@ def _parse(content: bytes, order: ByteOrder, signed_bytes: bool | None) -> MrcHe
     )
     if mode not in _MODES or min(nx, ny, nz) < 1 or extended_bytes < 0:
         return None
+    if mode == 0 and _bytes_hold_two(content, order, ny, nx):
+        mode, nx = 101, 2 * nx
+        mx, lx = 2 * mx, 2 * lx
     bits, dtype = _MODES[mode]
     if mode == 0 and not _bytes_are_signed(content, order, density[0], density[1], signed_bytes):
         dtype = "u1"
@@ -223,6 +228,16 @@ def _bytes_are_signed(
     if unstamped is not None:
         return unstamped
     return not (low >= 0 and 127 < high <= 255)
+
+
+def _bytes_hold_two(content: bytes, order: ByteOrder, rows: int, columns: int) -> bool:
+    stamp, flags, labels = (
+        *struct.unpack_from(f"{order}2i", content, 152),
+        *struct.unpack_from(f"{order}i", content, 220),
+    )
+    if stamp == _IMOD_STAMP and flags & _FOUR_BITS_FLAG:
+        return True
+    return labels == 1 and TITLE.encode() in content[224:304] and is_half_a_camera(rows, columns)
 
 
 def _extended_kind(content: bytes) -> str:

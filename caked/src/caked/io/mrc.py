@@ -28,7 +28,7 @@ logger = logging.getLogger("caked")
 HEADER_BYTES = 1024
 _VOLUME_STACK_ISPG = range(401, 631)
 _IMOD_STAMP = 1146047817
-_IMOD_SIGNED = 1
+_IMOD_SIGNED, _IMOD_TWO_A_BYTE = 1, 16
 _PLAUSIBLE_EDGE = 1 << 24  # no detector, tomogram or stack comes near; a swapped number soon exceeds it
 _STORED = {0: "i1", 1: "i2", 2: "f4", 3: "i2", 4: "c8", 6: "u2", 12: "f2", 101: "u1"}
 _FIELDS = {order: struct.Struct(f"{order}10i6f3i3f2i") for order in "<>"}
@@ -43,7 +43,7 @@ class MrcHeader:
     ----------
     mode
         MRC mode: 0 (bytes), 1 (int16), 2 (float32), 3 (complex int16), 4 (complex64), 6 (uint16),
-        12 (float16) or 101 (4 bits).
+        12 (float16) or 101 (4 bits, also where IMOD's flags say that bytes of mode 0 hold two values).
     stored
         Type of the numbers in the file, byte order included; a pair of them makes a value in mode 3, one
         holds two values in mode 101.
@@ -113,6 +113,8 @@ def parse_mrc_header(content: bytes, *, name: str) -> MrcHeader:
     order = _byte_order(content, name)
     words = _FIELDS[order].unpack_from(content)
     nx, ny, nz, mode = words[:4]
+    if mode == 0 and _imod_flags(content, order) & _IMOD_TWO_A_BYTE:
+        mode, nx = 101, 2 * nx  # SerialEM writes half the width
     intervals, cell, axes = words[7:10], words[10:13], words[16:19]
     low, high, ispg, nsymbt = words[19], words[20], words[22], words[23]
     if content[208:211] != b"MAP":
@@ -168,10 +170,18 @@ def _types(
 
 def _bytes_are_unsigned(content: bytes, order: str, low: float, high: float) -> bool:
     """MRC2014 says that mode 0 is signed; IMOD flags what it wrote, and others give themselves away."""
-    stamp, flags = struct.unpack_from(f"{order}2i", content, 152)
-    if stamp == _IMOD_STAMP:
-        return not flags & _IMOD_SIGNED
+    if _is_stamped(content, order):
+        return not _imod_flags(content, order) & _IMOD_SIGNED
     return low >= 0 and 128 <= high <= 255
+
+
+def _is_stamped(content: bytes, order: str) -> bool:
+    return bool(struct.unpack_from(f"{order}i", content, 152)[0] == _IMOD_STAMP)
+
+
+def _imod_flags(content: bytes, order: str) -> int:
+    """Return IMOD's flags, 0 where the file has no stamp of it."""
+    return int(struct.unpack_from(f"{order}i", content, 156)[0]) if _is_stamped(content, order) else 0
 
 
 def _shape(nz: int, ny: int, nx: int, ispg: int, mz: int) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from empiarreader.bytesource import ByteSource
 from empiarreader.images.base import Array
+from empiarreader.images.fourbits import unpack
 from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Bounds
 
@@ -107,8 +108,7 @@ class RawPixels:
     def _decode(self, rows: Array) -> Array:
         """Return whole rows of bytes ``(..., y, byte)`` as values."""
         if self.packing == "four bits":
-            pixels = np.stack([rows & 0x0F, rows >> 4], axis=-1)  # (..., y, byte, half)
-            return pixels.reshape(*rows.shape[:-1], -1)
+            return unpack(rows)
         if self.packing == "short complex":
             values: Array = rows.view(self.stored).astype(np.float32).view(np.complex64)
             return values

@@ -13,6 +13,7 @@ import numpy as np
 from empiarreader.bytesource import ByteSource
 from empiarreader.errors import DamagedDataError, ShapeMismatchError
 from empiarreader.images.base import Array, Beginning, ImageOptions, one_section
+from empiarreader.images.fourbits import TITLE, is_half_a_camera, unpack
 from empiarreader.images.raw import RawPixels
 from empiarreader.images.sparse import BegunFile, SparseFile
 from empiarreader.images.tiffchain import PageChain
@@ -52,6 +53,7 @@ class TiffImage:
     chain: PageChain
     rows_together: int  # of a strip or tile, which can only be had whole
     raw: RawPixels | None = None  # where one directory stands for a stack that follows it
+    two_a_byte: bool = False  # pages are half as wide as the image, and each byte holds two of its pixels
     format: str = "TIFF"
 
     @property
@@ -97,13 +99,26 @@ class TiffImage:
         with opened(sparse) as tiff:
             for offset, frame in zip(offsets, out, strict=True):
                 page = self._page(tiff, offset, file.label)
-                fill_page(page, file, self.version, plane, frame, label=file.label)
+                if self.two_a_byte:
+                    frame[...] = self._unpacked(page, file, plane)
+                else:
+                    fill_page(page, file, self.version, plane, frame, label=file.label)
         if self.chain.note_shared(sparse.missed):
             self.chain.remember(file.label)
+
+    def _unpacked(self, page: TiffPage, file: ByteSource, plane: Bounds) -> Array:
+        """Return a region of a page of which each byte holds two pixels."""
+        rows, (first, last) = plane
+        columns = first // 2, (last + 1) // 2
+        packed = np.empty((rows[1] - rows[0], columns[1] - columns[0]), np.uint8)
+        fill_page(page, file, self.version, (rows, columns), packed, label=file.label)
+        return unpack(packed)[:, first % 2 : first % 2 + last - first]
 
     def _page(self, tiff: Any, offset: int, label: str) -> TiffPage:
         page = page_at(tiff, offset, label=label, file_bytes=self.version.size)
         wanted = self.shape[1:] if self.is_movie else self.shape
+        if self.two_a_byte:
+            wanted = (*wanted[:-1], wanted[-1] // 2)
         if page.shape != wanted or page.dtype != self.dtype:
             raise ShapeMismatchError(
                 f"{label} has a page of {page.shape} {page.dtype} among those of {wanted} {self.dtype}"
@@ -151,18 +166,29 @@ def _image(page: TiffPage, frames: int, chain: PageChain, options: ImageOptions)
     from tifffile import COMPRESSION
 
     is_movie = frames > 1
+    two_a_byte = _bytes_hold_two(page)
+    shape = (page.shape[0], 2 * page.shape[1]) if two_a_byte else page.shape
     axis = ("z",) if options.volume else ("frame",)
     y, x = page_pixel_size(page)
     return TiffImage(
         version=chain.version,
-        shape=(frames, *page.shape) if is_movie else page.shape,
+        shape=(frames, *shape) if is_movie else shape,
         dtype=np.dtype(page.dtype).newbyteorder("="),
         dims=(*axis, *page_dims(page)) if is_movie else page_dims(page),
         voxel_size=VoxelSize(z=0.0, y=y, x=x),
         attrs={"compression": COMPRESSION(page.compression).name.lower()} if page.compression != 1 else {},
         chain=chain,
         rows_together=rows_together(page),
+        two_a_byte=two_a_byte,
     )
+
+
+def _bytes_hold_two(page: TiffPage) -> bool:
+    """Return whether SerialEM packed two counts into each byte: by its title, or the size of the camera."""
+    if page.dtype != np.uint8 or page.bitspersample != 8 or page.axes != "YX" or page.photometric > 1:
+        return False
+    is_titled = "SerialEMCCD" in page.description and TITLE in page.description
+    return is_titled or is_half_a_camera(*page.shape)
 
 
 def _whole_stack(page: TiffPage, chain: PageChain, options: ImageOptions) -> TiffImage | None:
@@ -173,7 +199,10 @@ def _whole_stack(page: TiffPage, chain: PageChain, options: ImageOptions) -> Tif
     raw = contiguous_pixels(page, frames)
     if raw is None or raw.end > chain.version.size:
         return None
-    return replace(_image(page, frames, chain, options), raw=raw, rows_together=1)
+    image = _image(page, frames, chain, options)
+    if image.two_a_byte:
+        raw = replace(raw, shape=image.shape, packing="four bits")
+    return replace(image, raw=raw, rows_together=1)
 
 
 def _described_bytes(page: TiffPage) -> int:
