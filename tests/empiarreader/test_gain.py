@@ -14,6 +14,7 @@ import pytest
 import tifffile
 import xarray
 
+from eer_files import eer_bytes, random_electrons
 from empiarreader import (
     GainOrientation,
     GainWarning,
@@ -22,6 +23,7 @@ from empiarreader import (
     apply_gain,
     check_gain,
     open_gain,
+    open_image,
 )
 from empiarreader.flatness import ORIENTATIONS
 from empiarreader.gainfactor import Flip
@@ -92,9 +94,10 @@ def test_eer_movies_are_divided_unless_the_gain_is_one_of_epu() -> None:
         _array(np.array([[1.0, 3.0]]), filename="g.gain"),
     )
 
-    np.testing.assert_allclose(apply_gain(movie, other).values, [[[6, 2]]])
-    np.testing.assert_allclose(apply_gain(movie, epu).values, [[[3, 9]]])  # scaled to a mean of 1
-    np.testing.assert_allclose(apply_gain(movie, epu, operation="divide").values, [[[6, 2]]])
+    # Both are scaled to a mean of 1: electrons stay electrons.
+    np.testing.assert_allclose(apply_gain(movie, other).values, [[[12, 4]]])
+    np.testing.assert_allclose(apply_gain(movie, epu).values, [[[3, 9]]])
+    np.testing.assert_allclose(apply_gain(movie, epu, operation="divide").values, [[[12, 4]]])
 
 
 def test_nothing_is_computed_before_it_is_asked_for() -> None:
@@ -196,3 +199,60 @@ def test_gains_are_read_from_tiff_and_mrc(tmp_path: Path) -> None:
         pass
     with pytest.raises(ShapeMismatchError):
         open_gain(tmp_path / "b.mrc")
+
+
+def _as_relion_reads(path: Path) -> np.ndarray[Any, Any]:
+    """Return the pixels of a file as RELION has them in memory: what it reads as TIFF, the last row first."""
+    if path.suffix == ".mrc":
+        with mrcfile.open(path) as mrc:
+            return np.array(mrc.data)
+    pixels = tifffile.imread(path)
+    return pixels if path.suffix == ".gain" else pixels[..., ::-1, :]  # which it turns over once more
+
+
+@pytest.mark.parametrize("way", [GainOrientation(), *ORIENTATIONS[1:3], ORIENTATIONS[7]], ids=str)
+@pytest.mark.parametrize("gain_name", ["g.mrc", "g.tif"])
+@pytest.mark.parametrize("movie_name", ["m.mrc", "m.tif"])
+def test_a_gain_lies_on_a_movie_as_it_does_in_relion(
+    tmp_path: Path, movie_name: str, gain_name: str, way: GainOrientation
+) -> None:
+    pixels, gain = RNG.integers(1, 9, (2, 6, 6)).astype(np.uint8), RNG.normal(1, 0.1, (6, 6))
+    for name, values in ((movie_name, pixels), (gain_name, gain.astype(np.float32))):
+        if name.endswith(".tif"):
+            tifffile.imwrite(tmp_path / name, values, photometric="minisblack")
+        else:
+            mrcfile.write(tmp_path / name, values.astype(np.int8) if values.ndim > 2 else values)
+    ours = apply_gain(open_image(tmp_path / movie_name), open_gain(tmp_path / gain_name), orientation=way)
+
+    relion = _as_relion_reads(tmp_path / movie_name) * _turn_by_index(
+        _as_relion_reads(tmp_path / gain_name), way.quarter_turns, way.flip
+    )
+    np.testing.assert_allclose(ours, relion[:, ::-1] if movie_name == "m.tif" else relion, rtol=1e-6)
+
+
+@pytest.mark.parametrize("gain_name", ["g.gain", "g.tif", "g.mrc"])
+def test_a_gain_lies_on_an_eer_movie_as_it_does_in_relion(tmp_path: Path, gain_name: str) -> None:
+    frames = [random_electrons(RNG, 16, 90)]
+    (tmp_path / "m.eer").write_bytes(eer_bytes(frames, 16))
+    gain = RNG.normal(1, 0.1, (16, 16)).astype(np.float32)
+    if gain_name == "g.mrc":
+        mrcfile.write(tmp_path / gain_name, gain)
+    else:
+        tifffile.imwrite(tmp_path / gain_name, gain)
+    movie = open_image(tmp_path / "m.eer")
+
+    theirs = _as_relion_reads(tmp_path / gain_name)
+    factor = theirs / theirs.mean() if gain_name == "g.gain" else theirs.mean() / theirs
+    np.testing.assert_allclose(
+        apply_gain(movie, open_gain(tmp_path / gain_name)), movie.values * factor, rtol=1e-5
+    )
+
+
+def test_the_check_speaks_of_orientations_as_relion_does(tmp_path: Path) -> None:
+    gain = RNG.normal(1, 0.05, (64, 64)).clip(0.7, 1.3).astype(np.float32)
+    counts = RNG.poisson(20 / np.flipud(gain), (20, 64, 64)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "m.tif", counts, photometric="minisblack")
+    mrcfile.write(tmp_path / "g.mrc", gain)
+
+    found = check_gain(open_image(tmp_path / "m.tif"), open_gain(tmp_path / "g.mrc"))
+    assert found.best == (GainOrientation(), "multiply")

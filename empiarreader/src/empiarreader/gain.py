@@ -68,12 +68,14 @@ def apply_gain(
         ``(y, x)``, from :func:`open_gain`. A gain of half the movie's size (EER at super-resolution) serves
         each pixel for two by two; one of twice the size is averaged two by two.
     orientation
-        How the gain is turned; None leaves it as it is.
+        How the gain is turned, as RELION means it; None does not. A reference whose file begins with another
+        end of the image than the movie's (MRC with the bottom, TIFF with the top) is turned over for it, as
+        RELION does.
     operation
         ``"multiply"``: the reference holds factors, as with MotionCor, RELION and cryoSPARC. ``"divide"``:
         it is the image of even illumination. ``"none"`` leaves the movie as it is. None divides EER movies,
-        unless the reference is an EPU ``.gain``, and multiplies all others, as RELION does. Factors for EER
-        from a ``.gain`` are scaled to a mean of 1.
+        unless the reference is an EPU ``.gain``, and multiplies all others, as RELION does. References for
+        EER are scaled to a mean of 1 before, so that counts of electrons stay about that.
     check
         Read frames now, as :func:`check_gain` does, and warn if another way is flatter.
 
