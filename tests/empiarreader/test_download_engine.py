@@ -225,6 +225,16 @@ def test_a_limit_of_bytes_a_second_holds_over_all_connections(archive: Archive, 
         Throttle(10)
 
 
+def test_a_server_that_we_hold_back_ourselves_is_not_taken_for_a_slow_one(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urls = _serve(archive, {f"data/{k}.mrc": SMALL[:1500] for k in range(4)})
+    monkeypatch.setenv("EMPIARREADER_TIMEOUT", "1")
+
+    assert not download(urls, tmp_path, workers=4, bytes_per_second=2000).failures
+    assert len(archive.requests()) == 4
+
+
 def test_a_network_that_comes_back_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content, folder = tmp_path / "content", tmp_path / "folder"
     served = content / HOST / "empiar/world_availability/10934/data/a.mrc"

@@ -43,6 +43,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(half), half))
             self.wfile.write(b"0\r\n\r\n")
             return
+        if self.path == "/empty":
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if self.path == "/last":
             self.send_header("Connection", "close")
         missing = 10 if self.path == "/short" else 0
@@ -50,6 +54,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(BODY)
         self.close_connection = self.path != "/kept"
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(BODY)))
+        self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
         return
@@ -92,6 +101,19 @@ def test_one_connection_serves_one_question_after_another(server: _Server) -> No
     wire = Wire(url)
 
     assert [_read(wire, url) for _ in range(3)] == [BODY] * 3
+    assert server.connections == 1
+    wire.close()
+
+
+@pytest.mark.parametrize(("method", "path"), [("HEAD", "/kept"), ("GET", "/empty")])
+def test_answers_without_a_body_leave_the_connection_open(server: _Server, method: str, path: str) -> None:
+    url = _url(server, path)
+    wire = Wire(url)
+
+    for _ in range(3):
+        assert wire.ask(method, url, {}, silence_seconds=5).status == 200
+        assert wire.is_idle()
+        assert wire.receive(memoryview(bytearray(1))) == 0
     assert server.connections == 1
     wire.close()
 

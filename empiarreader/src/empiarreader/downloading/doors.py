@@ -88,6 +88,7 @@ class HttpDoor:
         self._longest = settings.timeout_seconds()
         self._url = url
         self._asked = self._heard = self._silence = 0.0
+        self._waited = 0.0  # for the server, which is slow by that, not by what we take for other things
         self._received = 0
 
     def version(self, url: str, attempt: int) -> FileVersion:
@@ -117,6 +118,7 @@ class HttpDoor:
 
     def receive(self, view: memoryview) -> int:
         """Receive bytes of the body; 0 at its end."""
+        began = time.monotonic()
         try:
             count = self._wire.receive(view)
         except (OSError, HTTPException) as error:
@@ -125,18 +127,13 @@ class HttpDoor:
         now = time.monotonic()
         self._silence = max(self._silence, now - self._heard)
         self._heard = now
+        self._waited += now - began
         self._received += count
         if self._wire.is_idle() and (coming := self._next_file()) is not None:
             next_url, length = coming
             self._wire.ask_ahead("GET", next_url, _range(0, length))
-        seconds = now - self._asked
-        if seconds > self._longest and self._received < seconds * _SLOWEST_BYTES_PER_SECOND:
-            self.leave()
-            counter.add(stalls=1)
-            raise ServiceError(
-                f"{self._url} comes with {self._received / seconds:.0f} bytes a second, which takes forever",
-                retryable=True,
-            )
+        if self._waited > self._longest:
+            self._refuse_what_takes_forever()
         return count
 
     def ended(self) -> None:
@@ -157,6 +154,15 @@ class HttpDoor:
         """Break the connection from another thread, for good."""
         self._wire.cut()
 
+    def _refuse_what_takes_forever(self) -> None:
+        rate = self._received / self._waited
+        if rate < _SLOWEST_BYTES_PER_SECOND:
+            self.leave()
+            counter.add(stalls=1)
+            raise ServiceError(
+                f"{self._url} comes with {rate:.0f} bytes a second, which takes forever", retryable=True
+            )
+
     def _count(self) -> None:
         counter.add(bytes_received=self._received)
         self._received = 0
@@ -172,10 +178,10 @@ class HttpDoor:
             limit = self._times.stall_limit(attempt, longest=self._longest)
             head = self._wire.ask(method, url, headers, silence_seconds=limit)
             self._heard = time.monotonic()
-            self._silence = self._heard - self._asked
+            self._silence = self._waited = self._heard - self._asked
             if head.status in statuses:
                 return head
-            self._wire.close()
+            self._wire.skip()
             if head.status not in {301, 302, 303, 307, 308}:
                 raise status_error(head)
             url = redirected(url, head.headers.get("Location", ""))
@@ -209,7 +215,7 @@ class HttpDoor:
 
     def _check_refusal(self, head: Head, start: int, known: FileVersion | None) -> Coming:
         """An empty file has no range that could be asked for; else the file has become shorter."""
-        self._wire.close()
+        self._wire.skip()
         if start == 0 and known is None:
             whole = self.open(head.url, 0, None, None, 0)
             return Coming(whole.version, 0, whole.stop)

@@ -27,6 +27,8 @@ _LONGEST_CONNECT_SECONDS = 10.0
 # The head of an answer is read through a buffer of this size. What that holds of the body goes with what
 # comes next: two small pieces are twice the work.
 _CAME_WITH_HEAD = io.DEFAULT_BUFFER_SIZE
+# Reading so much that nobody wants takes less than opening another connection.
+_WORTH_SKIPPING_BYTES = 16 * 1024
 
 
 class UnreachableError(ServiceError):
@@ -115,6 +117,8 @@ class Wire:
                     self._put(question, connection)
                 is_asked = False
                 response = self._response = connection.getresponse()
+                if response.length == 0:
+                    response.close()  # nothing more is to come of it; the connection stays open
                 return Head(url, response.status, Headers(response.headers.raw_items()))
             except (OSError, HTTPException) as error:
                 self.close()
@@ -167,6 +171,19 @@ class Wire:
         if response.length == 0:
             response.close()
         return count
+
+    def skip(self) -> None:
+        """Be done with an answer that nobody wants: read what is left of a short one, else close."""
+        response = self._response
+        if response is None or response.isclosed():
+            return
+        try:
+            if response.length is None or response.length > _WORTH_SKIPPING_BYTES:
+                self.close()
+            else:
+                response.read()
+        except (OSError, HTTPException):
+            self.close()
 
     def cut(self) -> None:
         """Break the connection for good: whoever reads from it wakes with an error."""
