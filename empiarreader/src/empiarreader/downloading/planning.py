@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -134,21 +133,13 @@ def _is_there(placement: Placement, ledger: Ledger) -> bool:
 def _ask_sizes(
     placements: Sequence[Placement], failures: dict[str, EmpiarReaderError]
 ) -> dict[str, Placement]:
-    from empiarreader.listing.sizes import with_exact_sizes
-    from empiarreader.listing.tree import ArchiveFile
+    from empiarreader.listing.sizes import ask_sizes
 
-    def ask(placement: Placement) -> Placement | EmpiarReaderError:
-        try:
-            (file,) = with_exact_sizes([ArchiveFile(path=placement.path, url=placement.url)])
-        except EmpiarReaderError as error:
-            return error
-        return replace(placement, size=file.size_bytes, size_is_exact=True)
-
-    with ThreadPoolExecutor(16, thread_name_prefix="empiarreader-sizes") as workers:
-        answers = list(workers.map(ask, placements))
-    failures.update(
-        (placement.url, answer)
-        for placement, answer in zip(placements, answers, strict=True)
-        if isinstance(answer, EmpiarReaderError)
-    )
-    return {answer.url: answer for answer in answers if isinstance(answer, Placement)}
+    sized = {}
+    sizes = ask_sizes([placement.url for placement in placements])
+    for placement, size in zip(placements, sizes, strict=True):
+        if isinstance(size, EmpiarReaderError):
+            failures[placement.url] = size
+        else:
+            sized[placement.url] = replace(placement, size=size, size_is_exact=True)
+    return sized

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 
+from empiarreader.errors import EmpiarReaderError
 from empiarreader.listing.tree import ArchiveFile
 from empiarreader.network.connections import CONNECTIONS_PER_HOST
 from empiarreader.network.ranges import ask_version
@@ -30,20 +32,32 @@ def with_exact_sizes(
     ServiceError
         If the archive cannot be asked, or does not say.
     """
+    found = []
+    with closing(ask_sizes([file.url for file in files if file.size_bytes is None])) as sizes:
+        for file in files:
+            found.append(file if file.size_bytes is not None else _with_size(file, next(sizes)))
+            progress(len(found), len(files))
+    return found
+
+
+def ask_sizes(urls: Sequence[str]) -> Generator[int | EmpiarReaderError, None, None]:
+    """Yield the size of each file in bytes, in order, or why it is not known; sixteen are asked at once."""
     workers = ThreadPoolExecutor(CONNECTIONS_PER_HOST, thread_name_prefix="empiarreader-sizes")
     try:
-        found = []
-        for file in workers.map(_with_size, files):
-            found.append(file)
-            progress(len(found), len(files))
-        return found
+        yield from workers.map(_ask_size, urls)
     finally:
         # After an error or an interrupt nobody waits for requests under way.
         workers.shutdown(wait=False, cancel_futures=True)
 
 
-def _with_size(file: ArchiveFile) -> ArchiveFile:
-    if file.size_bytes is not None:
-        return file
-    size = ask_version(file.url).size
+def _ask_size(url: str) -> int | EmpiarReaderError:
+    try:
+        return ask_version(url).size
+    except EmpiarReaderError as error:
+        return error
+
+
+def _with_size(file: ArchiveFile, size: int | EmpiarReaderError) -> ArchiveFile:
+    if isinstance(size, EmpiarReaderError):
+        raise size
     return replace(file, size_bytes=size, approximate_size_bytes=size)
