@@ -549,6 +549,19 @@ def test_somebodys_manifest_is_fetched_and_checked_by_its_checksums(archive: Arc
     assert _names(tmp_path / "again") == ["data/b.mrc"]
 
 
+def test_a_line_that_was_cut_is_told_of_once_where_a_folder_is_fetched_by_its_own_manifest(
+    archive: Archive, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    download(_serve(archive, {"data/a.mrc": SMALL}), tmp_path)
+    with (tmp_path / MANIFEST_NAME).open("a") as manifest:
+        manifest.write('{"path": "b.mrc", "url"\n')
+
+    assert not download(Manifest.read(tmp_path), tmp_path).failures
+    assert [record.message for record in caplog.records if "cut short" in record.message] == [
+        f"a line of {tmp_path / MANIFEST_NAME} is cut short and left out"
+    ]
+
+
 @pytest.mark.parametrize("path", ["../x", "/etc/x", "a/../../x", ""])
 def test_a_manifest_whose_paths_lead_out_of_the_folder_is_refused(tmp_path: Path, path: str) -> None:
     (tmp_path / MANIFEST_NAME).write_text(

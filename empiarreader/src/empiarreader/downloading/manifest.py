@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -180,7 +181,7 @@ def _parse_line(line: str, path: Path) -> DownloadedFile | Removed | None:
     try:
         values: dict[str, Any] = json.loads(line)
     except ValueError:
-        logger.warning("a line of %s is cut short and left out", path)
+        _warn_of_cut_line(path, line)
         return None
     try:
         if values.get("removed") is True:
@@ -190,6 +191,12 @@ def _parse_line(line: str, path: Path) -> DownloadedFile | Removed | None:
     except (TypeError, AttributeError, KeyError, InvalidRequestError) as error:
         raise DamagedDataError(f"{path} is no manifest of downloads: {line[:80]!r}; move it away") from error
     return record
+
+
+@lru_cache(maxsize=64)
+def _warn_of_cut_line(path: Path, line: str) -> None:
+    """Say it once, also of a manifest that is read again, as when a folder is fetched by its own."""
+    logger.warning("a line of %s is cut short and left out", path)
 
 
 def _has_size(path: Path, size: int) -> bool:
