@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from empiarreader import InvalidRequestError, ServiceError, download, traffic
+from empiarreader import ServiceError, download, traffic
 from empiarreader.network.wire import UnreachableError, Wire, lost
 from perc_archive import Archive
+from tls_proxy import TlsProxy, tls_proxy
 
 BODY = bytes(range(256)) * 400  # several records where it is encrypted
 HOST = "ftp.ebi.ac.uk"
@@ -53,7 +54,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(BODY) + missing))
         self.end_headers()
         self.wfile.write(BODY)
-        self.close_connection = self.path != "/kept"
+        self.close_connection = not self.path.endswith("/kept")  # as a proxy is asked, too
 
     def do_HEAD(self) -> None:
         self.send_response(200)
@@ -228,9 +229,63 @@ def test_a_proxy_of_the_environment_is_used(
     assert (folder / "a.mrc").read_bytes() == BODY
 
 
-def test_a_proxy_that_asks_for_encryption_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("https_proxy", "https://proxy.example:3128")
-    monkeypatch.delenv("no_proxy", raising=False)
+@pytest.fixture
+def proxy(server: _Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[TlsProxy]:
+    """A proxy that asks for encryption, trusted, and named by the environment."""
+    authority = trustme.CA()
+    trusted = tmp_path / "authority.pem"  # the server's, too, where it has one
+    authority.cert_pem.write_to_path(str(trusted), append=trusted.exists())
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted))
+    monkeypatch.setenv("no_proxy", "localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    with tls_proxy(context, ("127.0.0.1", server.server_address[1])) as proxy:
+        for scheme in ("http", "https"):
+            monkeypatch.setenv(f"{scheme}_proxy", f"https://localhost:{proxy.server_address[1]}")
+        yield proxy
 
-    with pytest.raises(InvalidRequestError, match="begins with http://"):
-        Wire(f"https://{HOST}/a").ask("GET", f"https://{HOST}/a", {}, silence_seconds=5)
+
+def test_a_proxy_that_asks_for_encryption_itself_is_used(proxy: TlsProxy, server: _Server) -> None:
+    url = _url(server, "/kept")
+    wire = Wire(url)
+
+    assert [_read(wire, url) for _ in range(3)] == [BODY] * 3
+    wire.ask_ahead("GET", url, {})
+    assert _read(wire, url) == BODY
+    tunnel = f"CONNECT 127.0.0.1:{server.server_address[1]}"
+    assert proxy.asked == [tunnel if server.scheme == "https" else f"GET {url}"]
+    assert server.connections == 1
+    wire.close()
+    assert _read(wire, url) == BODY
+    wire.interrupt()
+    assert _read(wire, url) == BODY
+    wire.close()
+
+
+def test_files_come_through_a_proxy_that_asks_for_encryption(
+    proxy: TlsProxy, server: _Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    base = _url(server, "/empiar/world_availability")
+    monkeypatch.setenv("EMPIARREADER_ARCHIVE_URL", base)
+
+    download([f"{base}/10934/data/{k}.mrc" for k in range(20)], tmp_path / "saved").raise_for_failures()
+
+    assert {(tmp_path / f"saved/{k}.mrc").read_bytes() for k in range(20)} == {BODY}
+    assert proxy.asked
+
+
+def test_a_proxy_that_opens_no_tunnel_is_said_so(proxy: TlsProxy) -> None:
+    with pytest.raises(UnreachableError, match="opens no tunnel: 403 Forbidden"):
+        Wire("https://forbidden.example/a").ask("GET", "https://forbidden.example/a", {}, silence_seconds=5)
+
+
+def test_a_proxy_that_cannot_show_who_it_is_is_told_nothing(
+    proxy: TlsProxy, server: _Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stranger = tmp_path / "stranger.pem"
+    trustme.CA().cert_pem.write_to_path(str(stranger))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(stranger))
+    url = _url(server, "/kept")
+    with pytest.raises(ServiceError, match="cannot show"):
+        Wire(url).ask("GET", url, {}, silence_seconds=5)
+    assert proxy.asked == []

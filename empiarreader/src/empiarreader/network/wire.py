@@ -13,17 +13,16 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterable, Mapping
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any, NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
-from empiarreader import settings
-from empiarreader.errors import InvalidRequestError, ServiceError
-from empiarreader.network.connections import host_of, proxy_for, trusted_context
+from empiarreader.errors import ServiceError
+from empiarreader.network.connections import host_of, proxy_for
 from empiarreader.network.counters import counter
 from empiarreader.network.transport import stated_length, user_agent
+from empiarreader.network.ways import socket_of, way_to
 
-_LONGEST_CONNECT_SECONDS = 10.0
 # The head of an answer is read through a buffer of this size. What that holds of the body goes with what
 # comes next: two small pieces are twice the work.
 _CAME_WITH_HEAD = io.DEFAULT_BUFFER_SIZE
@@ -225,37 +224,16 @@ class Wire:
         return bool(self._proxy.hostname) and self._server.scheme == "http"
 
     def _connect(self, url: str) -> HTTPConnection:
-        connection = self._make_connection()
+        connection = way_to(self._server, self._proxy)
         try:
             connection.connect()
         except (OSError, HTTPException, UnicodeError) as error:
             connection.close()
             raise _unreachable(self.host, url, error) from error
         with self._lock:
-            self._connection, self._socket = connection, connection.sock
+            self._connection, self._socket = connection, socket_of(connection)
             if self._is_cut:
                 raise ServiceError(f"{url} was given up")
-        return connection
-
-    def _make_connection(self) -> HTTPConnection:
-        """Return a connection to the server, or to the proxy that leads to it, which is not open yet."""
-        place = self._proxy if self._proxy.hostname else self._server
-        is_secure = self._server.scheme == "https"
-        if place is self._proxy and is_secure and self._proxy.scheme == "https":
-            raise InvalidRequestError(
-                f"downloads cannot go through {self._proxy.geturl()}, as the proxy itself asks for "
-                "encryption; name one that begins with http://"
-            )
-        seconds = min(_LONGEST_CONNECT_SECONDS, settings.timeout_seconds())
-        host = place.hostname or ""
-        if is_secure or place.scheme == "https":
-            connection: HTTPConnection = HTTPSConnection(
-                host, _port(place), timeout=seconds, context=trusted_context()
-            )
-        else:
-            connection = HTTPConnection(host, _port(place), timeout=seconds)
-        if place is self._proxy and is_secure:
-            connection.set_tunnel(self._server.hostname or "", _port(self._server))
         return connection
 
 
@@ -268,10 +246,6 @@ def lost(url: str, error: Exception) -> ServiceError:
         counter.add(stalls=1)
         return ServiceError(f"{host} stopped answering in the middle of {url}", retryable=True)
     return ServiceError(f"{host} broke off while answering {url}: {error}", retryable=True)
-
-
-def _port(place: SplitResult) -> int:
-    return place.port or (443 if place.scheme == "https" else 80)
 
 
 def _unreachable(host: str, url: str, error: Exception) -> ServiceError:
