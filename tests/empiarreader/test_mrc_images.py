@@ -83,6 +83,20 @@ def test_a_volume_is_told_from_a_stack_by_header_and_name(
     assert _open(tmp_path, content, name, volume=False).dims == ("frame", "y", "x")
 
 
+@pytest.mark.parametrize(("name", "dims"), [("a.mrc", "frame"), ("a.map", "z")])
+def test_one_section_is_no_volume_whatever_its_space_group(tmp_path: Path, name: str, dims: str) -> None:
+    image = _open(tmp_path, mrc_bytes(sample_array(2, (1, 8, 6)), ispg=1), name)
+
+    assert image.dims == (dims, "y", "x")
+
+
+def test_a_micrograph_that_its_header_calls_a_volume_is_binned(tmp_path: Path) -> None:
+    micrograph = sample_array(2, (1, 8, 6))
+    binned = empiarreader.bin_image(_open(tmp_path, mrc_bytes(micrograph, ispg=1), "a.mrc"))
+
+    np.testing.assert_allclose(binned, micrograph.reshape(1, 4, 2, 3, 2).mean((2, 4)), rtol=1e-6)
+
+
 def test_lengths_are_in_angstrom_and_begin_at_the_origin(tmp_path: Path) -> None:
     header = bytearray(mrc_bytes(sample_array(2), ispg=1, voxel_size=(3.0, 2.0, 1.5)))
     struct.pack_into("<3i", header, 16, 10, 20, 30)  # first column, row and section
@@ -306,6 +320,16 @@ def test_the_records_of_agard_s_format_are_read(tmp_path: Path, order: str) -> N
     np.testing.assert_allclose(found["pixel_size_angstrom"], 5.0, rtol=1e-6)
     np.testing.assert_allclose(found["tilt_axis_angle_degrees"], 85.0)
     np.testing.assert_allclose(found["stage_y_micrometres"], 20.0, rtol=1e-6)
+
+
+def test_the_records_of_older_fei_files_are_told_by_their_counts_and_length(tmp_path: Path) -> None:
+    rows = [struct.pack("<13f", -60.0 + 3 * k, *[0.0] * 10, 4.2e-10, 1.0).ljust(128, b"\0") for k in range(3)]
+    content = bytearray(mrc_bytes(sample_array(1), mode=1, extended=b"".join(rows).ljust(1024 * 128, b"\0")))
+    struct.pack_into("<2h", content, 128, 0, 32)
+    found = _metadata(tmp_path, bytes(content))
+
+    np.testing.assert_allclose(found["tilt_angle_degrees"], [-60, -57, -54])
+    np.testing.assert_allclose(found["pixel_size_angstrom"], 4.2, rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", [b"FEI1", b"FEI2"])

@@ -126,16 +126,16 @@ def _looks_like_volume(header: MrcHeader, label: str) -> bool:
     """Tell a volume from a stack by what both the header and the name say.
 
     The header alone does not do: programs that write stacks of particles and movies call them volumes (space
-    group 1), but leave the cell empty or negative along z, or one interval long; and tomograms are often
-    written as if they were stacks.
+    group 1), but leave the cell empty or negative along z, or one interval long; programs that write
+    micrographs call them volumes of one section; and tomograms are often written as if they were stacks.
     """
     suffix = suffix_of(label)
     if len(header.shape) != 3 or suffix in _STACK_SUFFIXES:
         return len(header.shape) == 4
     if suffix in _VOLUME_SUFFIXES or header.axis_order != _IN_CELL:
         return True
-    one_section_thick = header.intervals[0] == 1 < header.shape[0]
-    return header.is_volume and header.voxel_size.z > 0 and not one_section_thick
+    is_thick = header.shape[0] > 1 and header.intervals[0] != 1
+    return header.is_volume and header.voxel_size.z > 0 and is_thick
 
 
 def _turn(header: MrcHeader, *, wanted: bool) -> tuple[int, ...]:

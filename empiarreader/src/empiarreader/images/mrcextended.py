@@ -53,6 +53,7 @@ _AGAR = (
     ("magnification", 1.0),
 )
 _AGAR_RECORD_BYTES = 128
+_OLD_FEI_BYTES, _OLD_FEI_COUNTS = 1024 * _AGAR_RECORD_BYTES, (0, 32)
 _FEI = {
     "tilt_angle_degrees": ("Alpha tilt", 1.0),
     "tilt_axis_angle_degrees": ("Tilt axis angle", 1.0),
@@ -116,7 +117,8 @@ def _records(records: bytes, head: bytes, header: MrcHeader) -> dict[str, Any]:
     numbers, flags = struct.unpack_from(f"{header.byte_order}2h", head, 128)
     if kind == "SERI" or (not kind and _seri_bytes(flags) == numbers > 0):
         return _seri(records, numbers, flags, header)
-    if kind == "AGAR":
+    is_old_fei = not kind and (numbers, flags) == _OLD_FEI_COUNTS
+    if kind == "AGAR" or (is_old_fei and header.data_offset == HEADER_BYTES + _OLD_FEI_BYTES):
         return _agar(records, numbers, flags, header)
     lines = symmetry_lines(records)
     return {"symmetry": lines} if lines else {}
