@@ -447,9 +447,10 @@ def _observed(draw: st.DrawFn, name: str) -> Polymer:
     first = draw(st.integers(1, 30))
     last = draw(st.integers(first + 25, 60))
     construct = list(SEQUENCE[first - 1 : last])
-    mutated = draw(st.integers(8, len(construct) - 9))
-    construct[mutated] = "W" if construct[mutated] != "W" else "A"
     lost = draw(st.integers(0, 5))
+    # Beside the loop, letters alone do not tell on which side of it a mutated residue stands.
+    mutated = draw(st.integers(8, len(construct) - 9).filter(lambda at: not 14 <= at <= 15 + lost))
+    construct[mutated] = "W" if construct[mutated] != "W" else "A"
     shift = draw(st.integers(-40, 900))
     has_insertions = draw(st.booleans())
     residues = []

@@ -212,6 +212,30 @@ def test_a_modified_residue_of_the_chain_stays_and_the_same_molecule_outside_goe
     assert numbers == {1, 2, 3}
 
 
+def test_both_residues_of_one_place_stay_though_the_sequence_names_one_of_them(tmp_path: Path) -> None:
+    """As microheterogeneity is written: cysteine, in part oxidised to CSO, which is no ligand."""
+
+    def at_place(name: str, letter: str, *, serial: int, is_hetatm: bool) -> str:
+        residue = Residue(name=name, place=2, number=2, is_hetatm=is_hetatm)
+        line = pdb_atom(serial, "SG", "S", residue, "A")
+        return f"{line[:16]}{letter}{line[17:]}"
+
+    body = lines(
+        "SEQRES   1 A    3  GLY CYS MSE",
+        atom(1, "N", "GLY", 1, "N"),
+        at_place("CYS", "A", serial=2, is_hetatm=False),
+        at_place("CSO", "B", serial=3, is_hetatm=True),
+        pdb_atom(4, "CA", "C", Residue(name="MSE", place=3, number=3, is_hetatm=True), "A"),
+        "TER       5      MSE A   3",
+        atom(6, "S", "SO4", 2, "S", chain="B"),
+        at_place("SO4", "B", serial=7, is_hetatm=True),  # numbered like a residue, but behind the chain's end
+    )
+
+    assert [line[:11] for line in cleaned(body, tmp_path)] == [
+        "SEQRES   1 ", "ATOM      1", "ATOM      2", "HETATM    3", "HETATM    4", "TER       5",
+    ]  # fmt: skip
+
+
 def test_text_that_merely_contains_such_words_is_untouched(tmp_path: Path) -> None:
     head = lines("HEADER    ATOM OF HOH", "TITLE     H IN HETATM", "REMARK 500 HETATM    1  O   HOH A   1")
 

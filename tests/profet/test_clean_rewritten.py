@@ -11,7 +11,9 @@ from typing import Any
 
 import Bio.PDB
 import gemmi
+import numpy as np
 import pytest
+from biotite.structure import info
 from biotite.structure.io import pdb as biotite_pdb
 from biotite.structure.io import pdbx
 
@@ -83,6 +85,59 @@ def test_where_nothing_says_what_is_a_polymer_bonds_do(places: str, tmp_path: Pa
     left = [residue.seqid.num for residue in gemmi.read_structure(str(report.path))[0]["A"]]
     assert left == [number for _, _, number, *_ in RESIDUES if number < FIRST_NUMBER_THAT_GOES]
     assert report.residues_removed == {"hetatoms": {"A": 3}}
+
+
+def _chromophore() -> gemmi.Structure:
+    """Valine, the chromophore of GFP and alanine in a row; far away it alone, and with one of them only."""
+    component = info.residue("CRO")
+    atoms = dict(zip(component.atom_name, component.coord.astype(float), strict=True))
+    centre = np.mean(list(atoms.values()), axis=0)
+    structure = gemmi.Structure()
+    structure.add_model(gemmi.Model(1))
+    chain = gemmi.Chain("A")
+
+    def add(name: str, number: int, het_flag: str, positions: dict[str, Any], shift: float) -> None:
+        residue = gemmi.Residue()
+        residue.name, residue.seqid, residue.het_flag = name, gemmi.SeqId(number, " "), het_flag
+        for atom_name, position in positions.items():
+            atom = gemmi.Atom()
+            atom.name, atom.element = atom_name, gemmi.Element(atom_name[0])
+            atom.pos = gemmi.Position(*(np.asarray(position) + np.array((shift, 0, 0))))
+            residue.add_atom(atom)
+        chain.add_residue(residue)
+
+    def beyond(name: str) -> Any:
+        """Where the atom of a neighbour lies that has a peptide bond with this one."""
+        outwards = atoms[name] - centre
+        return atoms[name] + 1.33 * outwards / np.linalg.norm(outwards)
+
+    add("VAL", 64, "A", {"C": beyond("N1")}, 0)
+    add("CRO", 66, "H", atoms, 0)
+    add("ALA", 68, "A", {"N": beyond("C3")}, 0)
+    add("CRO", 301, "H", atoms, 50)
+    add("VAL", 302, "A", {"C": beyond("N1")}, 100)
+    add("CRO", 303, "H", atoms, 100)
+    structure[0].add_chain(chain)
+    return structure
+
+
+@pytest.mark.parametrize("kind", ["cif", "pdb"])
+def test_the_chromophore_of_a_fluorescent_protein_belongs_to_the_chain_that_it_is_bonded_into(
+    kind: str, tmp_path: Path
+) -> None:
+    structure = _chromophore()
+    path = tmp_path / f"a.{kind}"
+    if kind == "pdb":
+        structure.write_minimal_pdb(str(path))
+    else:
+        structure.make_mmcif_document(gemmi.MmcifOutputGroups(False, atoms=True, group_pdb=True)).write_file(
+            str(path)
+        )
+
+    report = clean(path, options=HETATOMS)
+
+    left = [residue.seqid.num for residue in gemmi.read_structure(str(report.path))[0]["A"]]
+    assert left == [64, 66, 68, 302]
 
 
 def test_residues_without_a_place_in_the_sequence_are_numbered_by_their_authors(

@@ -2,7 +2,9 @@
 
 Files that programs write often describe no entities (mmCIF) or state no sequence (PDB format). A residue
 written as HETATM is then selenomethionine in the middle of a chain, or a free amino acid, or ATP: it belongs
-to the chain if its backbone is bonded to that of another residue.
+to the chain if its backbone is bonded to that of another residue. The chromophore of a fluorescent protein
+calls the atoms of its backbone otherwise (CRO has N1 and C3): it belongs to the chain if it is bonded to the
+residue before and to the one behind.
 """
 
 from __future__ import annotations
@@ -10,17 +12,29 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Iterator
 from operator import itemgetter
 
 Position = tuple[float, float, float]
+Ends = Iterable[tuple[Hashable, Position]]
 
 # Where one residue ends, where the next one begins, and how far apart they are at most, in Å: half as much
 # again as the bond (1.33 Å of a peptide, 1.6 Å of a nucleotide), for models that are not refined yet.
-_BONDS = ((b"C", b"N", 2.0), (b"O3'", b"P", 2.4), (b"O3*", b"P", 2.4))
+_PEPTIDE = b"C", b"N", 2.0
+_BONDS = (_PEPTIDE, (b"O3'", b"P", 2.4), (b"O3*", b"P", 2.4))
 
-ENDS = frozenset(name for end, begin, _ in _BONDS for name in (end, begin))
-"""Names of the atoms that matter."""
+_ENDS = frozenset(name for end, begin, _ in _BONDS for name in (end, begin))
+
+
+def matters(atom: bytes, *, is_hetatm: bool) -> bool:
+    """Whether `Backbones` wants to see an atom: an end by its name or, of a residue like CRO, by its element.
+
+    Examples
+    --------
+    >>> matters(b"C", is_hetatm=False), matters(b"N1", is_hetatm=False), matters(b"N1", is_hetatm=True)
+    (True, False, True)
+    """
+    return atom in _ENDS or (is_hetatm and atom[:1] in _PEPTIDE[:2])
 
 
 class Backbones:
@@ -38,20 +52,34 @@ class Backbones:
 
     def __init__(self) -> None:
         self._ends: defaultdict[bytes, dict[Hashable, Position]] = defaultdict(dict)
+        self._others: defaultdict[bytes, list[tuple[Hashable, Position]]] = defaultdict(list)
 
     def see(self, residue: Hashable, atom: bytes, position: Position) -> None:
-        """Take note of an atom of `ENDS`; of several positions (alternatives, models) the first counts."""
-        self._ends[atom].setdefault(residue, position)
+        """Take note of an atom that `matters`; of several positions of an end, the first counts."""
+        if atom in _ENDS:
+            self._ends[atom].setdefault(residue, position)
+        else:
+            self._others[atom[:1]].append((residue, position))
 
     def bonded(self) -> frozenset[Hashable]:
         """Residues that are bonded to another one."""
-        found: set[Hashable] = set()
-        for end, begin, longest in _BONDS:
-            starts = sorted(self._ends[begin].items(), key=itemgetter(1))  # along x, before all else
-            along_x = [there[0] for _, there in starts]
-            for residue, here in self._ends[end].items():
-                low, high = bisect_left(along_x, here[0] - longest), bisect_right(along_x, here[0] + longest)
-                for other, there in starts[low:high]:
-                    if other != residue and math.dist(here, there) <= longest:
-                        found |= {residue, other}
-        return frozenset(found)
+        bonds = [
+            _close(self._ends[end].items(), self._ends[begin].items(), longest)
+            for end, begin, longest in _BONDS
+        ]
+        found = {residue for pairs in bonds for pair in pairs for residue in pair}
+        end, begin, longest = _PEPTIDE
+        behind = {other for _, other in _close(self._ends[end].items(), self._others[begin], longest)}
+        before = {residue for residue, _ in _close(self._others[end], self._ends[begin].items(), longest)}
+        return frozenset(found | (behind & before))
+
+
+def _close(ends: Ends, begins: Ends, longest: float) -> Iterator[tuple[Hashable, Hashable]]:
+    """Pairs of different residues, one of whose atoms are no further apart than that."""
+    starts = sorted(begins, key=itemgetter(1))  # along x, before all else
+    along_x = [there[0] for _, there in starts]
+    for residue, here in ends:
+        low, high = bisect_left(along_x, here[0] - longest), bisect_right(along_x, here[0] + longest)
+        for other, there in starts[low:high]:
+            if other != residue and math.dist(here, there) <= longest:
+                yield residue, other

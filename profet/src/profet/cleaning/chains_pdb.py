@@ -9,12 +9,12 @@ from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from profet.cleaning.alternatives import Alternatives, Position
-from profet.cleaning.backbones import ENDS, Backbones
+from profet.cleaning.backbones import Backbones, matters
 from profet.cleaning.facts import Facts, as_number, pdb_id_of
 from profet.cleaning.numbering import Chain, Reference, Residue
 from profet.cleaning.options import CleanOptions
 from profet.cleaning.place_runs import place_runs
-from profet.cleaning.residues import MODIFIED, WATERS, is_hydrogen, letter_of
+from profet.cleaning.residues import MODIFIED, WaterNames, is_hydrogen, letter_of
 from profet.errors import DamagedFileError
 from profet.formats import pdb
 
@@ -77,7 +77,9 @@ class _Reader:
         self._has_ter: set[bytes] = set()
         self._residues: dict[bytes, bool] = {}  # whether it stands before the TER of its chain
         self._written_as_atom: set[bytes] = set()
+        self._in_part: set[bytes] = set()  # residues with alternative positions
         self._backbones = Backbones()
+        self._water_names = WaterNames()
         self._last_chain = b""
         selection = options.selection("altlocs")
         self._alternatives = Alternatives(selection) if selection else None
@@ -128,11 +130,16 @@ class _Reader:
         self._residues.setdefault(residue, chain not in self._ended)
         if name == b"ATOM  ":
             self._written_as_atom.add(residue)
-        if chain not in self._sequences and (atom := line[pdb.ATOM_NAME].strip()) in ENDS:
+        atom = line[pdb.ATOM_NAME].strip()
+        self._water_names.see(residue[:3], atom)
+        if chain not in self._sequences and matters(atom, is_hetatm=name == b"HETATM"):
             with contextlib.suppress(ValueError):
                 x, y, z = (float(line[axis]) for axis in pdb.COORDINATES)
                 self._backbones.see(residue, atom, (x, y, z))
-        if self._alternatives is not None and (letter := line[pdb.ALTERNATIVE].strip()):
+        letter = line[pdb.ALTERNATIVE].strip()
+        if letter:
+            self._in_part.add(residue)
+        if letter and self._alternatives is not None:
             position = Position(
                 component=residue[:3].strip(),
                 atom=line[pdb.ATOM_NAME],
@@ -177,19 +184,22 @@ class _Reader:
     def facts(self, *, with_chains: bool) -> PdbFacts:
         hetatms = [residue for residue in self._residues if residue not in self._written_as_atom]
         bonded = self._backbones.bonded() if hetatms else frozenset()
-        polymer_hetatms = frozenset(residue for residue in hetatms if self._is_polymer(residue, bonded))
+        polymer_hetatms = self._with_others_in_place(
+            hetatms, {residue for residue in hetatms if self._is_polymer(residue, bonded)}
+        )
         facts = PdbFacts(
             pdb_id=pdb_id_of(self._pdb_id),
             polymer_hetatms=polymer_hetatms,
             models=list(self._models) or ["1"],
             alternatives=self._alternatives,
             plddt=self._plddt(),
+            water_names=self._water_names.found(),
         )
         if with_chains:
             by_chain: defaultdict[bytes, list[bytes]] = defaultdict(list)
             for residue in self._residues:
                 is_polymer = residue in polymer_hetatms or residue in self._written_as_atom
-                if is_polymer and residue[:3].strip() not in WATERS:
+                if is_polymer and residue[:3].strip() not in facts.water_names:
                     by_chain[residue[3:5]].append(residue)
             facts.chains = [self._chain(name, residues) for name, residues in by_chain.items()]
         return facts
@@ -207,13 +217,25 @@ class _Reader:
     def _is_polymer(self, residue: bytes, bonded: Container[Hashable]) -> bool:
         """Judge a residue written as HETATM."""
         name, chain = residue[:3].strip(), residue[3:5]
-        stands_in_chain = self._residues[residue] or chain not in self._has_ter
+        stands_in_chain = self._stands_in_chain(residue)
         if chain in self._sequences:
             return (stands_in_chain or residue in self._modified) and name in self._sequences[chain]
         if residue in self._modified:
             return True
         # There is no sequence, as in files that programs write.
         return stands_in_chain and (name in MODIFIED or residue in bonded)
+
+    def _with_others_in_place(self, hetatms: Iterable[bytes], polymer: set[bytes]) -> frozenset[bytes]:
+        """Add what shares its place in the chain: the sequence names only one of them."""
+        places = {residue[3:] for residue in (*self._written_as_atom, *polymer)}
+        return frozenset(polymer).union(
+            residue
+            for residue in self._in_part.intersection(hetatms)
+            if residue[3:] in places and self._stands_in_chain(residue)
+        )
+
+    def _stands_in_chain(self, residue: bytes) -> bool:
+        return self._residues[residue] or residue[3:5] not in self._has_ter
 
     def _chain(self, name: bytes, residues: list[bytes]) -> Chain:
         sequence = "".join(letter_of(word.decode("ascii", "replace")) for word in self._sequences[name])

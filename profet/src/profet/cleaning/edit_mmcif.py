@@ -19,7 +19,7 @@ from profet.cleaning.atoms_mmcif import ATOMS, UNSTATED, AtomColumns, ResidueKey
 from profet.cleaning.facts_mmcif import Lines, MmcifFacts
 from profet.cleaning.options import Reason
 from profet.cleaning.report import Tally
-from profet.cleaning.residues import COMMON_ELEMENTS, MODIFIED, WATERS
+from profet.cleaning.residues import COMMON_ELEMENTS, MODIFIED
 from profet.cleaning.rules import Rules
 from profet.formats import mmcif
 from profet.formats.mmcif import Row, Table
@@ -243,7 +243,7 @@ class _Atoms:
         entity = (
             facts.entity_of.get(row[columns.asym], b"") if columns.entity is None else row[columns.entity]
         )
-        is_water = row[columns.component] in WATERS or entity in facts.waters
+        is_water = row[columns.component] in facts.water_names or entity in facts.waters
         is_polymer = not is_water and self._judge_polymer(entity, row)
         chain = columns.chain(row)
         model = columns.model_number(row)

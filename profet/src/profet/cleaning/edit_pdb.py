@@ -9,7 +9,6 @@ from typing import BinaryIO
 from profet.cleaning.chains_pdb import PdbFacts, is_hydrogen_atom, model_number
 from profet.cleaning.options import Reason
 from profet.cleaning.report import Tally
-from profet.cleaning.residues import WATERS
 from profet.cleaning.rules import Rules
 from profet.formats import pdb
 
@@ -137,7 +136,7 @@ class _Editor:
         return False
 
     def _begin_residue(self, residue: bytes, name: bytes) -> None:
-        is_water = residue[:3].strip() in WATERS
+        is_water = residue[:3].strip() in self._facts.water_names
         self._is_polymer = not is_water and (name == b"ATOM  " or residue in self._facts.polymer_hetatms)
         self._reason = self._rules.for_kind(
             model=self._model,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from profet.cleaning.alternatives import Alternatives
 from profet.cleaning.numbering import Chain
+from profet.cleaning.residues import WATERS
 from profet.errors import InvalidIdError
 from profet.ids import PdbId, parse_id
 
@@ -26,12 +27,15 @@ class Facts:
         Confidence by residue, 0 to 100; None if the file does not say that it is a predicted model.
     alternatives
         Alternative positions, if they are to be chosen from.
+    water_names
+        Names of residues that are water.
     """
 
     pdb_id: str | None = None
     chains: list[Chain] = field(default_factory=list)
     plddt: dict[Hashable, float] | None = None
     alternatives: Alternatives | None = None
+    water_names: frozenset[bytes] = WATERS
 
 
 def pdb_id_of(text: str) -> str | None:

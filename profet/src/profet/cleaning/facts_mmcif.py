@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from profet.cleaning.alternatives import Alternatives
 from profet.cleaning.atoms_mmcif import ATOMS, UNSTATED_TEXT, AtomColumns
-from profet.cleaning.backbones import ENDS, Backbones
+from profet.cleaning.backbones import Backbones, matters
 from profet.cleaning.chains_mmcif import FOR_CHAINS, Observed, Tables, chains_of
 from profet.cleaning.facts import Facts, as_number, pdb_id_of
 from profet.cleaning.options import CleanOptions
+from profet.cleaning.residues import WaterNames
 from profet.errors import DamagedFileError, RefusedError
 from profet.formats import mmcif
 from profet.formats.mmcif import Table
@@ -80,10 +82,10 @@ def read_facts(lines: Lines, options: CleanOptions, *, origin: str) -> MmcifFact
     facts = _read(lines(), options, origin, has_places=True)
     if facts.describes_entities:
         return facts
-    bonded, has_places = _look_at_atoms(lines(), facts.block)
-    if not has_places:
+    atoms = _look_at_atoms(lines(), facts.block)
+    if not atoms.has_places:
         facts = _read(lines(), options, origin, has_places=False)
-    facts.bonded, facts.has_places = bonded, has_places
+    facts.bonded, facts.has_places, facts.water_names = atoms
     return facts
 
 
@@ -122,9 +124,16 @@ def _read(lines: Iterable[bytes], options: CleanOptions, origin: str, *, has_pla
     return facts
 
 
-def _look_at_atoms(lines: Iterable[bytes], block: int) -> tuple[frozenset[Hashable], bool]:
-    """Find out what nothing but the atoms tells: `MmcifFacts.bonded` and `MmcifFacts.has_places`."""
-    backbones, has_places = Backbones(), False
+class _ToldByAtoms(NamedTuple):
+    """What nothing but the atoms tells where no entity is described; see the attributes of `MmcifFacts`."""
+
+    bonded: frozenset[Hashable]
+    has_places: bool
+    water_names: frozenset[bytes]
+
+
+def _look_at_atoms(lines: Iterable[bytes], block: int) -> _ToldByAtoms:
+    backbones, waters, has_places = Backbones(), WaterNames(), False
     columns: AtomColumns | None = None
     for _, table, rows in mmcif.scan(lines, (ATOMS,), block=block):
         if table is None or rows is None or not table.is_loop:
@@ -132,9 +141,12 @@ def _look_at_atoms(lines: Iterable[bytes], block: int) -> tuple[frozenset[Hashab
         columns = columns or AtomColumns(table)
         for row in rows:
             has_places = has_places or columns.has_place(row)
-            if row[columns.name] in ENDS and (position := columns.position(row)) is not None:
+            waters.see(row[columns.component], row[columns.name])
+            if not matters(row[columns.name], is_hetatm=columns.is_hetatm(row)):
+                continue
+            if (position := columns.position(row)) is not None:
                 backbones.see(columns.label(row), row[columns.name], position)
-    return backbones.bonded(), has_places
+    return _ToldByAtoms(backbones.bonded(), has_places, waters.found())
 
 
 def _asks_plddt(options: CleanOptions) -> bool:

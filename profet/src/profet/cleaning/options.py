@@ -51,7 +51,9 @@ class CleanOptions:
     hydrogens
         By element, deuterium included.
     water
-        HOH, DOD, WAT and H2O.
+        HOH, DOD, and the names that programs of molecular dynamics give it: WAT, H2O, OH2, TIP, TIP2 to TIP5;
+        SOL, SPC, OPC, TP3 and their like where the file does not describe its entities and no residue of
+        that name has carbon.
     hetatoms
         All else that is no polymer. Modified residues of a polymer, as selenomethionine, stay.
     chains

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import re
 
-WATERS = frozenset({b"HOH", b"DOD", b"WAT", b"H2O"})
+# Names of water: HOH and DOD by the wwPDB, WAT by it of old and by Amber, TIP3 and its like by CHARMM and
+# NAMD (TIP in the three columns of PDB format). The wwPDB gives none of them to another molecule. Sources:
+# Chemical Component Dictionary; the keyword "water" of VMD and of MDTraj.
+WATERS = frozenset({b"HOH", b"DOD", b"WAT", b"H2O", b"OH2", b"TIP", b"TIP2", b"TIP3", b"TIP4", b"TIP5"})
+# Programs call water by these, too (GROMACS SOL; Amber TP3, OPC; Desmond T3P, SPC; VMD knows HHO and OHH); in
+# the Chemical Component Dictionary each is another molecule (SOL is a sugar), and has carbon.
+ALSO_MOLECULES = frozenset(b"SOL SPC OPC TP3 TP4 TP5 T3P T4P T5P HHO OHH".split())
 COMMON_ELEMENTS = frozenset({b"C", b"N", b"O", b"S", b"P"})
 
 _HYDROGENS = frozenset({b"H", b"D"})
@@ -31,6 +37,31 @@ def letter_of(residue: str) -> str:
     ('M', 'X')
     """
     return _LETTERS.get(residue, "X")
+
+
+class WaterNames:
+    """Collects what tells, of a file that does not say what is water, by which names water goes in it.
+
+    Examples
+    --------
+    >>> names = WaterNames()
+    >>> names.see(b"SOL", b"OW"), names.see(b"OPC", b"C12")
+    (None, None)
+    >>> b"SOL" in names.found(), b"OPC" in names.found()
+    (True, False)
+    """
+
+    def __init__(self) -> None:
+        self._molecules: set[bytes] = set()
+
+    def see(self, residue: bytes, atom: bytes) -> None:
+        """Take note of an atom."""
+        if residue in ALSO_MOLECULES and atom.startswith(b"C"):
+            self._molecules.add(residue)
+
+    def found(self) -> frozenset[bytes]:
+        """Names by which water goes."""
+        return WATERS | (ALSO_MOLECULES - self._molecules)
 
 
 def is_hydrogen(element: bytes, atom: bytes, residue: bytes) -> bool:

@@ -9,7 +9,8 @@ from profet.errors import DamagedFileError
 
 _HEAD_BYTES = 4096
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_CIF = re.compile(rb"(?:\s+|#[^\n]*(?:\n|\Z))*data_\S", re.IGNORECASE)
+# CIF wants a name behind data_; gemmi writes none for a structure that has none, and reads that, too.
+_CIF = re.compile(rb"(?:\s+|#[^\n]*(?:\n|\Z))*data_\s*\S", re.IGNORECASE)
 # Records that a PDB file can begin with: those of the title section and, in files that programs write, all
 # that can follow. Source: PDB format 3.30, sections 1 to 9.
 _PDB = re.compile(
