@@ -12,6 +12,7 @@ import shlex
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import mrcfile
 import numpy as np
@@ -25,6 +26,7 @@ import empiarreader
 from eer_files import eer_bytes, random_electrons
 from empiarreader import Acquisition, GainOrientation, Handed, export_relion, export_scipion
 from empiarreader.cli import main
+from empiarreader.handing_over.beamshifts import cluster
 from empiarreader.handing_over.links import is_safe, safe_names
 from empiarreader.handing_over.scipion import common_pattern
 from empiarreader.handing_over.starwriting import star_text
@@ -407,6 +409,104 @@ def test_images_are_put_into_optics_groups_by_a_part_of_their_names(tmp_path: Pa
         export_relion(tmp_path, tmp_path / "n.star", optics_groups="_X_", **options)  # type: ignore[arg-type]
     with pytest.raises(empiarreader.InvalidRequestError, match="no regular expression"):
         export_relion(tmp_path, tmp_path / "n.star", optics_groups="((", **options)  # type: ignore[arg-type]
+
+
+EPU_NOTES = """<?xml version="1.0"?>
+<MicroscopeImage xmlns="http://schemas.datacontract.org/2004/07/Fei.SharedObjects"><microscopeData><optics>
+<BeamShift xmlns:a="http://schemas.datacontract.org/2004/07/Fei.Types"><a:_x>{x}</a:_x><a:_y>{y}</a:_y></BeamShift>
+<BeamTilt xmlns:a="http://schemas.datacontract.org/2004/07/Fei.Types"><a:_x>9</a:_x><a:_y>9</a:_y></BeamTilt>
+</optics></microscopeData></MicroscopeImage>"""
+SERIALEM_NOTES = "T = SerialEM\n\n[ZValue = 0]\nTiltAngle = 0.01\nImageShift = {x} {y}\n"
+
+
+def _shifted(folder: Path, program: str, shifts: np.ndarray[Any, Any]) -> dict[str, int]:
+    """Write a movie for each shift ``(target, shot, 2)`` and its notes; return the target of each name."""
+    targets = {}
+    for (target, shot), _ in np.ndenumerate(shifts[..., 0]):
+        x, y = shifts[target, shot]
+        stem = f"FoilHole_{shot}_Data_1{target}_7_20240101_12{shot:02}{target:02}"
+        name, notes = {
+            "EPU": (f"{stem}_Fractions.mrcs", (f"{stem}.xml", EPU_NOTES)),
+            "SerialEM": (f"{stem}.mrcs", (f"{stem}.mrcs.mdoc", SERIALEM_NOTES)),
+        }[program]
+        _stack(folder / name)
+        (folder / notes[0]).write_text(notes[1].format(x=x, y=y))
+        targets[name] = target
+    return targets
+
+
+@pytest.mark.parametrize("program", ["EPU", "SerialEM"])
+def test_images_are_put_into_optics_groups_by_their_beam_shift(tmp_path: Path, program: str) -> None:
+    targets = np.stack(np.meshgrid([-0.4, 0, 0.4], [-0.5, 0.1]), axis=-1).reshape(6, 1, 2)
+    shifts = targets + np.random.default_rng(1).normal(0, 0.01, (6, 5, 2))
+    targets_of = _shifted(tmp_path, program, shifts)
+    by_shift = ("--beam-shift-groups", "6")
+    done = _run(tmp_path, "--relion", tmp_path / "m.star", "--kind", "movies", *by_shift, *ALL_SAID)
+
+    assert done.exit_code == 0, done.output
+    assert "6 groups of beam shift, of 5 to 5 images" in done.stderr
+    blocks = starfile.read(tmp_path / "m.star")
+    assert list(blocks["optics"].rlnOpticsGroup) == [1, 2, 3, 4, 5, 6]
+    assert blocks["optics"].rlnOpticsGroupName[0] == "opticsGroup1_shift1"
+    groups = zip(blocks["movies"].rlnMicrographMovieName, blocks["movies"].rlnOpticsGroup, strict=True)
+    pairs = {(targets_of[name], group) for name, group in groups}
+    assert len(pairs) == len({target for target, _ in pairs}) == len({group for _, group in pairs}) == 6
+
+
+def test_a_number_of_groups_that_does_not_fit_the_shifts_is_said(tmp_path: Path) -> None:
+    shifts = np.array([[[0.0, 0.0], [0.01, 0.0], [0.02, 0.01]], [[1.0, 0.0], [1.01, 0.0], [1.02, 0.0]]])
+    _shifted(tmp_path, "EPU", shifts)
+    options: Any = {"kind": "movies", "acquisition": replace(MICROSCOPE, pixel_size_angstrom=1.06)}
+
+    apart = export_relion(tmp_path, tmp_path / "m.star", beam_shift_groups=2, **options)
+    assert any("2 groups of beam shift, of 3 to 3 images" in note for note in apart.notes)
+    assert not any("not clearly apart" in note for note in apart.notes)
+    mixed = export_relion(tmp_path, tmp_path / "n.star", beam_shift_groups=4, **options)
+    assert any("not clearly apart: try another number" in note for note in mixed.notes)
+    with pytest.raises(empiarreader.InvalidRequestError, match="6 different shifts"):
+        export_relion(tmp_path, tmp_path / "o.star", beam_shift_groups=7, **options)
+    with pytest.raises(empiarreader.InvalidRequestError, match="not by both"):
+        export_relion(tmp_path, tmp_path / "o.star", beam_shift_groups=2, optics_groups="_", **options)
+
+
+@pytest.mark.parametrize(
+    ("notes", "error"),
+    [
+        (None, empiarreader.ArchiveFileNotFoundError),
+        ("", empiarreader.DamagedDataError),
+        ("<MicroscopeImage/>", empiarreader.DamagedDataError),
+        (EPU_NOTES.format(x="nan", y="0"), empiarreader.DamagedDataError),
+        (EPU_NOTES.format(x="wide", y="0"), empiarreader.DamagedDataError),
+        ('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', empiarreader.DamagedDataError),
+    ],
+)
+def test_a_beam_shift_that_is_not_noted_is_missed(
+    tmp_path: Path, notes: str | None, error: type[Exception]
+) -> None:
+    _stack(tmp_path / "FoilHole_1_Data_2_Fractions.mrcs")
+    if notes is not None:
+        (tmp_path / "FoilHole_1_Data_2.xml").write_text(notes)
+    options: Any = {"kind": "movies", "acquisition": replace(MICROSCOPE, pixel_size_angstrom=1.06)}
+
+    with pytest.raises(error, match="FoilHole_1_Data_2"):
+        export_relion(tmp_path, tmp_path / "m.star", beam_shift_groups=1, **options)
+    assert not (tmp_path / "m.star").exists()
+
+
+@given(
+    count=st.integers(1, 7),
+    seed=st.integers(0, 2**32 - 1),
+    each=st.integers(1, 9),
+)
+def test_points_around_distant_centres_are_told_apart(count: int, seed: int, each: int) -> None:
+    generator = np.random.default_rng(seed)
+    centres = generator.permutation(49)[:count]
+    numbers = generator.permutation(np.repeat(np.arange(count), each))
+    grid = np.stack([centres // 7, centres % 7], axis=1)[numbers]
+    found = cluster(grid + generator.uniform(-0.1, 0.1, grid.shape), count)
+
+    assert found[0] == 0
+    assert len({*zip(numbers.tolist(), found.tolist(), strict=True)}) == count
 
 
 def test_files_behind_links_to_folders_are_found_and_none_twice(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ _IMAGES = ("relion", "scipion")
 _ONLY_FOR: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("save_dir", "pixel_size", "voltage", "cs", "amplitude_contrast"), _IMAGES),
     **dict.fromkeys(("dose_per_frame", "gain", "gain_rot", "gain_flip"), _IMAGES),
-    **dict.fromkeys(("mtf", "project", "optics_groups"), ("relion",)),
+    **dict.fromkeys(("mtf", "project", "optics_groups", "beam_shift_groups"), ("relion",)),
     "to": ("globus", "aspera"),
     "key": ("aspera",),
 }
@@ -90,6 +90,12 @@ def _options(command: Command) -> Command:
         ),
         click.option(
             "--optics-groups", metavar="REGEXP", help=r"What in names tells groups apart, as '_Data_(\d+)_'."
+        ),
+        click.option(
+            "--beam-shift-groups",
+            metavar="N",
+            type=click.IntRange(min=1),
+            help="So many optics groups by the beam shift in EPU's XML or SerialEM's mdoc files.",
         ),
         click.option("--project", type=local, help="Folder of the RELION project, if not the STAR file's."),
         click.option("--to", help="Where to copy to: COLLECTION:/path for Globus, a folder for Aspera."),
@@ -166,7 +172,7 @@ def _export_images(
     }
     if program == "scipion":
         return export_scipion(files, target, **common)
-    own = {name: options[name] for name in ("project", "mtf", "optics_groups")}
+    own = {name: options[name] for name in ("project", "mtf", "optics_groups", "beam_shift_groups")}
     return export_relion(files, target, **own, **common)
 
 

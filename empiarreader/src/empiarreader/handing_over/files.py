@@ -67,6 +67,12 @@ class HandedFile:
     entry_id: int | None = None
     imageset: Imageset | None = None
 
+    @property
+    def belongs_to(self) -> tuple[int | None, str, str]:
+        """The imageset that it is of: entry, directory and name, the last two ``""`` outside any."""
+        directory, name = (self.imageset.directory, self.imageset.name) if self.imageset else ("", "")
+        return self.entry_id, directory, name
+
 
 class _Found(NamedTuple):
     path: Path

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from empiarreader.errors import EmpiarReaderError, InvalidRequestError, UnsupportedFormatError
+from empiarreader.errors import EmpiarReaderError, UnsupportedFormatError
 from empiarreader.formats import suffix_of
 from empiarreader.handing_over.acquisition import Acquisition, require
 from empiarreader.handing_over.files import PACKED_SUFFIXES, HandedFile, of_kind
+from empiarreader.handing_over.opticsgroups import Tell
 
 if TYPE_CHECKING:
     from empiarreader.mrcsource import MrcSource
@@ -52,7 +52,7 @@ def group_images(
     *,
     program: str,
     needs: tuple[str, ...],
-    part_of_name: str | None = None,
+    tell: Tell | None = None,
 ) -> list[ImageGroup]:
     """Return the imagesets that images are from, each with its pixel size, in the order of their files.
 
@@ -60,42 +60,21 @@ def group_images(
 
     Parameters
     ----------
-    part_of_name
-        Regular expression that finds, in the paths of images, what tells those of a group from others of
-        their imageset: what its groups hold, or all of it where it has none.
+    tell
+        What tells the images of a group from others of their imageset; None makes one group of all.
 
     Raises
     ------
     InvalidRequestError
-        If the program needs a value that nothing says, or there is an image in whose path nothing is found.
+        If the program needs a value that nothing says.
     """
-    find = _finder(part_of_name)
     sets: dict[tuple[int | None, str, str, str], list[HandedFile]] = {}
     for file in files:
-        directory, name = (file.imageset.directory, file.imageset.name) if file.imageset else ("", "")
-        sets.setdefault((file.entry_id, directory, name, find(file)), []).append(file)
+        sets.setdefault((*file.belongs_to, tell(file) if tell else ""), []).append(file)
     return [
         _group(" ".join(filter(None, names)), kind, members, acquisition, program, needs)
         for (_, _, *names), members in sets.items()
     ]
-
-
-def _finder(pattern: str | None) -> Callable[[HandedFile], str]:
-    """Return what finds, in the path of a file, the part that tells its group."""
-    if pattern is None:
-        return lambda file: ""
-    try:
-        wanted = re.compile(pattern)
-    except re.error as error:
-        raise InvalidRequestError(f"{pattern!r} is no regular expression: {error}") from None
-
-    def find(file: HandedFile) -> str:
-        found = wanted.search(file.name)
-        if found is None:
-            raise InvalidRequestError(f"{pattern!r} fits no part of {file.name}, which tells its group")
-        return "_".join(filter(None, found.groups() or (found[0],)))
-
-    return find
 
 
 class Chosen(NamedTuple):

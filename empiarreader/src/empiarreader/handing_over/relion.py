@@ -13,6 +13,7 @@ from empiarreader.handing_over.files import LINKS_SUFFIX, HandedFile, HandedFile
 from empiarreader.handing_over.groups import choose, group_images
 from empiarreader.handing_over.handed import Handed, HandedSet
 from empiarreader.handing_over.links import is_safe, make_links
+from empiarreader.handing_over.opticsgroups import Tell, by_beam_shift, by_name
 from empiarreader.handing_over.relionproject import RelionProject
 from empiarreader.handing_over.relionstar import relion_blocks
 from empiarreader.handing_over.starwriting import star_text
@@ -41,6 +42,7 @@ def export_relion(
     project: Location | None = None,
     mtf: Location | None = None,
     optics_groups: str | None = None,
+    beam_shift_groups: int | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
 ) -> Handed:
@@ -73,6 +75,9 @@ def export_relion(
     optics_groups
         Regular expression that finds, in the paths of images, what tells the optics groups of an imageset
         apart: ``r"_Data_(\d+)_"`` in names as EPU gives them, for the beam shift of each target in a hole.
+    beam_shift_groups
+        How many optics groups each imageset has by the beam shift of its images, which is read from EPU's XML
+        files or SerialEM's ``.mdoc`` beside them. A note says how far apart the groups are.
     overwrite
         Replace a STAR file that is there.
     dry_run
@@ -104,15 +109,14 @@ def export_relion(
     kind = kind or _only_kind(found)
     _check_kind(kind)
     chosen = choose(found, kind, _SUFFIXES[kind], program="RELION", told=told)
-    groups = group_images(
-        chosen.files, kind, known, program="RELION", needs=_NEEDS, part_of_name=optics_groups
-    )
+    tell, shift_note = _tell_groups(chosen.files, optics_groups, beam_shift_groups)
+    groups = group_images(chosen.files, kind, known, program="RELION", needs=_NEEDS, tell=tell)
     gain = _gain(known.gain) if kind == "movies" else {}
     suffixes = chosen.suffixes | {file.path: suffix for file, suffix in gain.items()}
     names = where.name_all(suffixes, [*chosen.files, *gain])
     blocks = relion_blocks(groups, names, where, mtf)
     links = {name: path for path, name in names.items() if name != path}
-    notes = (*_notes(kind, known, found), chosen.note, *(group.note for group in groups))
+    notes = (*_notes(kind, known, found), chosen.note, shift_note, *(group.note for group in groups))
     gain_names = [where.relative(names[file.path]) for file in gain]
     text = star_text(blocks)
     if not dry_run:
@@ -126,6 +130,17 @@ def export_relion(
         notes=tuple(filter(None, notes)),
         next_steps=_next_steps(kind, where.relative(_inside(target, folder)), known, gain_names, suffixes),
     )
+
+
+def _tell_groups(
+    files: Sequence[HandedFile], part_of_name: str | None, beam_shifts: int | None
+) -> tuple[Tell | None, str]:
+    """Return what tells optics groups of an imageset apart, and a note on how well it does."""
+    if part_of_name is not None and beam_shifts is not None:
+        raise InvalidRequestError("optics groups are told by names or by beam shifts, not by both")
+    if beam_shifts is not None:
+        return by_beam_shift(files, beam_shifts)
+    return (by_name(part_of_name) if part_of_name is not None else None), ""
 
 
 def _inside(target: Path, folder: Path) -> Path:

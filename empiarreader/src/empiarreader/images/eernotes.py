@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
-from xml.etree import ElementTree
 
 from empiarreader.errors import DamagedDataError
+from empiarreader.xmltext import parse_xml
 
-_LONGEST = 1024 * 1024
-_DECLARATION = re.compile(r"<!\s*(doctype|entity)", re.IGNORECASE)
 # A pixel of the specimen is some Å; files that give the 14 µm of the detector instead say nothing of it.
 _LARGEST_PIXEL_ANGSTROM = 1000.0
 _ANGSTROM = {"m": 1e10, "nm": 10.0, "pm": 0.01, "angstrom": 1.0, "": 1e10}
@@ -24,11 +21,8 @@ def parse_notes(content: bytes, label: str) -> dict[str, str]:
         If it is no such XML, or declares entities, which could be made to fill any memory.
     """
     try:
-        text = content.rstrip(b"\0 ").decode("utf-8")
-        if len(text) > _LONGEST or _DECLARATION.search(text):
-            raise ValueError("they are too long, or declare entities")
-        root = ElementTree.fromstring(text)
-    except (ElementTree.ParseError, ValueError, RecursionError) as error:
+        root = parse_xml(content)
+    except ValueError as error:
         raise DamagedDataError(f"the notes in {label} are damaged: {error}") from error
     notes: dict[str, str] = {}
     for item in root.iter("item"):
