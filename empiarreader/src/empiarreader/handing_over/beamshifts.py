@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from empiarreader.errors import ArchiveFileNotFoundError, DamagedDataError
 from empiarreader.tables.content import LARGEST_TEXT, read_content
-from empiarreader.tables.mdoc import parse_mdoc
+from empiarreader.tables.mdoc import read_mdoc
 from empiarreader.xmltext import parse_xml
 
 Shift = tuple[float, float]
@@ -73,32 +73,34 @@ def _start(
 ) -> NDArray[np.float64]:
     """Return centres among the points: each the farthest from those before, or drawn by how far it is."""
     first = 0 if generator is None else int(generator.integers(len(points)))
-    centres = points[[first]]
-    while len(centres) < count:
-        far = _distances(points, centres).min(axis=1)  # (point,), not all 0: there are as many different ones
-        next_one = far.argmax() if generator is None else generator.choice(len(points), p=far / far.sum())
-        centres = np.vstack([centres, points[next_one]])
-    return centres
+    chosen = [first]
+    far = np.full(len(points), np.inf)
+    while len(chosen) < count:
+        far = np.minimum(far, _distances(points, points[chosen[-1:]])[:, 0])  # (point,), never all 0
+        choice = far.argmax() if generator is None else generator.choice(len(points), p=far / far.sum())
+        chosen.append(int(choice))
+    return points[chosen]
 
 
 def _settle(points: NDArray[np.float64], centres: NDArray[np.float64]) -> tuple[NDArray[np.intp], float]:
     """Move centres to the means of the points that are nearest, until they stay; return groups and spread."""
     groups = np.full(len(points), -1)
     for _ in range(_STEPS):
-        distances = _distances(points, centres)
-        nearest = distances.argmin(axis=1)
+        nearest = _distances(points, centres).argmin(axis=1)
         if np.array_equal(nearest, groups):
             break
         groups = nearest
-        for number in np.unique(groups):
-            centres[number] = points[groups == number].mean(axis=0)
-    return groups, float(_distances(points, centres).min(axis=1).sum())
+        sizes = np.bincount(groups, minlength=len(centres))
+        sums = [np.bincount(groups, weights=axis, minlength=len(centres)) for axis in points.T]
+        there = sizes > 0
+        centres[there] = np.stack(sums, axis=1)[there] / sizes[there, np.newaxis]
+    return groups, float(((points - centres[groups]) ** 2).sum())
 
 
 def _distances(points: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return squared distances ``(point, centre)``."""
-    differences = points[:, np.newaxis] - centres
-    return np.asarray((differences**2).sum(axis=-1))
+    x, y = (np.subtract.outer(points[:, axis], centres[:, axis]) for axis in (0, 1))
+    return np.asarray(x * x + y * y)
 
 
 def _noted_in(image: Path, names: Container[str]) -> Path:
@@ -129,7 +131,7 @@ def _read(path: Path) -> Shift:
 
 
 def _of_mdoc(content: bytes, label: str) -> tuple[float, ...]:
-    noted = parse_mdoc(content, label).to_dict("records")[0].get("ImageShift")
+    noted = read_mdoc(content, label).sections[0].get("ImageShift")
     return noted if isinstance(noted, tuple) else ()
 
 

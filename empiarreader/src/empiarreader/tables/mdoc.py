@@ -10,7 +10,7 @@ Source: https://bio3d.colorado.edu/SerialEM/hlp/html/about_formats.htm.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from empiarreader.errors import DamagedDataError
 from empiarreader.tables.content import as_text
@@ -24,6 +24,14 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", r
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 # Text even where it looks like a number.
 _TEXT = frozenset({"SubFramePath", "ImageFile", "DateTime", "NavigatorLabel", "ChannelName", "Version"})
+
+
+class Mdoc(NamedTuple):
+    """What is said of a whole series, its titles, and what is said of each image."""
+
+    general: dict[str, Any]
+    titles: list[str]
+    sections: list[dict[str, Any]]
 
 
 def parse_mdoc(content: bytes, label: str) -> pandas.DataFrame:
@@ -49,6 +57,20 @@ def parse_mdoc(content: bytes, label: str) -> pandas.DataFrame:
     """
     import pandas
 
+    mdoc = read_mdoc(content, label)
+    frame = pandas.DataFrame(mdoc.sections)
+    frame.attrs.update({"global": mdoc.general, "titles": mdoc.titles})
+    return frame
+
+
+def read_mdoc(content: bytes, label: str) -> Mdoc:
+    """Return what an mdoc says, as :func:`parse_mdoc` does, without a table.
+
+    Raises
+    ------
+    DamagedDataError
+        If it describes no image.
+    """
     general: dict[str, Any] = {}
     titles: list[str] = []
     sections: list[dict[str, Any]] = []
@@ -63,9 +85,7 @@ def parse_mdoc(content: bytes, label: str) -> pandas.DataFrame:
             (sections[-1] if sections else general)[key] = _value(key, value)
     if not sections:
         raise DamagedDataError(f"{label} is no mdoc file: it has no section such as [ZValue = 0]")
-    frame = pandas.DataFrame(sections)
-    frame.attrs.update({"global": general, "titles": titles})
-    return frame
+    return Mdoc(general, titles, sections)
 
 
 def _value(key: str, text: str) -> Any:
