@@ -98,6 +98,8 @@ def test_another_file_type_than_asked_for_is_said_on_stderr(
         (("9zzz",), 3, "profet: the PDB has no entry 9zzz"),
         (("P99999",), 3, "profet: no structure of P99999 in pdb or alphafold: UniProt has no entry P99999"),
         (("nonsense",), 2, "profet: 'nonsense' is no id that profet knows"),
+        (("claen", "1aki.pdb"), 2, "there is no command 'claen'; did you mean 'clean'?"),
+        (("Sequences", "P05067"), 2, "there is no command 'Sequences'; did you mean 'sequence'?"),
         (("4v1w", "\x1b[31mred"), 2, "profet: '\\x1b[31mred' is no id that profet knows"),
         (("9zzz", "8zzz"), 3, "profet: the PDB has no entry 9zzz"),
         (("4v1w", "9zzz"), 1, "profet: the PDB has no entry 9zzz"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -97,6 +100,84 @@ def test_what_cannot_be_done_is_told(
     assert message in shown.err
     assert shown.out == ""
     assert [path.name for path in structure.parent.glob("*.pdb")] == ["a.pdb"]
+
+
+@pytest.fixture
+def typed_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+    """What comes from standard input."""
+
+    def give(data: bytes) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+    return give
+
+
+@pytest.mark.parametrize("is_gzipped", [False, True])
+def test_between_pipes_only_the_structure_goes_to_standard_output(
+    is_gzipped: bool,
+    structure: Path,
+    typed_in: Callable[[bytes], None],
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    main(["clean", str(structure), "--remove", "water", "-q"])
+    body = structure.read_bytes()
+    typed_in(gzip.compress(body) if is_gzipped else body)
+
+    main(["clean", "-", "--remove", "water"])
+
+    shown = capfdbinary.readouterr()
+    assert shown.out == structure.with_name("a_nowater.pdb").read_bytes()
+    assert shown.err.decode().splitlines() == [
+        "standard input: 321 of 322 atoms stay",
+        "  water: 1 atoms of chain B removed, whole residues: 1",
+    ]
+
+
+def test_a_file_may_go_to_standard_output_and_standard_input_into_a_file(
+    structure: Path, typed_in: Callable[[bytes], None], capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    main(["clean", str(structure), "--chains", "A", "-o", "-", "--json"])
+    shown = capfdbinary.readouterr()
+    typed_in(structure.read_bytes())
+    target = structure.with_name("b.pdb")
+
+    main(["clean", "-", "--chains", "A", "-o", str(target)])
+
+    assert shown.out == target.read_bytes()
+    assert json.loads(shown.err)["path"] == "standard output"
+    assert capfdbinary.readouterr().out.decode().splitlines()[-1] == f"Saved standard input to '{target}'"
+
+
+def test_what_fails_between_pipes_writes_nothing_and_is_told_without_a_made_up_path(
+    structure: Path, typed_in: Callable[[bytes], None], capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    typed_in(structure.read_bytes())
+
+    assert fails("-", "--chains", "Z") == 1
+    assert fails("-", "--chains", "Z") == 5  # nothing is left of the input
+
+    shown = capfdbinary.readouterr()
+    assert shown.out == b""
+    assert shown.err.decode().splitlines() == [
+        "profet: standard input has no chain 'Z' (it has A, B), so nothing was written",
+        "profet: standard input: neither mmCIF nor PDB format: it is empty",
+    ]
+
+
+def test_several_files_may_go_into_a_folder_each_under_its_own_name(structure: Path, tmp_path: Path) -> None:
+    folder, other = tmp_path / "cleaned", tmp_path / "other"
+    folder.mkdir()
+    other.mkdir()
+    second = other / "b.pdb"
+    second.write_bytes(structure.read_bytes())
+
+    main(["clean", str(structure), str(second), "--remove", "water", "-o", str(folder)])
+
+    assert sorted(path.name for path in folder.iterdir()) == ["a_nowater.pdb", "b_nowater.pdb"]
+    same = other / "a.pdb"
+    same.write_bytes(structure.read_bytes())
+    assert fails(str(structure), str(same), "-o", str(folder)) == 2
+    assert fails(str(structure), "-") == 2
 
 
 def test_output_is_for_one_file(structure: Path, tmp_path: Path) -> None:

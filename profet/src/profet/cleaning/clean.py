@@ -47,7 +47,8 @@ def clean(
         A file in mmCIF or PDB format, gzipped or not; which of them, its beginning tells.
     output
         Where to write, gzipped if the name ends in ``.gz``. None: beside the input, under its name with a
-        suffix that says what was taken out, and gzipped if the input is. Never over the input.
+        suffix that says what was taken out, and gzipped if the input is; a folder that is there: in it, under
+        that name. Never over the input.
     options
         What to take out; nothing by default.
     accession
@@ -230,11 +231,13 @@ def _proteins(chains: Iterable[Chain], accession: str | None, origin: str) -> li
 
 def _target(file: StructureFile, output: str | os.PathLike[str] | None, ending: str) -> Path:
     source = file.path
+    extension = "".join(source.suffixes[-2:]) if source.suffix == ".gz" else source.suffix
+    name = f"{source.name.removesuffix(extension)}_{ending}{extension}"
     if output is None:
-        extension = "".join(source.suffixes[-2:]) if source.suffix == ".gz" else source.suffix
-        stem = source.name.removesuffix(extension)
-        return source.with_name(f"{stem}_{ending}{extension}")
+        return source.with_name(name)
     target = settings.absolute(output)
+    if target.is_dir():
+        target /= name
     if target == source or (target.exists() and target.samefile(source)):
         raise RefusedError(f"{target} is the input itself; write the cleaned structure to another file")
     return target

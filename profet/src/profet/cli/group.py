@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 import click
+
+from profet.errors import InvalidIdError
+from profet.ids import parse_id
 
 
 class OldFormGroup(click.Group):
@@ -26,8 +30,17 @@ class OldFormGroup(click.Group):
             return super().parse_args(ctx, args)  # the shell asks what could stand here
         own = {name for param in self.get_params(ctx) for name in param.opts}
         if not args or (args[0] not in own and args[0] not in self.commands):
+            if args:
+                self._refuse_misspelt(args[0])
             args = [str(self._default.name), *args]
         return super().parse_args(ctx, args)
+
+    def _refuse_misspelt(self, word: str) -> None:
+        """Refuse what can be no id and nearly is the name of a subcommand."""
+        names = [name for name, command in self.commands.items() if not command.hidden]
+        near = difflib.get_close_matches(word.lower(), names, n=1)
+        if near and not _is_id(word):
+            raise click.UsageError(f"there is no command {word!a}; did you mean {near[0]!a}?")
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show the usage of the old form and of the subcommands."""
@@ -43,6 +56,14 @@ class OldFormGroup(click.Group):
         with formatter.section("Options"):
             formatter.write_dl(list(dict(records).items()))
         self.format_commands(ctx, formatter)
+
+
+def _is_id(word: str) -> bool:
+    try:
+        parse_id(word)
+    except InvalidIdError:
+        return False
+    return True
 
 
 class _OldFormContext(click.Context):
