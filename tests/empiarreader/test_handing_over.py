@@ -509,6 +509,16 @@ def test_points_around_distant_centres_are_told_apart(count: int, seed: int, eac
     assert len({*zip(numbers.tolist(), found.tolist(), strict=True)}) == count
 
 
+def test_the_pictures_that_epu_leaves_beside_movies_are_left_out(archive: Archive, tmp_path: Path) -> None:
+    names = [f"data/x/FoilHole_1_Data_2_{shot}{end}" for shot in "34" for end in ("_fractions.tiff", ".jpg")]
+    archive.add_entry(10001, dict.fromkeys(names, b"x"), {"imagesets": [_imageset("S", "data/x", 0.8)]})
+    done = _run("10001", "--relion", tmp_path / "m.star", "--save_dir", tmp_path / "raw", *ALL_SAID[:6])
+
+    assert done.exit_code == 0, done.output
+    movies = starfile.read(tmp_path / "m.star")["movies"].rlnMicrographMovieName
+    assert list(movies) == [f"raw/{name}" for name in names if name.endswith(".tiff")]
+
+
 def test_files_behind_links_to_folders_are_found_and_none_twice(tmp_path: Path) -> None:
     disk, project = tmp_path / "disk", tmp_path / "project"
     _stack(disk / "square/m1.mrcs")

@@ -278,6 +278,9 @@ KINDS = [
     ("data/movies/20200101_EER_GainReference.gain", "gains"),
     ("data/movies/non_gain_corrected_1.tiff", "movies"),
     ("data/movies/a.tiff.mdoc", "metadata"),
+    ("data/movies/FoilHole_1_Data_2.jpg", None),  # EPU leaves a picture of each exposure beside it
+    ("data/tilts/TS_01.PNG", None),
+    ("data/photos/a.jpg", "micrographs"),
     ("data/micrographs/a.mrc", "micrographs"),
     ("data/micrographs/picks/a_autopick.star", "coordinates"),
     ("data/micrographs/a.box", "coordinates"),
@@ -298,6 +301,7 @@ IMAGESETS = [
     {"directory": "data/micrographs", "category": "micrographs - single frame"},
     {"directory": "data/particles/", "category": "picked particles - single frame - processed"},
     {"directory": "/data/tilts", "category": "('T9', '')"},
+    {"directory": "data/photos", "category": "micrographs - single frame", "data_format": "JPEG"},
 ]
 
 

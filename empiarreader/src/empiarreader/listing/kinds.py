@@ -35,6 +35,9 @@ _METADATA = frozenset(
 )  # fmt: skip
 _TABLES = frozenset({".star", ".txt", ".csv", ".tsv", ".json"})
 _STACKS_OF_TILTS = frozenset({".st", ".ali", ".preali"})
+# Made for the eye; EPU and others leave one beside each exposure, which is no movie, micrograph or tilt.
+_PICTURES = frozenset({".jpg", ".jpeg", ".png"})
+_PICTURE_FORMATS = frozenset({"JPEG", "PNG"})
 _MOVIE_NAME = re.compile(r"fractions|movie|_frames?\b|[-_]frames[-_.]", re.IGNORECASE)
 _BY_CATEGORY: tuple[tuple[str, Kind], ...] = (
     ("picked particles", "particles"),
@@ -99,7 +102,10 @@ def _is_gain(name: PurePosixPath) -> bool:
 def _kind_of_image(path: str, name: PurePosixPath, suffix: str, imagesets: Iterable[Imageset]) -> Kind | None:
     if suffix in _STACKS_OF_TILTS:
         return "tilt_series"
-    kind = _kind_of_imageset(path, imagesets)
+    around = imageset_of(path, imagesets)
+    if suffix in _PICTURES and (around is None or around.data_format.upper() not in _PICTURE_FORMATS):
+        return None
+    kind = _kind_of_imageset(around)
     if kind is not None:
         return kind
     if suffix == ".eer" or _MOVIE_NAME.search(name.name):
@@ -123,8 +129,7 @@ def imageset_of(path: str, imagesets: Iterable[Imageset]) -> Imageset | None:
     return max(around, key=lambda item: len(item.directory), default=None)
 
 
-def _kind_of_imageset(path: str, imagesets: Iterable[Imageset]) -> Kind | None:
-    around = imageset_of(path, imagesets)
+def _kind_of_imageset(around: Imageset | None) -> Kind | None:
     if around is None:
         return None
     category = around.category.lower()
