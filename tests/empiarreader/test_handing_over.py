@@ -581,6 +581,16 @@ def test_movies_of_one_name_in_two_folders_stay_two(tmp_path: Path) -> None:
     assert sorted(link.name for link in handed.links) == ["grid0_m.mrcs", "grid1_m.mrcs"]
 
 
+def test_how_the_gain_lies_is_told_where_scipion_asks_for_it_later(movies: Path, tmp_path: Path) -> None:
+    gain = ("--gain", _stack(tmp_path / "gain.mrc", (16, 12)), "--kind", "movies", *ALL_SAID)
+    plain = _run(movies, "--scipion", tmp_path / "a.json", *gain)
+    turned = _run(movies, "--scipion", tmp_path / "b.json", "--gain-rot", "3", "--gain-flip", "2", *gain)
+
+    assert (plain.exit_code, turned.exit_code) == (0, 0), turned.output
+    assert "rotation" not in plain.stderr
+    assert "gain rotation 3 and gain flip 2" in turned.stderr
+
+
 def test_stacks_are_no_micrographs_for_scipion(tmp_path: Path) -> None:
     _stack(tmp_path / "one.mrc", (3, 16, 12))
     with pytest.raises(empiarreader.UnsupportedFormatError, match="holds 3 images"):

@@ -27,6 +27,7 @@ Operation = Literal["multiply", "divide", "none"]
 Factor = NDArray[np.float32]
 
 _TOP_FIRST = frozenset({"TIFF", "DigitalMicrograph"})
+FLIP_NUMBERS = {"none": 0, "up_down": 1, "left_right": 2}  # RELION's and MotionCor's
 _FLIPS: dict[str, int | None] = {"none": None, "up_down": 0, "left_right": 1}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError, UnsupportedFormatError
 from empiarreader.formats import suffix_of
+from empiarreader.gainfactor import FLIP_NUMBERS
 from empiarreader.handing_over.acquisition import Acquisition
 from empiarreader.handing_over.files import LINKS_SUFFIX, HandedFile, HandedFiles, Location, gather, kinds_of
 from empiarreader.handing_over.groups import choose, group_images
@@ -27,7 +28,6 @@ _SUFFIXES = {
 }
 _GAIN_SUFFIXES = (".mrc", ".tif", ".tiff", ".gain")
 _NEEDS = ("pixel_size_angstrom", "voltage_kv", "spherical_aberration_mm", "amplitude_contrast")
-_FLIPS = {"none": 0, "up_down": 1, "left_right": 2}
 _DOSE_PER_FRACTION = 1.0  # e/Å², about what movies of other cameras have a frame
 
 
@@ -219,6 +219,6 @@ def _next_steps(
         words += ["--dose_weighting", "--dose_per_frame", f"{dose:g}"]
     for gain in gains:
         way = known.gain_orientation
-        turned = ["--gain_rot", str(way.quarter_turns % 4), "--gain_flip", str(_FLIPS[way.flip])]
+        turned = ["--gain_rot", str(way.quarter_turns % 4), "--gain_flip", str(FLIP_NUMBERS[way.flip])]
         words += ["--gainref", gain, *turned]
     return (shlex.join(words),)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError, UnsupportedFormatError
+from empiarreader.gainfactor import FLIP_NUMBERS, GainOrientation
 from empiarreader.handing_over.acquisition import Acquisition
 from empiarreader.handing_over.files import (
     HANDED_KINDS,
@@ -116,7 +117,7 @@ def export_scipion(
         gain, linked_gain = _gain(group, links_folder)
         links |= needed | linked_gain
         protocols.append(_protocol(number, group, place, gain))
-    notes = [one.note for one in chosen.values()]
+    notes = [_gain_note(known), *(one.note for one in chosen.values())]
     notes += [note for group in groups for note in (group.note, final_image_note(group.files[0]))]
     text = json.dumps(protocols, indent=4) + "\n"
     if not dry_run:
@@ -230,6 +231,17 @@ def _gain(group: ImageGroup, links_folder: Path) -> tuple[Path | None, dict[Path
         return path, {}
     name = safe_names([HandedFile(path=path, name=path.name)], {path: path.suffix.lower()})[path]
     return links_folder / "gain" / name, {links_folder / "gain" / name: path}
+
+
+def _gain_note(known: Acquisition) -> str:
+    """Return what is to be said of a turned gain reference: Scipion's import takes it as it lies."""
+    way = known.gain_orientation
+    if known.gain is None or way == GainOrientation():
+        return ""
+    return (
+        f"tell the protocol that corrects motion how the gain reference lies: gain rotation "
+        f"{way.quarter_turns % 4} and gain flip {FLIP_NUMBERS[way.flip]}; Scipion's import does not ask"
+    )
 
 
 def _protocol(number: int, group: ImageGroup, place: tuple[Path, str], gain: Path | None) -> dict[str, Any]:
