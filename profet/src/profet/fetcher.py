@@ -171,7 +171,7 @@ class Fetcher:
 
         One request at most: to UniProt for an accession, to the PDB for a PDB id.
         """
-        return list(self._fetching.chooser.databases(uniprot_id))
+        return list(self._fetching.lookup.databases(uniprot_id))
 
     def file_from_db(
         self, prot_id: str, filetype: str = FileType.cif, db: str = "pdb"
@@ -225,7 +225,7 @@ class Fetcher:
             If there is none.
         """
         names = _several(databases or dict.fromkeys([self._main_db, *ALWAYS_ASKED]))
-        return self._fetching.chooser.hits(uniprot_id, databases=names, order=order, observed=observed)
+        return self._fetching.lookup.hits(uniprot_id, databases=names, order=order, observed=observed)
 
     def get_sequence(
         self, uniprot_id: str, *, chain: str | None = None, cleave_signal: bool = False
@@ -293,7 +293,7 @@ class Fetcher:
         StructureNotFoundError
             If there is no model.
         """
-        typed, stored = self._fetching.chooser.document(uniprot_id, kind)
+        typed, stored = self._fetching.lookup.document(uniprot_id, kind)
         if not filesave:
             return None, stored.data
         path = Path(self.cache().directory, f"{typed.lower()}.{kind}.json")

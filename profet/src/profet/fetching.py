@@ -22,6 +22,8 @@ from profet.enums import FileType
 from profet.errors import ProfetError, StructureNotFoundError
 from profet.hits import StructureHit
 from profet.ids import PdbId, parse_id
+from profet.lookup import Lookup
+from profet.resolving import expect_cleaning, resolve_typed
 from profet.result import FetchResult
 from profet.saved import SavedFiles
 from profet.structure import Structure
@@ -50,6 +52,7 @@ class Fetching:
     def __init__(self, access: Access, order: Sequence[str]) -> None:
         self.access = access
         self.chooser = Chooser(access, order=order)
+        self.lookup = Lookup(access, order=order)
         self._order = order
         self._saved = SavedFiles()
         self._history: dict[str, list[str]] = {}
@@ -105,9 +108,10 @@ class Fetching:
     ) -> list[FetchResult]:
         """Find many structures and place them; see `profet.Fetcher.get_files`."""
         if clean is not None and clean.peptides():
-            self.chooser.expect_cleaning(ids)
-        resolved = self.chooser.resolve_many(dict.fromkeys(ids))
-        self.chooser.expect(resolved.values(), wish.filetype)
+            expect_cleaning(self.chooser.access, ids)
+        resolved = resolve_typed(self.chooser.access, dict.fromkeys(ids))
+        targets = (target for target in resolved.values() if isinstance(target, Target))
+        self.chooser.expect((target.pdb_id for target in targets if target.pdb_id), wish.filetype)
 
         def get_one(typed: str) -> FetchResult:
             result = self._one_of_many(typed, wish, folder, resolved.get(typed))

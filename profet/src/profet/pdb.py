@@ -8,24 +8,26 @@ from profet.databases.rcsb import file_url
 from profet.enums import FileType
 from profet.errors import StructureNotFoundError
 from profet.ids import PdbId, parse_id
+from profet.lookup import Lookup
 
 
 class PDB_DB:  # noqa: N801 - published name
     """The Protein Data Bank. `Fetcher` does more; this is what code for profet 1 uses."""
 
     def __init__(self) -> None:
-        self._chooser = Chooser(Access())
+        access = Access()
+        self._chooser, self._lookup = Chooser(access), Lookup(access)
 
     def uniprot_id_to_pdb_id(self, uniprot_id: str) -> str | None:
         """PDB entry that stands for an accession: the one that covers most of the protein.
 
         Among equals the one of best resolution, then the first by id. None if there is none.
         """
-        return self._chooser.pdb_id_for(uniprot_id)
+        return self._lookup.pdb_id_for(uniprot_id)
 
     def check_structure(self, uniprot_id: str) -> bool:
         """Whether the PDB holds a structure of an accession, or the entry with that PDB id."""
-        return "pdb" in self._chooser.databases(uniprot_id)
+        return "pdb" in self._lookup.databases(uniprot_id)
 
     def make_url(self, uniprot_id: str, filetype: str = FileType.pdb) -> str:
         """Address of the file of a PDB id.
@@ -36,7 +38,7 @@ class PDB_DB:  # noqa: N801 - published name
         'https://files.rcsb.org/download/4V1W.cif'
         """
         kind = FileType(filetype)
-        found = self._chooser.pdb_id_for(uniprot_id)
+        found = self._lookup.pdb_id_for(uniprot_id)
         if found is None or not isinstance(identity := parse_id(found), PdbId):
             raise StructureNotFoundError(f"the PDB has no structure of {uniprot_id}", accession=uniprot_id)
         return file_url(identity, kind)

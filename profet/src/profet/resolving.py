@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 
 from profet.access import Access
 from profet.databases import ALWAYS_ASKED
 from profet.databases.protocol import Target
-from profet.errors import InactiveAccessionError, ProfetError, StructureNotFoundError
-from profet.ids import ModelId, PdbId, UniProtId
-from profet.uniprot_batch import find_brief_entry, find_entries
+from profet.errors import InactiveAccessionError, InvalidIdError, ProfetError, StructureNotFoundError
+from profet.ids import ModelId, PdbId, UniProtId, parse_id
+from profet.uniprot_batch import find_brief_entry, find_entries, keep_whole_entries
 
 
 def resolve(access: Access, identity: PdbId | UniProtId) -> tuple[Target, str]:
@@ -58,6 +59,28 @@ def resolve_many(
         elif entry is not None:
             resolved[identity] = Target(identity=identity, entry=entry)
     return resolved
+
+
+def resolve_typed(access: Access, ids: Iterable[str]) -> dict[str, Target | ProfetError]:
+    """Do what `resolve_many` does, for ids as typed. One that is none has its error."""
+    parsed: dict[str, PdbId | UniProtId] = {}
+    resolved: dict[str, Target | ProfetError] = {}
+    for typed in ids:
+        try:
+            parsed[typed] = parse_id(typed)
+        except InvalidIdError as error:
+            resolved[typed] = error
+    told = resolve_many(access, parsed.values())
+    return resolved | {typed: told[identity] for typed, identity in parsed.items() if identity in told}
+
+
+def expect_cleaning(access: Access, ids: Iterable[str]) -> None:
+    """Prepare for taking peptides out of structures of many proteins; see `keep_whole_entries`."""
+    known = []
+    for typed in ids:
+        with contextlib.suppress(InvalidIdError):
+            known.append(parse_id(typed))
+    keep_whole_entries(access, [item for item in known if isinstance(item, UniProtId)])
 
 
 def databases_with(target: Target) -> list[str]:
