@@ -284,6 +284,30 @@ def test_channels_are_transformed_alike_in_the_precision_that_they_have(
     assert transform(batch)["image"].dtype == torch.float64
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@every
+def test_floats_of_16_bits_are_worked_on_in_32_and_rounded_afterwards(
+    transform: Transform, kind: int, dtype: torch.dtype
+) -> None:
+    short = {key: batch_of(kind)[key].to(dtype) for key in ("image", "target", "weight")}
+    draws = Draws(seed=3, epoch=2, samples=np.arange(COUNT))
+    expected = transform({**batch_of(kind), **{key: value.float() for key, value in short.items()}}, draws)
+    result = transform({**batch_of(kind), **short}, draws)
+    for key in short:
+        assert result[key].dtype == dtype
+        assert torch.equal(result[key], expected[key].to(dtype)), key
+
+
+@every
+def test_masks_of_whole_numbers_stay_such(transform: Transform, kind: int) -> None:
+    classes = batch_of(kind)["mask"] * 3
+    expected = transform({**batch_of(kind), "mask": classes})["mask"]
+    for dtype in (torch.bool, torch.uint8, torch.int64):
+        result = transform({**batch_of(kind), "mask": classes.to(dtype)})["mask"]
+        assert result.dtype == dtype
+        assert torch.equal(result, expected.to(dtype))
+
+
 def _moved(batch: dict[str, Any]) -> dict[str, Any]:
     return {
         key: elsewhere(value)

@@ -6,7 +6,8 @@ A batch has these keys where its source knows them, and not otherwise. Arrays ar
 ======================================  ==========  ========================================================
 key                                     shape       meaning
 ======================================  ==========  ========================================================
-``pixel_size_angstrom``                 (B, ndim)   along each axis of the image, 0.0 where not known
+``pixel_size_angstrom``                 (B, ndim)   along each axis of the image, 0.0 where not known,
+                                                    and across the frames or tilts of a series
 ``pose``                                (B, 3, 3)   rotation R with v_lab = R v_particle, vectors (x, y, z)
 ``shift_angstrom``                      (B, ndim)   where the particle's centre is, from the image's centre
 ``defocus_u_angstrom``, ``…v…``         (B,)        defocus along the two axes, positive under focus

@@ -15,8 +15,10 @@ import torch
 from torch import Tensor
 
 from caked.errors import InvalidOptionError, ShapeError
+from caked.keys import IMAGE_KEYS
 from caked.randomness import Draws
 from caked.registry import Registry
+from caked.transforms.frames import fold_frames, frames_are_known, unfold_frames
 from caked.transforms.owned import OwnedBatch
 
 __all__ = ["TRANSFORMS", "Batch", "RandomTransform", "Transform", "spatial_axes", "transform_from_dict"]
@@ -27,6 +29,8 @@ Batch = dict[str, Any]
 TRANSFORMS: Registry[Any] = Registry("transform", entry_points="caked.transforms")
 
 _T = TypeVar("_T", bound="type[Transform]")
+
+_HALF = (torch.float16, torch.bfloat16)
 
 
 class Transform(torch.nn.Module):
@@ -44,6 +48,11 @@ class Transform(torch.nn.Module):
     """Whether it keeps no tensor of a batch, and gives back the image it got or one in new memory.
 
     What comes after it may then write over that image. A class says so for itself: it is not inherited.
+    """
+    takes_frames: ClassVar[bool] = False
+    """Whether it is to see the frames of a movie, or the tilts of a series, as they are.
+
+    Otherwise, where a batch says that its images are series, frames come as channels: ``(B, C n, y, x)``.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -74,7 +83,9 @@ class Transform(torch.nn.Module):
         Parameters
         ----------
         batch
-            Tensor ``(B, C, *spatial)`` or dictionary with one as ``"image"``. It is not changed.
+            Tensor ``(B, C, *spatial)`` or dictionary with one as ``"image"``. It is not changed. Integers
+            become float32. Floats of 16 bits are too coarse for sums and places: they are worked on as
+            float32, and are of 16 bits again afterwards.
         draws
             Where random parameters come from, a row for each sample. ``None`` draws as for samples 0 to
             B - 1 of epoch 0 with seed 0: the same every time.
@@ -82,7 +93,11 @@ class Transform(torch.nn.Module):
         if isinstance(batch, Tensor):
             result: Tensor = self.forward({"image": batch}, draws)["image"]
             return result
+        if any(key in batch and batch[key].dtype in _HALF for key in IMAGE_KEYS):
+            return self._in_float32(batch, draws)
         image = batch["image"]
+        if image.ndim == 5 and not self.takes_frames and frames_are_known(batch):
+            return unfold_frames(self.forward(fold_frames(batch), draws), batch)
         if not (image.is_floating_point() or image.is_complex()):
             image = image.to(torch.float32)
             batch = batch if isinstance(batch, OwnedBatch) else dict(batch)
@@ -100,6 +115,12 @@ class Transform(torch.nn.Module):
             return OwnedBatch(self.batch(dict(batch), draws), image_is_owned=False)
         del image  # now nobody but the batch holds it
         return self._changed(batch, draws)
+
+    def _in_float32(self, batch: Batch, draws: Draws | None) -> Batch:
+        """Transform a batch that has images of 16 bits, and round them to as many afterwards."""
+        types = {key: batch[key].dtype for key in IMAGE_KEYS if key in batch and batch[key].dtype in _HALF}
+        result: Batch = self.forward({**batch, **{key: batch[key].float() for key in types}}, draws)
+        return {**result, **{key: result[key].to(dtype) for key, dtype in types.items()}}
 
     def _changed(self, batch: OwnedBatch, draws: Draws) -> Batch:
         """Transform a batch that was given away, and find out whether its image still is nobody else's."""

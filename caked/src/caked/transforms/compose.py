@@ -37,6 +37,8 @@ class Compose(Transform):
     [[[1.0, 0.5, 0.0]]]
     """
 
+    takes_frames = True
+
     def __init__(self, transforms: Iterable[Any]) -> None:
         super().__init__()
         self.steps = torch.nn.ModuleList(as_transform(step) for step in transforms)
@@ -114,6 +116,7 @@ class RandomApply(Transform):
     """
 
     is_random = True
+    takes_frames = True
 
     def __init__(self, transform: Any, *, probability: float = 0.5) -> None:
         if not 0 <= probability <= 1:
@@ -166,6 +169,7 @@ class OneOf(Transform):
     """
 
     is_random = True
+    takes_frames = True
 
     def __init__(self, transforms: Iterable[Any], *, weights: Sequence[float] | None = None) -> None:
         super().__init__()
@@ -241,6 +245,8 @@ class OnKeys(Transform):
     >>> OnKeys(["target"], Invert())(pair)["image"].tolist()
     [[[1.0, 1.0]]]
     """
+
+    takes_frames = True
 
     def __init__(self, keys: Iterable[str], transform: Any) -> None:
         super().__init__()

@@ -21,6 +21,8 @@ __all__ = ["ApplyCTF", "PhaseFlip", "RandomCTF", "WienerFilter"]
 class _CTFTransform(Transform):
     """Base: multiply the spectrum of each image by something made of its CTF."""
 
+    takes_frames = True
+
     def factor(self, ctf: Tensor) -> Tensor:
         """Return what the spectrum is multiplied by."""
         raise NotImplementedError

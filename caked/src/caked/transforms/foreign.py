@@ -44,6 +44,8 @@ class Foreign(Transform):
     recipe; of a torchvision transform use :class:`Torchvision`.
     """
 
+    takes_frames = True
+
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         self.function = function

@@ -10,6 +10,8 @@ c = n // 2 the centre of an image before and c' that of the image after, and s t
 - a pose becomes ``U R``. An image is a projection along z, which no mirror in z changes: where U mirrors an
   image, z is turned round as well, and the pose is the rotation from which the mirror image is seen;
 - the axis of the defocus of an image turns with U.
+
+Frames of a movie and tilts of a series move alike, as images do: what is known of each moves with it.
 """
 
 from __future__ import annotations
@@ -175,6 +177,11 @@ def _carry(batch: Batch, motion: Motion, before: Sequence[int], after: Sequence[
         _turn(batch, directions[:, ::-1, ::-1])  # from array order to x, y, z
 
 
+def _for_each(values: Floats, axes: int, like: Floats) -> Floats:
+    """Shape values with so many axes a sample to go with what has one for the frames as well."""
+    return values.reshape(len(values), *(1,) * (like.ndim - axes - 1), *values.shape[1:])
+
+
 def _known(batch: Batch, key: str, axes: int) -> Floats | None:
     """Return what is known along each axis of the image, if it is."""
     values = batch.get(key)
@@ -205,28 +212,34 @@ def _move_shifts(
 ) -> None:
     """Turn shifts, and add the step of the centre in new pixels of the size that the batch holds now."""
     shift = _known(batch, "shift_angstrom", step.shape[1])
+    if shift is None and not motion.turns and not step.any():
+        return
     if shift is None:
         axes = batch["shift_angstrom"].shape[-1]
         raise ShapeError(f"Shifts along {axes} axes do not fit images of {step.shape[1]} axes.")
     if (step[known == 0] if known is not None else step).any():
         raise InvalidOptionError("Shifts in Å can follow the image only where its pixel size is known.")
-    turned = _times(directions, shift) if motion.turns else shift
+    turned = _times(_for_each(directions, 2, shift[..., None]), shift) if motion.turns else shift
     now = _known(batch, "pixel_size_angstrom", step.shape[1])
-    _put(batch, "shift_angstrom", turned if now is None else turned + step * now)
+    _put(batch, "shift_angstrom", turned if now is None else turned + _for_each(step * now, 1, shift))
 
 
 def _turn(batch: Batch, directions: Floats) -> None:
     """Turn poses and the axes of defocus by ``(B, n, n)``, its columns x, y(, z)."""
     hands = np.sign(np.linalg.det(directions))
+    turns_axes = "defocus_angle_degrees" in batch and directions.shape[-1] == 2
+    skew = np.abs(directions @ directions.mT - np.eye(directions.shape[-1])).max() > 0.01
+    if skew and ("pose" in batch or turns_axes):
+        raise InvalidOptionError(
+            "A pose or an axis of astigmatism can turn only where pixels are as long along all axes turned."
+        )
     if "pose" in batch:
-        if np.abs(directions @ directions.mT - np.eye(directions.shape[-1])).max() > 0.01:
-            raise InvalidOptionError("A pose can turn only where pixels are as long along all axes turned.")
         pose = batch["pose"].detach().cpu().numpy()
-        _put(batch, "pose", np.matmul(_in_space(directions, hands), pose))
-    if "defocus_angle_degrees" in batch and directions.shape[-1] == 2:
+        _put(batch, "pose", np.matmul(_for_each(_in_space(directions, hands), 2, pose), pose))
+    if turns_axes:
         angle = batch["defocus_angle_degrees"].detach().cpu().numpy()
         turn = np.rad2deg(np.arctan2(directions[:, 1, 0], directions[:, 0, 0]))
-        turn, hands = (value.reshape(-1, *(1,) * (angle.ndim - 1)) for value in (turn, hands))
+        turn, hands = _for_each(turn, 0, angle), _for_each(hands, 0, angle)
         _put(batch, "defocus_angle_degrees", turn + hands * angle)
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from caked.errors import InvalidOptionError
+from caked.errors import InvalidOptionError, ShapeError
 from caked.randomness import Draws
 from caked.transforms.base import Batch, register, spatial_axes
 from caked.transforms.geometry import roll_samples
@@ -106,6 +106,11 @@ class CentreParticle(_Shift):
         shift, size = batch.get("shift_angstrom"), batch.get("pixel_size_angstrom")
         if shift is None or size is None or bool((size <= 0).any()):
             raise InvalidOptionError("To centre particles, their shifts and pixel sizes have to be known.")
+        if shift.shape != size.shape:
+            raise ShapeError(
+                "Particles are centred by one shift a sample, along the axes of its image, not by shifts of "
+                f"shape {tuple(shift.shape)} in images of {size.shape[-1]} axes."
+            )
         return -(shift / size).detach().cpu().numpy().astype(np.float64)
 
 

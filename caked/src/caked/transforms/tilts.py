@@ -13,13 +13,10 @@ from caked.errors import InvalidOptionError, ShapeError
 from caked.keys import IMAGE_KEYS
 from caked.randomness import Draws
 from caked.transforms.base import Batch, Transform, register
-from caked.transforms.optics import CTF_KEYS
+from caked.transforms.frames import keys_by_frame
 from caked.transforms.spectral import filter_samples, frequencies
 
 __all__ = ["DoseWeight", "TiltDrop", "critical_dose"]
-
-TILT_KEYS = ("tilt_angle_degrees", "dose_electrons_per_square_angstrom", "visible_tilts", *CTF_KEYS)
-"""What a batch may know of each tilt by itself."""
 
 DOSE = "dose_electrons_per_square_angstrom"
 _SENSITIVITY = {300: 1.0, 200: 0.8, 100: 0.64}
@@ -38,7 +35,7 @@ class TiltDrop(Transform):
 
     Notes
     -----
-    Series are ``(B, C, tilts, y, x)``. Angles, doses and defocus of the tilts follow. Tilts that
+    Series are ``(B, C, tilts, y, x)``. All that is known of each tilt follows. Tilts that
     ``visible_tilts`` leaves out are kept only where there are too few others. Source: the choice of tilts of
     cryoDRGN-ET and tomoDRGN, and ``rlnTomoVisibleFrames`` of RELION.
 
@@ -47,6 +44,8 @@ class TiltDrop(Transform):
     >>> TiltDrop(keep=2)(torch.ones(1, 1, 5, 4, 4)).shape
     torch.Size([1, 1, 2, 4, 4])
     """
+
+    takes_frames = True
 
     def __init__(self, *, keep: int, by: str = "random") -> None:
         if keep < 1 or by not in ("random", "dose"):
@@ -73,13 +72,11 @@ class TiltDrop(Transform):
         if isinstance(visible, Tensor) and visible.shape[1:] == (tilts,):
             ranks = np.where(visible.cpu().numpy() > 0, ranks, np.inf)
         kept = torch.from_numpy(np.sort(np.argsort(ranks, axis=1, kind="stable")[:, : self.keep], axis=1))
+        for key in keys_by_frame(batch, tilts):
+            batch[key] = torch.stack([one[rows] for one, rows in zip(batch[key], kept, strict=True)])
         for key in IMAGE_KEYS:
             if key in batch:
                 batch[key] = torch.stack([one[:, rows] for one, rows in zip(batch[key], kept, strict=True)])
-        for key in TILT_KEYS:
-            value = batch.get(key)
-            if isinstance(value, Tensor) and value.shape[1:] == (tilts,):
-                batch[key] = value.gather(1, kept.to(value.device))
         return batch
 
 
@@ -126,6 +123,8 @@ class DoseWeight(Transform):
     >>> DoseWeight()(batch)["image"].allclose(frames)
     True
     """
+
+    takes_frames = True
 
     def __init__(self, *, voltage_kilovolts: int = 300, total: str = "frames", cosine: bool = False) -> None:
         if voltage_kilovolts not in _SENSITIVITY:
@@ -197,8 +196,5 @@ def _without_frames(batch: Batch, frames: int) -> Batch:
     for key in ("pixel_size_angstrom", "origin_angstrom", "shift_angstrom"):
         if key in batch and batch[key].shape[-1] == 3:
             batch[key] = batch[key][:, 1:]
-    return {
-        key: value
-        for key, value in batch.items()
-        if not (key in TILT_KEYS and isinstance(value, Tensor) and value.shape[1:] == (frames,))
-    }
+    of_frames = keys_by_frame(batch, frames)
+    return {key: value for key, value in batch.items() if key not in of_frames}
