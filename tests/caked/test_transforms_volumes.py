@@ -109,6 +109,28 @@ def test_the_wedge_of_a_point_is_what_was_measured(shape: tuple[int, ...], tilts
         np.testing.assert_allclose(spectrum.real, 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("axis", ["y", "x"])
+def test_the_wedge_of_voxels_that_are_no_cubes_is_cut_in_space(axis: str) -> None:
+    """Planes are tilted in Å: with voxels that are longer along z, the same part of space is measured."""
+    fine = MissingWedge(tilt_degrees=(-40, 60), axis=axis, keep=True)
+    batch = {"image": torch.zeros(2, 1, 32, 16, 16), "pixel_size_angstrom": torch.full((2, 3), 2.0).double()}
+    cubes = fine(batch)["wedge"][0, 0]
+    coarse = {
+        "image": torch.zeros(2, 1, 16, 16, 16),
+        "pixel_size_angstrom": torch.tensor([[4.0, 2.0, 2.0], [0.0, 0.0, 0.0]], dtype=torch.float64),
+    }
+    found = fine(coarse)["wedge"][:, 0]
+    inner = np.s_[1:, 1:, 1:]  # without the frequencies that stand for both signs
+    assert torch.equal(found[0][inner], cubes[8:24][inner])
+    unknown = fine({"image": torch.zeros(1, 1, 16, 16, 16)})["wedge"][0, 0]
+    assert torch.equal(found[1], unknown)
+    rounded = {
+        "image": torch.zeros(1, 1, 16, 16, 16),
+        "pixel_size_angstrom": torch.tensor([[2.0, 2.001, 2.0]]),
+    }
+    assert torch.equal(fine(rounded)["wedge"][0, 0], unknown)
+
+
 def test_a_projection_along_a_tilt_survives_and_one_across_does_not() -> None:
     """The planes kept are those of the projections: what varies along z only is lost."""
     z, _, x = np.meshgrid(*(np.arange(16),) * 3, indexing="ij")
@@ -133,6 +155,19 @@ def test_a_wedge_turns_with_its_volume(edge: int, turn: Any) -> None:
         assert float(power[wedge == 0].max()) < 1e-3
         assert float(power[wedge == 1].median()) > 10
     assert not torch.equal(turned["wedge"], cut["wedge"])
+
+
+def test_the_wedge_of_an_oblong_volume_turns_in_frequencies_and_not_in_pixels() -> None:
+    """By 37 degrees about y from z towards x, what was measured to 50 degrees is measured from -87 to 13."""
+    shape = (45, 33, 21)
+    cut = MissingWedge(tilt_degrees=50, keep=True)({"image": torch.zeros(1, 1, *shape)})
+    turned = RandomRotation(axis="y", degrees=[37, 37])(cut)["wedge"][0, 0].numpy()
+    kz, _, kx = np.meshgrid(*(np.fft.fftshift(np.fft.fftfreq(n)) for n in shape), indexing="ij")
+    tilt = np.degrees(np.arctan2(kz, kx)) + 37  # z towards x lowers the tilt of a plane
+    tilt = (tilt + 90) % 180 - 90
+    clear = (np.hypot(kz, kx) > 0.15) & (np.hypot(kz, kx) < 0.35) & (np.abs(np.abs(tilt) - 50) > 20)
+    assert clear.sum() > 1000
+    np.testing.assert_allclose(turned[clear], np.abs(tilt[clear]) < 50, atol=1e-6)
 
 
 def test_a_wedge_turns_by_any_angle() -> None:

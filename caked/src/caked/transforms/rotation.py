@@ -14,7 +14,7 @@ from caked.errors import InvalidOptionError, ShapeError
 from caked.randomness import Draws
 from caked.transforms.base import register
 from caked.transforms.moving import Geometric, Motion, centre_of
-from caked.transforms.options import Range, as_range
+from caked.transforms.options import Range, as_range, in_json
 from caked.transforms.reduce import column, mean_of
 from caked.transforms.resample import fourier_resample
 
@@ -41,15 +41,17 @@ class _Rotation(Geometric):
 
     def transform_mask(self, mask: Tensor, parameters: Floats) -> Tensor:
         """Take the nearest pixel; outside there is no mask."""
-        return rotate(mask, parameters, mode="nearest")
+        if mask.is_floating_point():
+            return rotate(mask, parameters, mode="nearest")
+        return rotate(mask.double(), parameters, mode="nearest").to(mask.dtype)  # integers, exactly
 
     def transform_weight(self, weight: Tensor, parameters: Floats) -> Tensor:
         """Interpolate linearly; outside there is no weight."""
         return rotate(weight, parameters)
 
     def transform_wedge(self, wedge: Tensor, parameters: Floats) -> Tensor:
-        """Rotate what is known in Fourier space as well."""
-        return rotate(wedge, parameters, border=True)
+        """Rotate what is known in Fourier space, where a step along an axis of n pixels is 1 / n."""
+        return rotate(wedge, parameters, border=True, steps=[1 / n for n in wedge.shape[2:]])
 
     def motion(self, image: Tensor, parameters: Floats) -> Motion:
         """Return where pixels go: about the centre."""
@@ -107,7 +109,7 @@ class RandomRotation(_Rotation):
             raise InvalidOptionError(f"An axis to rotate about is 'z', 'y' or 'x', not {axis!r}.")
         _check_options(fill, oversampling)
         self_range = as_range(degrees, "An angle in degrees", mirrored=True)
-        super().__init__(degrees=degrees, axis=axis, fill=fill, oversampling=oversampling)
+        super().__init__(degrees=in_json(degrees), axis=axis, fill=fill, oversampling=oversampling)
         self.degrees, self.axis = self_range, axis
         self.fill, self.oversampling = fill, oversampling
 
@@ -213,6 +215,7 @@ def rotate(
     mode: str = "bilinear",
     border: bool = False,
     oversampling: int = 1,
+    steps: Sequence[float] | None = None,
 ) -> Tensor:
     """Rotate images or volumes about pixel n // 2; outside they are 0, or their border.
 
@@ -224,11 +227,14 @@ def rotate(
         ``"bilinear"``, along all axes, or ``"nearest"``.
     oversampling
         How many times finer the grid to interpolate on is.
+    steps
+        Length of a step along each axis, where they differ; ``None`` for pixels that are as long as wide.
     """
     shape = image.shape[2:]
     fine = fourier_resample(image, [oversampling * n for n in shape]) if oversampling > 1 else image
     padding = "border" if border else "zeros"
-    inverses = _array_order(rotations, len(shape)).mT
+    lengths = np.ones(len(shape)) if steps is None else np.array(steps)
+    inverses = _array_order(rotations, len(shape)).mT * lengths / lengths[:, None]
     samples = [
         torch.nn.functional.grid_sample(
             one[None],

@@ -13,9 +13,13 @@ from caked.errors import InvalidOptionError, ShapeError
 from caked.randomness import Draws
 from caked.transforms.base import Batch, Transform, register
 from caked.transforms.moving import WEDGE
+from caked.transforms.options import Range, as_range, in_json
 from caked.transforms.spectral import filter_samples
 
 __all__ = ["MissingWedge", "measured_part"]
+
+_CUBE = (1.0, 1.0, 1.0)
+_ROUNDING = 1e-3  # of what headers say of the edges of cubes
 
 
 @register("missing_wedge")
@@ -36,8 +40,9 @@ class MissingWedge(Transform):
     -----
     A plane tilted by θ about y is ``kz = kx tan θ``; kept is what lies between the planes of the outermost
     tilts, which for ±T is ``|kz| <= |kx| tan T``, and k = 0. Tilts are right-handed: z towards x about y, y
-    towards z about x. Frequencies are in cycles a pixel, so voxels have to be cubes. Source: the wedge of
-    DeepDeWedge (Wiedemann & Heckel 2024, doi:10.1038/s41467-024-51438-y) and IsoNet.
+    towards z about x. Where voxels are no cubes, by the pixel sizes that the batch knows, k is in 1/Å; where
+    it does not know them they are taken for cubes. Source: the wedge of DeepDeWedge (Wiedemann & Heckel 2024,
+    doi:10.1038/s41467-024-51438-y) and IsoNet.
 
     Where the batch has a wedge already, what both have measured is left of it.
 
@@ -48,21 +53,14 @@ class MissingWedge(Transform):
     True
     """
 
-    def __init__(
-        self, *, tilt_degrees: float | Sequence[float] = 60.0, axis: str = "y", keep: bool = False
-    ) -> None:
-        tilts = [tilt_degrees] if isinstance(tilt_degrees, int | float) else list(tilt_degrees)
-        first, last = (-tilts[0], tilts[0]) if len(tilts) == 1 else (tilts[0], tilts[-1])
-        if len(tilts) > 2 or not -90 <= first < last <= 90:
-            raise InvalidOptionError(f"Tilts go from -90 degrees at least up to 90, not {tilt_degrees}.")
+    def __init__(self, *, tilt_degrees: Range = 60.0, axis: str = "y", keep: bool = False) -> None:
+        first, last = as_range(tilt_degrees, "A tilt in degrees", low=-90, high=90, mirrored=True)
+        if first == last:
+            raise InvalidOptionError(f"Tilts go from one to another, not {tilt_degrees}.")
         if axis not in ("x", "y"):
             raise InvalidOptionError(f"A tilt axis is 'y' or 'x', not {axis!r}.")
-        super().__init__(
-            tilt_degrees=tilt_degrees if isinstance(tilt_degrees, int | float) else tilts,
-            axis=axis,
-            keep=keep,
-        )
-        self.tilts, self.axis, self.keep = (float(first), float(last)), axis, keep
+        super().__init__(tilt_degrees=in_json(tilt_degrees), axis=axis, keep=keep)
+        self.tilts, self.axis, self.keep = (first, last), axis, keep
 
     def batch(self, batch: Batch, draws: Draws) -> Batch:
         """Cut the wedge out of each volume."""
@@ -70,21 +68,44 @@ class MissingWedge(Transform):
         if image.ndim != 5:
             raise ShapeError(f"A missing wedge is cut out of volumes, not of shape {tuple(image.shape[2:])}.")
         shape = tuple(image.shape[2:])
-        measured = torch.from_numpy(measured_part(shape, self.tilts, axis=self.axis)).to(image)
-        half = measured[..., : shape[-1] // 2 + 1]
-        batch["image"] = filter_samples(image, 3, lambda row, spectrum: spectrum * half)
+        edges = _voxel_edges(batch)
+        parts = {
+            edge: torch.from_numpy(measured_part(shape, self.tilts, axis=self.axis, voxel=edge)).to(image)
+            for edge in set(edges)
+        }
+        half = shape[-1] // 2 + 1
+        batch["image"] = filter_samples(
+            image, 3, lambda row, spectrum: spectrum * parts[edges[row]][..., :half]
+        )
         if self.keep:
-            centred = torch.fft.fftshift(measured).expand(len(image), 1, *shape)
-            batch[WEDGE] = batch[WEDGE] * centred if WEDGE in batch else centred.clone()
+            measured = torch.stack([torch.fft.fftshift(parts[edge]) for edge in edges])[:, None]
+            batch[WEDGE] = batch[WEDGE] * measured if WEDGE in batch else measured
         return batch
 
 
+def _voxel_edges(batch: Batch) -> list[tuple[float, ...]]:
+    """Return the edges of each sample's voxels, of the longest; 1 where they are cubes or are not known."""
+    sizes = batch.get("pixel_size_angstrom")
+    if sizes is None or sizes.shape[-1] != 3:
+        return [_CUBE] * len(batch["image"])
+    edges = []
+    for size in sizes.tolist():
+        nearly_alike = max(size) - min(size) <= _ROUNDING * max(size)
+        edges.append(_CUBE if nearly_alike or min(size) <= 0 else tuple(edge / max(size) for edge in size))
+    return edges
+
+
 def measured_part(
-    shape: Sequence[int], tilt_degrees: tuple[float, float], *, axis: str = "y"
+    shape: Sequence[int],
+    tilt_degrees: tuple[float, float],
+    *,
+    axis: str = "y",
+    voxel: Sequence[float] = (1.0, 1.0, 1.0),
 ) -> NDArray[np.float64]:
     """Return 1 for each frequency between the outermost tilts, and 0 for others, on the grid of ``fftn``.
 
-    Where an even number of pixels has its highest frequency once for both signs, it is the mean of the two.
+    The edges of a voxel are along z, y and x, in any unit. Where an even number of pixels has its highest
+    frequency once for both signs, it is the mean of the two.
 
     Examples
     --------
@@ -92,7 +113,8 @@ def measured_part(
     [[1.0, 1.0, 1.0, 1.0], [0.0, 1.0, 1.0, 1.0]]
     """
     kz, ky, kx = (
-        np.fft.fftfreq(n).reshape([-1 if k == j else 1 for k in range(3)]) for j, n in enumerate(shape)
+        np.fft.fftfreq(n).reshape([-1 if k == j else 1 for k in range(3)]) / voxel[j]
+        for j, n in enumerate(shape)
     )
     along, beam = (kx, kz) if axis == "y" else (ky, -kz)
     side = np.where(along < 0, -1.0, 1.0)  # a plane is the same seen from behind
