@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -16,11 +17,14 @@ from caked.transforms import (
     Compose,
     Foreign,
     FourierCrop,
+    GaussianNoise,
     Invert,
     MinMax,
+    MissingWedge,
     RandomApply,
     RandomFlip,
     RandomRoll,
+    RandomRotation,
     Standardise,
     Torchvision,
     as_transform,
@@ -130,3 +134,14 @@ def test_large_samples_go_in_pieces_that_change_nothing() -> None:
     assert torch.equal(found["image"], expected["image"])
     assert found["name"] == batch["name"]
     assert torch.equal(found["index"], batch["index"])
+
+
+def test_options_may_be_numpys_numbers_and_are_written_down_as_pythons() -> None:
+    options: list[Any] = [np.float32(0.5), np.array([0.5, 2.0]), (1, 2)]
+    for option in options:
+        for made in (
+            GaussianNoise(snr=option),
+            RandomRotation(degrees=option),
+            MissingWedge(tilt_degrees=option),
+        ):
+            assert transform_from_dict(json.loads(json.dumps(made.to_dict()))).to_dict() == made.to_dict()

@@ -56,7 +56,7 @@ OF_IMAGES = [
     RandomCutout(),
     GaussianBlur(sigma=0.7),
     Standardise(),
-    PoissonNoise(dose_electrons_per_square_angstrom=[5, 50], contrast=0.2),
+    PoissonNoise(dose_electrons_per_square_angstrom=[5, 50], pixel_size_angstrom=1, contrast=0.2),
 ]
 OF_VOLUMES = [
     RandomOrientation(),

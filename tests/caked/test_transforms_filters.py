@@ -156,14 +156,29 @@ def test_counted_electrons_have_the_mean_and_the_variance_of_poisson(dose: float
 
 def test_images_of_any_scale_are_counted_by_their_contrast() -> None:
     image = torch.from_numpy(np.random.default_rng(0).normal(-4, 9, size=(2, 1, 128, 128)).astype(np.float32))
-    counted = PoissonNoise(dose_electrons_per_square_angstrom=1e6, contrast=0.1)(image)
+    bright = PoissonNoise(dose_electrons_per_square_angstrom=1e6, pixel_size_angstrom=1, contrast=0.1)
+    counted = bright(image)
     assert counted.mean(dim=(1, 2, 3)).tolist() == pytest.approx([1, 1], abs=1e-3)
     assert counted.std(dim=(1, 2, 3)).tolist() == pytest.approx([0.1, 0.1], rel=0.02)
     with pytest.raises(ShapeError, match="give a contrast"):
-        PoissonNoise(dose_electrons_per_square_angstrom=1)(image)
-    drawn = PoissonNoise(dose_electrons_per_square_angstrom=(1, 100))
+        PoissonNoise(dose_electrons_per_square_angstrom=1, pixel_size_angstrom=1)(image)
+    image[0, 0, 0, 0] = torch.nan
+    with pytest.raises(InvalidOptionError, match="NaN"):
+        bright(image)
+    drawn = PoissonNoise(dose_electrons_per_square_angstrom=(1, 100), pixel_size_angstrom=1)
     levels = drawn(torch.ones(40, 1, 32, 32), Draws(samples=np.arange(40))).var(dim=(1, 2, 3))
     assert float(levels.max() / levels.min()) > 10
+
+
+def test_electrons_are_counted_over_the_area_of_the_sample_s_own_pixels() -> None:
+    counting = PoissonNoise(dose_electrons_per_square_angstrom=4)
+    sizes = torch.tensor([[1.0, 1.0], [2.0, 2.0], [1.0, 3.0]], dtype=torch.float64)
+    batch = {"image": torch.ones(3, 1, 200, 200), "pixel_size_angstrom": sizes}
+    variances = counting(batch)["image"].var(dim=(1, 2, 3)).tolist()
+    assert variances == pytest.approx([1 / 4, 1 / 16, 1 / 12], rel=0.05)
+    for unknown in ({"image": batch["image"]}, {**batch, "pixel_size_angstrom": torch.zeros(3, 2)}):
+        with pytest.raises(InvalidOptionError, match="needs the pixel size"):
+            counting(unknown)
 
 
 @pytest.mark.parametrize(("before", "after"), [(64, 32), (60, 20), (64, 16)])
@@ -200,6 +215,9 @@ def test_areas_keep_the_mean_for_any_ratio() -> None:
         lambda: ColouredNoise(snr=1, power=[1]),
         lambda: ColouredNoise(snr=0),
         lambda: ColouredNoise(snr=1, exponent=float("inf")),
+        lambda: ColouredNoise(snr=1, exponent=-11),
+        lambda: ColouredNoise(snr="loud"),  # type: ignore[arg-type]
+        lambda: ColouredNoise(snr=[[1.0, 2.0]]),  # type: ignore[list-item]
         lambda: PoissonNoise(dose_electrons_per_square_angstrom=0),
         lambda: PoissonNoise(dose_electrons_per_square_angstrom=1, pixel_size_angstrom=0),
         lambda: GaussianNoise(snr=1, signal_radius_pixels=0),

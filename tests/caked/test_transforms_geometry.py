@@ -96,6 +96,8 @@ def test_options_that_make_no_sense_are_refused() -> None:
         lambda: RandomRot90(plane="xz"),
         lambda: RandomFlip(probability=2),
         lambda: RandomFlip(axes=[0]),
+        lambda: RandomFlip(axes=[-1, -1]),
+        lambda: RandomRoll(shift=1.5),  # type: ignore[arg-type]
         lambda: RandomRoll(shift=-1),
     ):
         with pytest.raises(InvalidOptionError):

@@ -137,6 +137,8 @@ class RandomFlip(_Turning):
             raise InvalidOptionError(f"A probability lies between 0 and 1, and {probability} does not.")
         if axes is not None and any(axis >= 0 for axis in axes):
             raise InvalidOptionError(f"Axes are counted from the end, such as -1 for x, not {list(axes)}.")
+        if axes is not None and len(set(axes)) < len(axes):
+            raise InvalidOptionError(f"An axis is flipped once, not twice as in {list(axes)}.")
         super().__init__(probability=probability, axes=None if axes is None else list(axes))
         self.probability, self.axes = probability, axes
 
@@ -192,10 +194,12 @@ class RandomRoll(Geometric):
     """
 
     def __init__(self, *, shift: int) -> None:
-        if shift < 0:
-            raise InvalidOptionError(f"The greatest shift is 0 pixels or more, not {shift}.")
-        super().__init__(shift=shift)
-        self.shift = shift
+        if shift < 0 or shift != int(shift):
+            raise InvalidOptionError(
+                f"The greatest shift is a whole number of pixels, 0 or more, not {shift}."
+            )
+        super().__init__(shift=int(shift))
+        self.shift = int(shift)
 
     def draw(self, draws: Draws, image: Tensor) -> Integers:
         """Draw the shift of each sample along each axis: ``(B, axes)``."""

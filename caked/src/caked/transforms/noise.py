@@ -13,13 +13,18 @@ from torch import Tensor
 
 from caked.errors import InvalidOptionError, ShapeError
 from caked.randomness import Draws
-from caked.transforms.base import RandomTransform, register
+from caked.transforms.base import Batch, RandomTransform, Transform, register
 from caked.transforms.options import Range, as_range, draw_even_in_log, in_json
 from caked.transforms.reduce import centre, column, divisor, extremes, mean_of
 from caked.transforms.shells import centre_distance
 from caked.transforms.spectral import filter_samples, interpolate, radius
 
 __all__ = ["ColouredNoise", "GaussianNoise", "PoissonNoise"]
+
+_STEEPEST = 10
+
+
+Floats = NDArray[np.float64]
 
 
 class _Noise(NamedTuple):
@@ -135,8 +140,10 @@ class ColouredNoise(_AddedNoise):
     ) -> None:
         values = None if power is None else [float(value) for value in power]
         bad = values is not None and (len(values) < 2 or not np.isfinite(values).all() or min(values) < 0)
-        if bad or not math.isfinite(exponent):
-            raise InvalidOptionError("A spectrum is two powers or more, none negative, or an exponent.")
+        if bad or not abs(exponent) <= _STEEPEST:
+            raise InvalidOptionError(
+                f"A spectrum is two powers or more, none negative, or an exponent up to {_STEEPEST}."
+            )
         super().__init__(
             snr=in_json(snr), exponent=exponent, power=values, signal_radius_pixels=signal_radius_pixels
         )
@@ -167,7 +174,7 @@ class ColouredNoise(_AddedNoise):
 
 
 @register("poisson_noise")
-class PoissonNoise(RandomTransform):
+class PoissonNoise(Transform):
     """Count electrons: replace each value by the number that hits the pixel, over the number expected.
 
     Parameters
@@ -175,7 +182,7 @@ class PoissonNoise(RandomTransform):
     dose_electrons_per_square_angstrom
         Of the exposure; a pair of numbers draws one for each sample, evenly on a logarithmic scale.
     pixel_size_angstrom
-        Edge of a pixel.
+        Edge of a pixel; ``None`` for what the batch knows of each sample, across y and x.
     contrast
         Deviation of the intensity about its mean, for images of any scale; ``None`` for images that are
         intensities, with no value below 0.
@@ -195,14 +202,17 @@ class PoissonNoise(RandomTransform):
     [0.0, 1.0, 2.0]
     """
 
+    is_random = True
+
     def __init__(
         self,
         *,
         dose_electrons_per_square_angstrom: Range,
-        pixel_size_angstrom: float = 1.0,
+        pixel_size_angstrom: float | None = None,
         contrast: float | None = None,
     ) -> None:
-        if not 0 < pixel_size_angstrom < math.inf or (contrast is not None and not 0 <= contrast < math.inf):
+        bad_size = pixel_size_angstrom is not None and not 0 < pixel_size_angstrom < math.inf
+        if bad_size or (contrast is not None and not 0 <= contrast < math.inf):
             raise InvalidOptionError("A pixel size is positive, and a contrast 0 or more, or None.")
         super().__init__(
             dose_electrons_per_square_angstrom=in_json(dose_electrons_per_square_angstrom),
@@ -210,16 +220,33 @@ class PoissonNoise(RandomTransform):
             contrast=contrast,
         )
         self.dose = as_range(dose_electrons_per_square_angstrom, "A dose", low=1e-12, high=1e12)
-        self.area, self.contrast = pixel_size_angstrom**2, contrast
+        self.pixel_size_angstrom, self.contrast = pixel_size_angstrom, contrast
 
-    def draw(self, draws: Draws, image: Tensor) -> Tensor:
+    def batch(self, batch: Batch, draws: Draws) -> Batch:
         """Count the electrons, and divide by the number expected."""
+        image: Tensor = batch["image"]
+        draws = draws.within(self.type_name)
         intensity = self._intensity(image).cpu().numpy().astype(np.float64)
-        expected: NDArray[np.float64] = draw_even_in_log(draws.within("dose"), self.dose) * self.area
+        expected: Floats = draw_even_in_log(draws.within("dose"), self.dose) * self._areas(batch)
+        if not np.isfinite(intensity).all():
+            raise InvalidOptionError("Electrons cannot be counted of an image that holds NaN or infinity.")
         counted = np.empty(intensity.shape, dtype=np.float32)
         for row, generator in enumerate(draws.within("counts").generators()):
             counted[row] = generator.poisson(intensity[row] * expected[row]) / expected[row]
-        return torch.from_numpy(counted)
+        batch["image"] = torch.from_numpy(counted).to(image)
+        return batch
+
+    def _areas(self, batch: Batch) -> Floats:
+        """Return the area of a pixel of each sample in Å²."""
+        if self.pixel_size_angstrom is not None:
+            return np.full(len(batch["image"]), self.pixel_size_angstrom**2)
+        sizes = batch.get("pixel_size_angstrom")
+        if sizes is None or sizes.shape[-1] < 2 or bool((sizes[:, -2:] <= 0).any()):
+            raise InvalidOptionError(
+                "A dose an Å² needs the pixel size of every sample: give pixel_size_angstrom."
+            )
+        areas: Floats = sizes[:, -2:].double().prod(dim=1).cpu().numpy()
+        return areas
 
     def _intensity(self, image: Tensor) -> Tensor:
         if self.contrast is not None:
@@ -231,7 +258,3 @@ class PoissonNoise(RandomTransform):
             raise ShapeError("Intensities are not negative: give a contrast for images of any scale.")
         mean = column(mean_of(image), image)
         return torch.where(greatest > 0, image / torch.where(mean > 0, mean, 1.0), 0.0)
-
-    def transform(self, image: Tensor, parameters: Tensor) -> Tensor:
-        """Return what was counted."""
-        return parameters.to(image)
