@@ -6,12 +6,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from caked import Dataset, Loader
-from caked.balance import balanced_order
+from caked import Dataset, Draws, Loader
+from caked.balance import balanced_order, repeats_in
 from caked.errors import InvalidOptionError
+from caked.transforms import NormaliseBackground, RandomShift
 
 LABELS = ["a"] * 40 + ["b"] * 5 + ["c"] * 15
 
@@ -72,6 +74,49 @@ def test_ranks_share_a_balanced_epoch() -> None:
 
     assert Counter(parts[0] + parts[1])[0] == Counter(_indices(_loader()))[0]
     assert len(parts[0]) == len(parts[1]) == 30
+
+
+@settings(deadline=None)
+@given(order=st.lists(st.integers(0, 5), max_size=40))
+def test_repeats_are_counted_as_one_goes_along(order: list[int]) -> None:
+    seen: Counter[int] = Counter()
+    expected = []
+    for position in order:
+        expected.append(seen[position])
+        seen[position] += 1
+    assert repeats_in(np.array(order, dtype=np.int64)).tolist() == expected
+
+
+def _augmented(**options: object) -> list[tuple[int, bytes]]:
+    """Index and pixels of each sample of an epoch, of five samples of ``b`` that come four times each."""
+    images = np.random.default_rng(0).normal(size=(60, 6, 6)).astype(np.float32)
+    steps = [NormaliseBackground(white_dust=2.0), RandomShift(shift=2.0)]
+    loader = Loader(Dataset(images, labels=LABELS, transform=steps), batch_size=8, balanced=True, **options)  # type: ignore[arg-type]
+    return [
+        (int(i), one.numpy().tobytes())
+        for batch in loader
+        for i, one in zip(batch["index"], batch["image"], strict=True)
+    ]
+
+
+def test_a_sample_that_comes_again_in_an_epoch_is_augmented_otherwise_and_alike_everywhere() -> None:
+    epoch = _augmented()
+    of_b = [pixels for i, pixels in epoch if LABELS[i] == "b"]
+    assert len(of_b) == 20
+    assert len(set(of_b)) == 20
+    assert _augmented(num_workers=2) == epoch
+    ranks = [_augmented(rank=rank, world_size=2) for rank in (0, 1)]
+    assert sorted(ranks[0] + ranks[1]) == sorted(epoch)
+    assert len(set(epoch)) == 60
+
+
+def test_what_is_made_once_for_all_epochs_is_made_once_for_all_repeats() -> None:
+    """Steps before the first random one may be kept, so they must not depend on which repeat came first."""
+    dust = NormaliseBackground(white_dust=2.0)
+    images = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 1, 8, 8)).astype(np.float32))
+    images[1] = images[0]
+    repeated = dust(images, Draws(samples=[3, 3], repeats=[0, 7]))
+    assert torch.equal(repeated[0], repeated[1])
 
 
 def test_without_labels_there_is_nothing_to_balance() -> None:

@@ -228,6 +228,19 @@ def test_ranks_share_out_an_epoch_in_step(
         assert len(shared) - len(whole) < world_size
 
 
+def test_a_rank_that_goes_on_fills_its_last_batch_as_if_it_had_not_stopped() -> None:
+    """Of 7 samples two ranks take 4 at a time: the last one is filled up from the beginning of the order."""
+    dataset = Dataset(np.arange(7.0)[:, None, None] * np.ones((1, 2, 2)))
+    for rank in (0, 1):
+        options: dict[str, Any] = {"batch_size": 2, "shuffle": True, "rank": rank, "world_size": 2}
+        whole = [batch["index"].tolist() for batch in Loader(dataset, **options)]
+        stopped = Loader(dataset, **options)
+        first = next(iter(stopped))["index"].tolist()
+        other = Loader(dataset, **options)
+        other.load_state_dict(stopped.state_dict())
+        assert [first, *(batch["index"].tolist() for batch in other)] == whole
+
+
 def test_two_ranks_see_together_what_one_process_sees(dataset: Dataset) -> None:
     whole = Loader(dataset, batch_size=8, shuffle=True)
     parts = [Loader(dataset, batch_size=4, shuffle=True, rank=rank, world_size=2) for rank in range(2)]

@@ -77,6 +77,18 @@ def test_another_seed_epoch_sample_or_operation_draws_other_numbers() -> None:
     assert len(set(values)) == len(values)
 
 
+def test_a_repeat_draws_other_numbers_and_the_first_time_those_of_a_sample_that_comes_once() -> None:
+    once = Draws(seed=1, epoch=2, samples=[7, 7, 9]).within("a")
+    again = Draws(seed=1, epoch=2, samples=[7, 7, 9], repeats=[0, 1, 2]).within("a")
+    assert again.words(3)[0].tolist() == once.words(3)[0].tolist()
+    assert not (again.words(3)[1:] == once.words(3)[1:]).any()
+    assert again.select([2]).words(3).tolist() == again.words(3)[2:].tolist()
+    assert (
+        again.of_any_epoch().words(3).tolist()
+        == Draws(seed=1, samples=[7, 7, 9]).within("a").words(3).tolist()
+    )
+
+
 def test_the_numbers_of_today_are_those_of_tomorrow() -> None:
     draws = Draws(seed=42, epoch=1, samples=[0, 1]).within("shift")
     # Written down once: recipes made with one version have to mean the same in the next.

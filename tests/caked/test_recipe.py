@@ -149,6 +149,29 @@ def test_any_change_of_the_recipe_changes_its_key(folder: Path) -> None:
     assert dataclasses.replace(loaded, seed=10).sha256 == others[0].sha256
 
 
+def test_a_balanced_recipe_balances_what_it_trains_on_and_says_so(folder: Path) -> None:
+    for path in sorted(folder.iterdir())[:2]:
+        path.unlink()  # three of one class, four of the other
+    recipe = _recipe(StackSource(folder), balanced=True)
+    saved = recipe.save(folder.parent / "recipe.json")
+    again = Recipe.load(saved)
+    assert json.loads(saved.read_text())["balanced"] is True
+    assert again.balanced
+    loaders = again.build()
+    assert {part: loader.batches.balanced for part, loader in loaders.items()} == {
+        "train": True,
+        "validation": False,
+        "test": False,
+    }
+    assert _equal(_batches(recipe), _batches(again))
+    assert recipe.sha256 != _recipe(StackSource(folder)).sha256
+
+    earlier = json.loads(saved.read_text())
+    del earlier["balanced"]
+    saved.write_text(json.dumps(earlier))
+    assert not Recipe.load(saved).balanced
+
+
 def test_parts_by_name_and_no_parts_at_all_are_kept(folder: Path) -> None:
     source = FileSource(folder)
     named = Recipe(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from caked.randomness import permutation
 
-__all__ = ["balanced_order"]
+__all__ = ["balanced_order", "repeats_in"]
 
 
 def balanced_order(codes: NDArray[np.int64], *, seed: int, epoch: int = 0) -> NDArray[np.int64]:
@@ -37,6 +37,23 @@ def balanced_order(codes: NDArray[np.int64], *, seed: int, epoch: int = 0) -> ND
         parts.append(_repeated(members, count, seed=seed, epoch=epoch, name=str(present[which])))
     order = np.concatenate(parts)
     return order[permutation(len(order), seed=seed, epoch=epoch, operation="balance order")]
+
+
+def repeats_in(order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how often the position at each place of an order stands in it before.
+
+    Examples
+    --------
+    >>> repeats_in(np.array([4, 0, 4, 4, 0])).tolist()
+    [0, 0, 1, 2, 1]
+    """
+    together = np.argsort(order, kind="stable")  # the places of each position, one after the other
+    ordered = order[together]
+    begins = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    sizes = np.diff(np.r_[begins, len(order)])
+    repeats = np.empty(len(order), dtype=np.int64)
+    repeats[together] = np.arange(len(order)) - np.repeat(begins, sizes)
+    return repeats
 
 
 def _repeated(

@@ -9,23 +9,30 @@ from torch import Tensor
 
 from caked.transforms.base import Batch
 
-__all__ = ["IndexBatch", "Sample", "SampleBatch", "TupleBatch"]
+__all__ = ["IndexBatch", "Sample", "SampleBatch", "TupleBatch", "index_batch"]
 
 Sample = dict[str, Any]
 
 
 class IndexBatch(list[int]):
-    """Positions of a batch's samples, and the epoch they are asked for in; workers get both."""
+    """Positions of a batch's samples, the epoch they are asked for in, and how often each came before in it.
+
+    Workers get all of it. ``None`` is the dataset's own epoch, and that no sample has come before.
+    """
 
     epoch: int | None = None
+    repeats: list[int] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _index_batch, (list(self), self.epoch)
+        return index_batch, (list(self), self.epoch, self.repeats)
 
 
-def _index_batch(positions: list[int], epoch: int | None) -> IndexBatch:
+def index_batch(
+    positions: Sequence[int], epoch: int | None, repeats: Sequence[int] | None = None
+) -> IndexBatch:
+    """Make a batch of positions, with what belongs to them."""
     batch = IndexBatch(positions)
-    batch.epoch = epoch
+    batch.epoch, batch.repeats = epoch, None if repeats is None else list(repeats)
     return batch
 
 

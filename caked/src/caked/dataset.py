@@ -143,7 +143,12 @@ class Dataset(torch.utils.data.Dataset[Sample]):
             raise InvalidOptionError("A batch has one sample at least.")
         epoch = getattr(positions, "epoch", None)
         indices = self.indices[[operator.index(k) for k in positions]]
-        draws = Draws(seed=self.seed, epoch=self.epoch if epoch is None else epoch, samples=indices)
+        draws = Draws(
+            seed=self.seed,
+            epoch=self.epoch if epoch is None else epoch,
+            samples=indices,
+            repeats=getattr(positions, "repeats", None),
+        )
         alike = group_by_shape(self.source, indices)
         parts = [self._part(indices[places], draws.select(places)) for places in alike]
         return join_parts(parts, alike, self.collate)

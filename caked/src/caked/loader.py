@@ -30,7 +30,8 @@ class Loader(torch.utils.data.DataLoader[Any]):
         Whether each epoch has an order of its own.
     balanced
         Whether every class comes equally often in an epoch, which then shows some samples several times and
-        others not; the epoch has as many samples as ever. Needs labels, and shuffles.
+        others not; the epoch has as many samples as ever. Needs labels, and shuffles. A sample that comes
+        again is augmented otherwise than before.
     seed
         Of the order; ``None`` for the dataset's.
     drop_last

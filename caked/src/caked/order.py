@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from caked.balance import balanced_order
-from caked.batches import IndexBatch
+from caked.balance import balanced_order, repeats_in
+from caked.batches import IndexBatch, index_batch
 from caked.randomness import permutation
 
 __all__ = ["BatchOrder"]
@@ -92,16 +92,20 @@ class BatchOrder(torch.utils.data.Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         # The order is settled now, not when the first batch is asked for: the state may change in between.
-        return self._batches(self.order()[self.position :], 0 if self.fixed_draws else self.epoch)
+        order = self.order()
+        repeats = repeats_in(order) if self.balanced else None
+        return self._batches(order, repeats, self.position, 0 if self.fixed_draws else self.epoch)
 
-    def _batches(self, order: NDArray[np.int64], epoch: int) -> Iterator[list[int]]:
-        for start in range(0, len(order), self.step):
-            block = order[start : start + self.step]
-            if self.drop_last and len(block) < self.step:
+    def _batches(
+        self, order: NDArray[np.int64], repeats: NDArray[np.int64] | None, position: int, epoch: int
+    ) -> Iterator[IndexBatch]:
+        for start in range(position, len(order), self.step):
+            places = np.arange(start, min(start + self.step, len(order)))
+            if self.drop_last and len(places) < self.step:
                 return
-            short = -len(block) % self.world_size
-            if short:
-                block = np.concatenate([block, np.resize(order, short)])
-            batch = IndexBatch(block[self.rank :: self.world_size].tolist())
-            batch.epoch = epoch
-            yield batch
+            short = -len(places) % self.world_size
+            if short:  # from the beginning of the order, also of a pass that was taken up in the middle
+                places = np.concatenate([places, np.resize(np.arange(len(order)), short)])
+            mine = places[self.rank :: self.world_size]
+            again = None if repeats is None else repeats[mine].tolist()
+            yield index_batch(order[mine].tolist(), epoch, again)

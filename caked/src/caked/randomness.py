@@ -33,6 +33,7 @@ _MULTIPLIERS = np.array([0xD2511F53, 0xCD9E8D57], dtype=np.uint64)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
+_ABOVE_SAMPLES = np.uint64(40)  # bits that no number of a sample needs
 
 
 def philox(counter: Words, key: tuple[int, int]) -> Words:
@@ -80,6 +81,9 @@ class Draws:
         Identity of each sample, such as its index in the source; one row of numbers each.
     operation
         What the numbers are for. Two operations never share numbers.
+    repeats
+        How often each sample has come in this epoch before, for which it draws other numbers; ``None`` where
+        each comes once.
 
     Examples
     --------
@@ -95,11 +99,14 @@ class Draws:
     epoch: int = 0
     samples: Any = (0,)
     operation: str = ""
+    repeats: Any = None
     _rows: Integers = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         rows = np.asarray(self.samples, dtype=np.int64).reshape(-1)
         object.__setattr__(self, "_rows", rows)
+        if self.repeats is not None:
+            object.__setattr__(self, "repeats", np.asarray(self.repeats, dtype=np.int64).reshape(-1))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -110,8 +117,13 @@ class Draws:
 
     def select(self, rows: Any) -> Draws:
         """Return the numbers of some of the samples, by position or mask."""
+        repeats = None if self.repeats is None else self.repeats[rows]
         rows = self._rows[rows]
-        return self._with(samples=rows, _rows=rows)
+        return self._with(samples=rows, _rows=rows, repeats=repeats)
+
+    def of_any_epoch(self) -> Draws:
+        """Return numbers that are the same whenever a sample comes."""
+        return self._with(epoch=0, repeats=None)
 
     def _with(self, **changes: Any) -> Draws:
         """Change what has been checked already: at a fifth of the time of ``dataclasses.replace``."""
@@ -124,6 +136,8 @@ class Draws:
         blocks = -(-count // 4)
         counter = np.empty((len(self), blocks, 4), dtype=np.uint32)
         identity = self._rows.astype(np.uint64)
+        if self.repeats is not None:
+            identity = identity ^ (self.repeats.astype(np.uint64) << _ABOVE_SAMPLES)
         counter[..., 0] = np.arange(blocks, dtype=np.uint32)
         counter[..., 1] = self.epoch & 0xFFFFFFFF
         counter[..., 2] = (identity & _LOW)[:, None]

@@ -63,8 +63,8 @@ class Recipe:
         Applied to the other parts; ``None`` for ``transforms`` without the random ones.
     seed
         Of the order and of the transforms.
-    batch_size, drop_last
-        Of the loaders; ``drop_last`` of the training part's.
+    batch_size, drop_last, balanced
+        Of the loaders, see :class:`caked.Loader`; ``drop_last`` and ``balanced`` of the training part's.
     non_finite, collate
         See :class:`caked.Dataset`.
 
@@ -85,6 +85,7 @@ class Recipe:
     seed: int = 0
     batch_size: int = 32
     drop_last: bool = False
+    balanced: bool = False
     non_finite: NonFinite = "raise"
     collate: Collation = "stack"
     _recorded: Mapping[str, Any] | None = field(default=None, init=False, repr=False)
@@ -142,6 +143,7 @@ class Recipe:
                 batch_size=self.batch_size,
                 shuffle=trains,
                 drop_last=self.drop_last and trains,
+                balanced=self.balanced and trains,
                 num_workers=num_workers,
                 **options,
             )
@@ -213,6 +215,7 @@ class Recipe:
             "seed": self.seed,
             "batch_size": self.batch_size,
             "drop_last": self.drop_last,
+            "balanced": self.balanced,
             "non_finite": self.non_finite,
             "collate": self.collate,
         }
@@ -292,6 +295,7 @@ class Recipe:
             seed=description["seed"],
             batch_size=description["batch_size"],
             drop_last=description["drop_last"],
+            balanced=description.get("balanced", False),  # recipes of earlier versions do not say
             non_finite=description["non_finite"],
             collate=description["collate"],
         )

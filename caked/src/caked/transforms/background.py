@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -38,10 +37,9 @@ class NormaliseBackground(Transform):
     ``c = N // 2``: mean m and deviation ``s = sqrt(E[x²] - m²)``; dust, where ``x - m > t s`` (white) or
     ``m - x > t s`` (black), becomes a draw of N(m, s), in the whole image; ``x -= a x + b y (+ c z) + d``,
     fitted by least squares to the background; then m and s again, and ``(x - m) / s``. The numbers that dust
-    is replaced by
-    depend on seed and sample and not on the epoch, so that this can be cached and used for validation. Where
-    the background does not vary by a millionth of the values, nothing can be divided by: it becomes
-    ``x - m``, and RELION leaves the image as it is.
+    is replaced by depend on seed and sample and not on the epoch, so that this can be cached and used for
+    validation. Where the background does not vary by a millionth of the values, nothing can be divided by: it
+    becomes ``x - m``, and RELION leaves the image as it is.
 
     Examples
     --------
@@ -89,7 +87,7 @@ class NormaliseBackground(Transform):
         if self.white_dust is None and self.black_dust is None:
             return rows
         mean, deviation = (value[:, None] for value in _statistics(rows[:, where]))
-        kept = replace(draws.within(self.type_name), epoch=0)
+        kept = draws.within(self.type_name).of_any_epoch()
         noise = torch.from_numpy(kept.normal(tuple(image.shape[1:]))).to(rows).reshape(rows.shape)
         new = mean + noise * deviation
         if self.white_dust is not None:
