@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from caked.errors import InvalidOptionError, SplitError
+from caked.sharing import shares_of
 from caked.sources.base import Source
 from caked.split import Split
 
@@ -46,9 +47,8 @@ def split_slabs(source: Source, fractions: Mapping[str, float], *, axis: str = "
     InvalidOptionError
         If the samples are no patches, or have no such axis.
     """
-    shares = {part: Fraction(str(share)) for part, share in fractions.items()}
-    off = abs(sum(shares.values(), Fraction(0)) - 1)
-    if any(share <= 0 for share in shares.values()) or off > Fraction(1, 10**6):
+    shares = shares_of(fractions)
+    if min(shares.values()) <= 0:
         raise InvalidOptionError(f"Fractions are above 0 and add up to 1, not {dict(fractions)}.")
     by_item: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
     for i in range(len(source)):

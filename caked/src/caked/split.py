@@ -13,7 +13,6 @@ import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,12 +23,12 @@ from caked.errors import InvalidOptionError, RecipeError, SourceNotFoundError, S
 from caked.io.write import replacing
 from caked.labels import Labels
 from caked.randomness import permutation
+from caked.sharing import Unit, assign, shares_of
 from caked.sources.base import Source
 from caked.sources.coercion import as_source
 
-__all__ = ["Split", "SplitRule", "largest_remainder", "split_samples"]
+__all__ = ["Split", "SplitRule", "split_samples"]
 
-Unit = list[int]
 By = Literal["auto", "group", "random"]
 
 
@@ -139,10 +138,9 @@ class SplitRule:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        shares = [Fraction(str(share)) for share in self.fractions.values()]
-        off = abs(sum(shares, Fraction(0)) - 1)
-        if min(shares, default=Fraction(-1)) < Fraction(0) or off > Fraction(1, 10**6):
-            raise InvalidOptionError(f"Fractions are positive and add up to 1, not {dict(self.fractions)}.")
+        shares = shares_of(self.fractions)
+        if min(shares.values()) < 0:
+            raise InvalidOptionError(f"Fractions are 0 or more and add up to 1, not {dict(self.fractions)}.")
         if self.by not in ("auto", "group", "random"):
             raise InvalidOptionError(f"A split goes by 'auto', 'group' or 'random', not {self.by!r}.")
 
@@ -178,7 +176,7 @@ class SplitRule:
         for k in order.tolist():
             stratum = _class_of(units[k], labels) if self.stratify and labels is not None else 0
             strata[stratum].append(units[k])
-        assigned = _assign([strata[key] for key in sorted(strata)], self.fractions)
+        assigned = assign([strata[key] for key in sorted(strata)], self.fractions)
         self._check(assigned, len(rows), len(units))
         return Split({part: tuple(source.names[i] for i in sorted(ids)) for part, ids in assigned.items()})
 
@@ -234,65 +232,5 @@ def split_samples(
     return rule.split(as_source(source), labels=labels)
 
 
-def largest_remainder(total: int, fractions: Mapping[str, float]) -> dict[str, int]:
-    """Share out ``total`` by fractions: each part its whole number, what is left to the largest remainders.
-
-    Source: the method of Hamilton; fractions are taken as the decimal numbers they are written as, so that
-    0.29 of 100 is 29.
-
-    Examples
-    --------
-    >>> largest_remainder(10, {"train": 0.75, "validation": 0.25})
-    {'train': 8, 'validation': 2}
-    """
-    exact = {part: total * Fraction(str(share)) for part, share in fractions.items()}
-    counts = {part: int(share) for part, share in exact.items()}
-    by_remainder = sorted(exact, key=lambda part: counts[part] - exact[part])  # stable: the first of equals
-    for part in by_remainder[: total - sum(counts.values())]:
-        counts[part] += 1
-    return counts
-
-
 def _class_of(unit: Unit, labels: Labels) -> int:
     return int(np.bincount(labels.codes[unit] + 1).argmax())
-
-
-def _assign(strata: list[list[Unit]], fractions: Mapping[str, float]) -> dict[str, Unit]:
-    """Give every unit to the part that is farthest from its share, stratum after stratum, large units first.
-
-    With units of one sample this is the method of largest remainders. What a stratum leaves over or short is
-    carried on to the next, so that the totals come out right as well.
-    """
-    shares = {part: Fraction(str(share)) for part, share in fractions.items()}
-    wanted = dict.fromkeys(shares, Fraction(0))
-    parts: dict[str, list[Unit]] = {part: [] for part in shares}
-    for units in strata:
-        size = sum(len(unit) for unit in units)
-        for part, share in shares.items():
-            wanted[part] += size * share
-        for unit in sorted(units, key=len, reverse=True):  # stable, so equal ones stay in their random order
-            part = max(wanted, key=wanted.__getitem__)
-            wanted[part] -= len(unit)
-            parts[part].append(unit)
-    _fill_empty(parts, shares, wanted)
-    return {part: [i for unit in units for i in unit] for part, units in parts.items()}
-
-
-def _fill_empty(
-    parts: dict[str, list[Unit]], shares: Mapping[str, Fraction], wanted: dict[str, Fraction]
-) -> None:
-    """Give a part that came out empty the smallest group of the one that has most beyond its share.
-
-    Groups are coarse: of five groups, a tenth is none. Single samples are left as they fall, for there an
-    empty part means that too little was asked for, and is reported.
-    """
-    grouped = any(len(unit) > 1 for units in parts.values() for unit in units)
-    for part, share in shares.items():
-        donors = [other for other in parts if len(parts[other]) > 1]
-        if share > 0 and not parts[part] and grouped and donors:
-            donor = min(donors, key=wanted.__getitem__)
-            unit = min(parts[donor], key=len)
-            parts[donor].remove(unit)
-            parts[part].append(unit)
-            wanted[donor] += len(unit)
-            wanted[part] -= len(unit)
