@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -270,6 +271,33 @@ def test_without_training_the_order_is_kept(volumes: Path) -> None:
     assert labels == [Path(path).name.split("_")[0] for path in loader.dataset.paths]
 
 
+def test_augmentation_that_is_switched_on_late_leaves_validation_alone_too(volumes: Path) -> None:
+    loader = _loaded(volumes)
+    train, validation = loader.get_loader(batch_size=2, split_size=0.5)
+    plain = [validation.dataset[row][0] for row in range(len(validation.dataset))]
+    before = [image for image, _ in train.dataset]
+    loader.dataset.augment(True, "rot90+flip")
+
+    assert any(not torch.equal(image, old) for (image, _), old in zip(train.dataset, before, strict=True))
+    for _ in range(2):
+        assert len(list(train)) == len(train)
+    epoch = loader.dataset.epoch
+    assert len(list(validation)) == len(validation)
+    assert loader.dataset.epoch == epoch  # of the training, which goes on
+    rows = list(range(len(plain)))
+    for images in ([validation.dataset[row][0] for row in rows], validation.dataset.__getitems__(rows)):
+        for image, old in zip(images, plain, strict=True):
+            assert torch.equal(image if isinstance(image, torch.Tensor) else image[0], old)
+
+
+def test_steps_are_made_once_and_follow_what_is_switched_on(volumes: Path) -> None:
+    dataset = _loaded(volumes).dataset
+    before = dataset.steps()
+    assert dataset.steps() is before
+    dataset.normalise = not dataset.normalise
+    assert len(dataset.steps()) == len(before) + (1 if dataset.normalise else -1)
+
+
 def test_augmentation_differs_by_epoch_and_leaves_validation_alone(volumes: Path) -> None:
     loader = _loaded(volumes)
     plain = [loader.dataset[k][0] for k in range(22)]
@@ -351,6 +379,7 @@ def test_wrong_input_gets_one_sentence(tmp_path: Path, volumes: Path) -> None:
         ),
         (lambda: _loaded(volumes).get_loader(0, 0.5), InvalidOptionError, "one sample at least"),
         (lambda: _loaded(volumes).get_loader(2, 100), InvalidOptionError, "fraction below 1 or a percentage"),
+        (lambda: _loaded(volumes).get_loader(2, math.nan), InvalidOptionError, "not nan"),
         (lambda: DiskDataLoader().get_loader(2, 0.5), InvalidOptionError, "call load"),
         (lambda: DiskDataLoader().process([], "mrc"), InvalidOptionError, "nothing to process"),
     ]

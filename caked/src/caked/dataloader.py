@@ -19,9 +19,10 @@ import torch
 from torch.utils.data import DataLoader, Sampler, Subset
 
 from caked.base import AbstractDataLoader
-from caked.diskdataset import SEED, DiskDataset, collate_named, files_in, suffixes_of
+from caked.diskdataset import SEED, DiskDataset, files_in, suffixes_of
 from caked.errors import ClassesNotFoundError, InvalidOptionError, SplitError
 from caked.labels import prefix_of
+from caked.named_batches import collate_named
 from caked.randomness import permutation
 from caked.words import TRANSFORM_OPTIONS, parse_words
 
@@ -197,11 +198,30 @@ class DiskDataLoader(AbstractDataLoader):
         order = permutation(len(self.dataset), seed=SEED, operation="split").tolist()
         count = _validation_count(len(order), split_size)
         train = Subset(self.dataset, order[: len(order) - count])
-        validation = Subset(_unaugmented(self.dataset), order[len(order) - count :])
+        validation = _Unaugmented(self.dataset, order[len(order) - count :])
         return (
             _shuffled(train, batch_size, drop_last=True),
             _shuffled(validation, batch_size, drop_last=not no_val_drop),
         )
+
+
+class _Unaugmented(Subset[Any]):
+    """A part that is not augmented, also where its dataset is told to only later."""
+
+    def _plain(self) -> Subset[Any]:
+        dataset: Any = self.dataset
+        if getattr(dataset, "augmentation", None) is not None:
+            dataset = copy.copy(dataset)
+            dataset.augmentation = None
+        return Subset(dataset, self.indices)
+
+    def __getitem__(self, idx: Any) -> Any:
+        """Return a sample as it is."""
+        return self._plain()[idx]
+
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        """Return several samples as they are."""
+        return self._plain().__getitems__(indices)
 
 
 class _Order(Sampler[int]):
@@ -222,7 +242,7 @@ class _Order(Sampler[int]):
                 "dropped. Take smaller batches, or for validation no_val_drop=True."
             )
         epoch, self.passes = self.passes, self.passes + 1
-        if isinstance(self.subset.dataset, DiskDataset):
+        if isinstance(self.subset.dataset, DiskDataset) and not isinstance(self.subset, _Unaugmented):
             self.subset.dataset.set_epoch(epoch)
         return iter(permutation(len(self), seed=SEED, epoch=epoch).tolist())
 
@@ -239,20 +259,12 @@ def _shuffled(subset: Subset[Any], batch_size: int, *, drop_last: bool) -> DataL
     )
 
 
-def _unaugmented(dataset: Any) -> Any:
-    if getattr(dataset, "augmentation", None) is None:
-        return dataset
-    plain = copy.copy(dataset)
-    plain.augmentation = None
-    return plain
-
-
 def _validation_count(length: int, split_size: float) -> int:
-    share = Fraction(str(split_size)) / (1 if split_size < 1 else 100)
-    if not 0 < share < 1:
+    if not 0 < split_size < 100:
         raise InvalidOptionError(
-            f"A split size is a fraction below 1 or a percentage up to 100, not {split_size}."
+            f"A split size is a fraction below 1 or a percentage below 100, not {split_size}."
         )
+    share = Fraction(str(split_size)) / (1 if split_size < 1 else 100)
     count = math.ceil(length * share)
     if count < 2 or length - count < 2:
         raise SplitError(

@@ -13,15 +13,15 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import default_collate
 
 from caked.base import AbstractDataset
-from caked.errors import InvalidOptionError, ShapeError, SourceNotFoundError
+from caked.errors import InvalidOptionError, SourceNotFoundError
 from caked.io.layout import Layout, read_layout
 from caked.io.listing import has_suffix
 from caked.io.read import read_array, read_arrays
 from caked.io.write import write_mrc, write_npy
 from caked.labels import prefix_of
+from caked.named_batches import NamedSamples
 from caked.protocol import Array
 from caked.randomness import Draws
 from caked.transforms import Compose
@@ -163,15 +163,14 @@ class DiskDataset(AbstractDataset):
         return cast("Tensor", self.transform(result)) if self.transform else result
 
     def steps(self) -> Compose:
-        """Return the transforms that are switched on, in order."""
+        """Return the transforms that are switched on, in order; they are shared with datasets alike."""
         active = {
             "rescale": bool(self.rescale),
             "shiftmin": self.shiftmin,
             "gaussianblur": self.gaussianblur,
             "normalise": self.normalise,
         }
-        words = [word for word in self.order if active[word.partition("=")[0]]]
-        return Compose([transform_of(word, self.rescale) for word in words])
+        return _steps_of(tuple(word for word in self.order if active[word.partition("=")[0]]), self.rescale)
 
     def augment(self, augment: bool = True, aug_type: str = "rot90") -> None:
         """Switch augmentation on or off: random changes that differ in every epoch, and not between two runs.
@@ -233,6 +232,12 @@ class DiskDataset(AbstractDataset):
         return write_mrc(directory / name, batch, voxel_size=voxel)
 
 
+@lru_cache(maxsize=64)
+def _steps_of(words: tuple[str, ...], size: int) -> Compose:
+    """Make the transforms of some words once: that takes as long as reading several small images."""
+    return Compose([transform_of(word, size) for word in words])
+
+
 def suffixes_of(datatype: str) -> tuple[str, ...]:
     """Return the endings of a datatype, or say that there is none of that name."""
     if datatype not in SUFFIXES:
@@ -256,43 +261,6 @@ def _paths_of(paths: Any, datatype: str) -> list[Any]:
         return list(paths)
     place = Path(paths)
     return [place / name for name in files_in(place, suffixes_of(datatype))] if place.is_dir() else [place]
-
-
-class NamedSamples(list[Any]):
-    """Samples, the files that they are from, and the tensor of all images where the samples are its rows."""
-
-    def __init__(self, samples: Sequence[Any], paths: Sequence[Any], images: Tensor | None = None) -> None:
-        super().__init__(samples)
-        self.paths = list(paths)
-        self.images = images
-
-    def are_rows(self) -> bool:
-        """Whether the samples still are the rows of ``images``, and nobody has put others in their place."""
-        if self.images is None or len(self) != len(self.images):
-            return False
-        rows = zip(self.images, self, strict=True)
-        return all(row.data_ptr() == x.data_ptr() and row.shape == x.shape for row, (x, _) in rows)
-
-
-def collate_named(samples: Sequence[Any]) -> Any:
-    """Make a batch as torch does, and name two files where samples of unlike shapes make none.
-
-    Raises
-    ------
-    ShapeError
-        If shapes differ.
-    """
-    if isinstance(samples, NamedSamples):
-        if samples.are_rows():
-            return [samples.images, tuple(label for _, label in samples)]
-        shapes = [tuple(getattr(sample[0], "shape", ())) for sample in samples]
-        other = next((k for k, shape in enumerate(shapes) if shape != shapes[0]), 0)
-        if other:
-            raise ShapeError(
-                f"A batch takes one shape: {samples.paths[0]} has {shapes[0]}, {samples.paths[other]} has "
-                f"{shapes[other]}. The transformation 'rescale=N' brings them to one."
-            )
-    return default_collate(list(samples))
 
 
 def _layout_of(path: _AnyPath) -> Layout:
