@@ -162,6 +162,8 @@ def test_models_are_cleaned_alike(tmp_path: Path) -> None:
         ("D", "ALA", "D", False),
         ("NH1", "ARG", "N", True),
         ("OH", "TYR", "O", True),
+        (" HB1", "ALA", "12", False),  # files from before 1996 count their lines there
+        (" CB ", "ALA", "12", True),
     ],
 )
 def test_hydrogen_is_told_by_its_element_and_by_its_name_where_none_is_stated(

@@ -14,7 +14,6 @@ ALSO_MOLECULES = frozenset(b"SOL SPC OPC TP3 TP4 TP5 T3P T4P T5P HHO OHH".split(
 COMMON_ELEMENTS = frozenset({b"C", b"N", b"O", b"S", b"P"})
 
 _HYDROGENS = frozenset({b"H", b"D"})
-_UNSTATED = frozenset({b"", b".", b"?"})
 # The amino acids that genes code for, and the modified ones that sequences in the PDB show most, under the
 # letter of their parent. All others are X, which fits any letter and vouches for none.
 _CODED = "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL SEC PYL"
@@ -70,7 +69,8 @@ def is_hydrogen(element: bytes, atom: bytes, residue: bytes) -> bool:
     Parameters
     ----------
     element
-        Symbol in capitals; empty, ``.`` or ``?`` where it is not stated.
+        Symbol in capitals. What is no word states none: empty, ``.``, ``?``, or a number, as PDB files from
+        before 1996 have in those columns.
     atom
         Name of the atom, with the blanks around it: PDB format sets the names of two-letter elements one
         column further to the left. Of a format without columns, put a blank in front.
@@ -86,7 +86,7 @@ def is_hydrogen(element: bytes, atom: bytes, residue: bytes) -> bool:
     >>> is_hydrogen(b"", b"HG  ", b"EMC")
     False
     """
-    if element not in _UNSTATED:
+    if element.isalpha():
         return element in _HYDROGENS
     name = atom.strip()
     if name in _METALS:
