@@ -5,6 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
+import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -162,6 +166,20 @@ def test_what_fails_between_pipes_writes_nothing_and_is_told_without_a_made_up_p
         "profet: standard input has no chain 'Z' (it has A, B), so nothing was written",
         "profet: standard input: neither mmCIF nor PDB format: it is empty",
     ]
+
+
+def test_standard_input_for_which_there_is_no_room_is_told(structure: Path) -> None:
+    program = "from profet.command_line import main; main(['clean', '-', '--remove', 'water'])"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=structure.read_bytes(),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+        capture_output=True,
+    )
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert re.fullmatch(rb"profet: cannot keep standard input in /\S+: File too large\n", done.stderr)
 
 
 def test_several_files_may_go_into_a_folder_each_under_its_own_name(structure: Path, tmp_path: Path) -> None:

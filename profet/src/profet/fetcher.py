@@ -348,7 +348,8 @@ class Fetcher:
         hydrogens, water, hetatoms
             See `CleanOptions`.
         output_filename
-            Where to write; None for the published name, as ``p45523_1q6u_nosignal1to25_nohydrogens.pdb``.
+            Where to write, a file or a folder; None for the published name beside the input, as
+            ``p45523_1q6u_nosignal1to25_nohydrogens.pdb``.
 
         Returns
         -------

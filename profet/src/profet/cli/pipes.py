@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from profet.errors import ProfetError
+from profet.errors import CacheError, ProfetError
 
 PIPE = "-"
 INPUT, OUTPUT = Path("standard input"), Path("standard output")
@@ -43,13 +43,20 @@ def standing_for(file: str, output: str | None) -> Iterator[tuple[str, str | Non
     ------
     tuple
         The two paths.
+
+    Raises
+    ------
+    CacheError
+        If standard input cannot be kept for as long as it takes.
     """
+    if file != PIPE and not goes_to_pipe(file, output):
+        yield file, output
+        return
     with tempfile.TemporaryDirectory(prefix="profet-") as folder:
         source, target = Path(folder, INPUT), Path(folder, OUTPUT)
-        if file == PIPE:
-            with source.open("wb") as copy:
-                shutil.copyfileobj(sys.stdin.buffer, copy)
         try:
+            if file == PIPE:
+                _copy_input(source)
             yield (
                 str(source) if file == PIPE else file,
                 str(target) if goes_to_pipe(file, output) else output,
@@ -61,3 +68,11 @@ def standing_for(file: str, output: str | None) -> Iterator[tuple[str, str | Non
             with target.open("rb") as result:
                 shutil.copyfileobj(result, sys.stdout.buffer)
             sys.stdout.buffer.flush()
+
+
+def _copy_input(path: Path) -> None:
+    try:
+        with path.open("wb") as copy:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+    except OSError as error:
+        raise CacheError.of(error, f"cannot keep {INPUT} in {path.parent}") from error
