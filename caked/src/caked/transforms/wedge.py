@@ -66,7 +66,10 @@ class MissingWedge(Transform):
         """Cut the wedge out of each volume."""
         image: Tensor = batch["image"]
         if image.ndim != 5:
-            raise ShapeError(f"A missing wedge is cut out of volumes, not of shape {tuple(image.shape[2:])}.")
+            raise ShapeError(
+                f"A missing wedge is cut out of volumes, not of shape {tuple(image.shape[2:])}; where a "
+                "pixel size says 0 along z alone, slices are frames of a series."
+            )
         shape = tuple(image.shape[2:])
         edges = _voxel_edges(batch)
         parts = {
