@@ -105,6 +105,8 @@ def test_a_sample_without_a_label_is_named() -> None:
         with pytest.raises((InvalidOptionError, SourceNotFoundError), match=re.escape(message)):
             label_samples(SOURCE, rule)
     flat = ArraySource(np.zeros((1, 2, 2)), names=["a.mrc"])
+    deep = ArraySource(np.zeros((1, 2, 2)), names=["data/run1/apo/a.mrc"])
+    assert label_samples(deep, "parent").classes == ("apo",)
     with pytest.raises(InvalidOptionError, match="lies in no folder"):
         label_samples(flat, "parent")
     with pytest.raises(InvalidOptionError, match="no group"):

@@ -226,6 +226,8 @@ def test_ranks_share_out_an_epoch_in_step(
         shared = [i for row in zip(*step, strict=True) for i in row]
         assert shared[: len(whole)] == list(whole)
         assert len(shared) - len(whole) < world_size
+        again = order(0, 1, 1).order()[position:]
+        assert shared[len(whole) :] == np.resize(again, len(shared) - len(whole)).tolist()
 
 
 def test_a_rank_that_goes_on_fills_its_last_batch_as_if_it_had_not_stopped() -> None:

@@ -21,6 +21,7 @@ from caked import (
     FileSource,
     InvalidOptionError,
     Loader,
+    PairSource,
     PatchSource,
     RefusedFileError,
     ShapeError,
@@ -28,6 +29,7 @@ from caked import (
 )
 from caked.io.coordinates import read_coordinates
 from caked.sources import source_from_dict
+from caked.sources.places import BACKGROUND
 from mrc_vectors import mrc_bytes
 
 IMAGES = np.random.default_rng(0).normal(size=(2, 20, 27)).astype(np.float32)
@@ -153,6 +155,27 @@ def test_a_patch_at_a_point_has_it_in_its_centre_and_says_where_it_lies(microgra
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(again)).read(0), expected)
 
 
+def test_a_patch_may_end_where_its_image_does() -> None:
+    points = [[[2.0, 2.0], [18.0, 25.0], [18.0, 26.0], [1.0, 9.0]]]
+    patches = PatchSource.at(IMAGES[:1], points, size=4)
+    assert list(patches.names) == ["0@0,0", "0@16,23"]
+
+
+def test_background_lies_anywhere_in_the_image() -> None:
+    picks = [[[-90.0, -90.0]] * 400]
+    patches = PatchSource.at(np.zeros((1, 6, 5)), picks, size=4, background=0.5, clearance=1.0, outside="pad")
+    places = patches.places
+    drawn = {tuple(start) for start in places.start[places.kind == BACKGROUND].tolist()}
+    assert drawn == {(y, x) for y in range(3) for x in range(2)}
+
+
+def test_what_lies_beyond_the_edge_is_filled_alike_in_image_and_mask() -> None:
+    source = PairSource(ArraySource(IMAGES), mask=ArraySource(np.ones_like(IMAGES)))
+    patches = PatchSource.at(source, [[[0.0, 5.0]], [[9.0, 9.0]]], size=4, outside="pad", fill=7.0)
+    assert (patches.read(0)[:2] == 7).all()
+    assert (patches.companions["mask"].read(0)[:2] == 7).all()
+
+
 def test_background_keeps_clear_of_points_and_depends_on_the_seed_alone(micrographs: Path) -> None:
     points = {"m0": np.array([[10.0, 13.0]] * 6), "m1": np.array([[5.0, 5.0]])}
     source = FileSource(micrographs)
@@ -274,6 +297,8 @@ def test_coordinates_of_other_images_are_refused(micrographs: Path) -> None:
     twins = ArraySource(IMAGES, names=["a/m.mrc", "b/m.mrc"])
     with pytest.raises(RefusedFileError, match="several images have one name"):
         PatchSource.at(twins, {"m": [[9.0, 9.0]]}, size=4)
+    with pytest.raises(RefusedFileError, match="several images have one name"):
+        PatchSource.at(FileSource(micrographs), {"a/m0": [[9.0, 9.0]], "b/m0": [[5.0, 5.0]]}, size=4)
     whole = PatchSource.at(twins, {"b/m.mrc": [[9.0, 9.0]]}, size=4)
     assert list(whole.names) == ["b/m.mrc@7,7"]
     with pytest.raises(RefusedFileError, match="1 lists of points for 2 images"):

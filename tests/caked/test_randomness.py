@@ -70,6 +70,7 @@ def test_another_seed_epoch_sample_or_operation_draws_other_numbers() -> None:
         Draws(seed=2, epoch=2, samples=[3]).within("a"),
         Draws(seed=1, epoch=3, samples=[3]).within("a"),
         Draws(seed=1, epoch=2, samples=[4]).within("a"),
+        Draws(seed=1, epoch=2, samples=[3 + 2**32]).within("a"),
         Draws(seed=1, epoch=2, samples=[3]).within("b"),
         base.within("a"),
     ]

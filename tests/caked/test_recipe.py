@@ -194,6 +194,19 @@ def test_evaluation_leaves_out_what_is_random_unless_told_otherwise(folder: Path
     assert own.datasets()["train"].transform is own.transforms
 
 
+def test_the_training_part_alone_is_shuffled_and_rid_of_a_last_batch_that_is_not_full(folder: Path) -> None:
+    recipe = _recipe(StackSource(folder), drop_last=True)
+    datasets = recipe.datasets()
+    for part, loader in recipe.build().items():
+        shown = [int(i) for batch in loader for i in batch["index"]]
+        own = datasets[part].indices.tolist()
+        if part == "train":
+            assert len(shown) == len(own) // 8 * 8
+            assert shown != sorted(shown)
+        else:
+            assert shown == own
+
+
 class _Remote:
     """A foreign source that a factory makes."""
 

@@ -123,6 +123,16 @@ def test_each_class_is_split_by_itself_when_stratified(sizes: list[int], seed: i
         assert abs(len(split[part]) - len(names) / 2) <= 1
 
 
+@pytest.mark.parametrize("stratify", [False, True])
+def test_samples_of_no_class_asked_for_are_in_no_part(stratify: bool) -> None:
+    names = [f"{c}_{k}" for k in range(20) for c in ("apo", "holo", "ice")]
+    source = ArraySource(np.zeros((60, 1, 1)), names=names)
+    labels = label_samples(source, "prefix", classes=["apo", "holo"])
+    split = split_samples(source, THREE, stratify=stratify, labels=labels)
+    found = sorted(name for part in split.parts.values() for name in part)
+    assert found == sorted(name for name in names if not name.startswith("ice"))
+
+
 def test_ten_small_classes_do_not_starve_a_part() -> None:
     names = [f"c{c}_{k}" for c in range(10) for k in range(5)]
     source = ArraySource(np.zeros((50, 1, 1)), names=names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -33,14 +34,16 @@ TILTS = np.random.default_rng(0).normal(size=(5, 6, 7)).astype(np.float32)
 ANGLES = [0.0, 3.0, -3.0, 6.0, -6.0]
 
 
-def _mdoc(folder: Path, name: str, count: int, *, more: str = "") -> Path:
+def _mdoc(
+    folder: Path, name: str, count: int, *, more: str = "", sections: Sequence[int] | None = None
+) -> Path:
     (folder / name).write_bytes(mrc_bytes(TILTS[:count]))
-    sections = "".join(
+    text = "".join(
         f"[ZValue = {k}]\nTiltAngle = {ANGLES[k]}\nPixelSpacing = 2.5\nExposureDose = 3.0\n{more}\n"
-        for k in range(count)
+        for k in sections or range(count)
     )
     path = folder / f"{name}.mdoc"
-    path.write_text(f"PixelSpacing = 2.5\nImageFile = {name}\nImageSize = 7 6\nDataMode = 2\n\n{sections}")
+    path.write_text(f"PixelSpacing = 2.5\nImageFile = {name}\nImageSize = 7 6\nDataMode = 2\n\n{text}")
     return path
 
 
@@ -77,6 +80,14 @@ def test_doses_come_from_the_file_or_the_caller(tmp_path: Path) -> None:
     key = "dose_electrons_per_square_angstrom"
     assert TiltSeriesSource.from_mdoc(prior).meta(0)[key].tolist() == [7.0, 7.0]
     assert TiltSeriesSource.from_mdoc(prior, dose_per_tilt=2.0).meta(0)[key].tolist() == [0.0, 2.0]
+
+
+def test_the_dose_of_a_tilt_is_of_those_taken_before_it_wherever_the_file_lists_it(tmp_path: Path) -> None:
+    source = TiltSeriesSource.from_mdoc(_mdoc(tmp_path, "a.mrc", 4, sections=[2, 0, 3, 1]))
+
+    np.testing.assert_array_equal(source.read(0), TILTS[[2, 0, 3, 1]])
+    assert source.meta(0)["tilt_angle_degrees"].tolist() == [-3.0, 0.0, 6.0, 3.0]
+    assert source.meta(0)["dose_electrons_per_square_angstrom"].tolist() == [6.0, 0.0, 9.0, 3.0]
 
 
 def test_mdoc_files_that_lead_nowhere_are_reported(tmp_path: Path) -> None:

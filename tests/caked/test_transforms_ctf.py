@@ -179,6 +179,13 @@ def test_flipping_the_phases_twice_gives_the_image_back() -> None:
     torch.testing.assert_close(again["image"], batch["image"], atol=5e-6, rtol=0)
 
 
+def test_flipping_the_phases_keeps_the_mean_where_the_ctf_is_zero() -> None:
+    batch = _batch(amplitude_contrast=0.0)
+    batch["image"] = batch["image"] + 3
+    flipped = PhaseFlip()(batch)["image"]
+    torch.testing.assert_close(flipped.mean(dim=(1, 2, 3)), batch["image"].mean(dim=(1, 2, 3)))
+
+
 def test_wieners_filter_restores_what_the_ctf_let_through() -> None:
     batch = _batch(shape=(64, 64))
     batch["pixel_size_angstrom"] = torch.full((3, 2), 4.0).double()  # few zeros of the CTF

@@ -119,6 +119,16 @@ def test_coloured_noise_has_its_strength_and_its_slope(snr: float, exponent: flo
     assert slope == pytest.approx(-exponent / 2, abs=0.05)
 
 
+@pytest.mark.parametrize("shape", [(8, 6), (7, 5), (4, 4, 6), (3, 4)])
+@pytest.mark.parametrize("spectrum", [{"exponent": 1.0}, {"exponent": -2.0}, {"power": [1.0, 5.0, 2.0]}])
+def test_colouring_keeps_the_power_of_white_noise(shape: tuple[int, ...], spectrum: dict[str, Any]) -> None:
+    """What becomes of a single pixel holds the mean of the transfer's squares, by Parseval's theorem: 1."""
+    pixel = torch.zeros(1, 1, *shape, dtype=torch.float64)
+    pixel[(0,) * pixel.ndim] = 1
+    coloured = ColouredNoise(snr=1.0, **spectrum).coloured(pixel)
+    assert float(coloured.square().sum()) == pytest.approx(1, abs=1e-9)
+
+
 def test_noise_of_a_measured_spectrum_has_it() -> None:
     measured = [a * a for a in radial_amplitudes(BandPass(high=0.15, falloff=0.2)(NOISE_2D))]
     flat = torch.zeros(40, 1, 64, 60)

@@ -182,6 +182,8 @@ def test_a_wedge_turns_by_any_angle() -> None:
             ball = (grid[:, None, None] ** 2 + grid[:, None] ** 2 + grid**2) < 12**2
             kept, lost = power[ball & (wedge > 0.99)], power[ball & (wedge < 0.01)]
             assert float(kept.mean()) > 5 * float(lost.mean())
+        everything = turn({"image": volume, "wedge": torch.ones_like(volume)})["wedge"]
+        torch.testing.assert_close(everything, torch.ones_like(volume))
     shifted = RandomRoll(shift=3)(cut)
     assert torch.equal(shifted["wedge"], cut["wedge"])
     cropped = FourierCrop(size=21)(cut)

@@ -112,8 +112,8 @@ def test_a_folder_without_a_manifest_cannot_be_verified(tmp_path: Path) -> None:
 
 
 def test_checksums_are_those_of_sha256sum(folder: Path) -> None:
-    for file in Manifest.load(folder).files:
-        assert file.sha256 == hashlib.sha256(FILES[file.path]).hexdigest()
+    found = {file.path: file.sha256 for file in Manifest.load(folder).files}
+    assert found == {path: hashlib.sha256(body).hexdigest() for path, body in FILES.items()}
 
 
 def test_a_mirror_is_read_in_place_of_the_archive(

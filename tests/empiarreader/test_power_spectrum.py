@@ -129,7 +129,11 @@ def test_rings_are_round_below_nyquist_and_apart(pixel: float, stretch: float) -
 def test_a_ring_lies_where_waves_of_its_resolution_peak() -> None:
     pixel = (1.5, 1.0)
     y, x = np.mgrid[:256, :256]
-    for resolution, (height, width) in rings(power_spectrum([np.ones((256, 256))], pixel)):  # type: ignore[arg-type]
+    spectrum = power_spectrum([np.ones((256, 256))], pixel)
+    assert spectrum is not None
+    drawn = rings(spectrum)
+    assert len(drawn) >= 3
+    for resolution, (height, width) in drawn:
         for wave, radius, axis in ((y * pixel[0], height, 0), (x * pixel[1], width, 1)):
             found = power_spectrum([np.cos(2 * np.pi * wave / resolution)], pixel)
             assert found is not None

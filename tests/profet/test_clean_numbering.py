@@ -174,6 +174,28 @@ def test_segments_of_sifts_in_the_file_serve_where_atoms_carry_no_numbers(
     assert len(archive.requests()) == 1
 
 
+@pytest.mark.parametrize(
+    ("rows", "sequence", "expected"),
+    [
+        # A tag of another protein, which SIFTS numbers from 1 as well.
+        ("1 A Q99999 1 1 1 5 1 5\n1 A P12345 2 1 11 60 6 55\n", "GGSGS" + SEQUENCE[10:], ("SIFTS", 10)),
+        # Ten residues that are said to be nine: nobody knows which of them is missing.
+        ("1 A P12345 1 1 11 19 1 10\n1 A P12345 2 1 21 60 11 50\n", SEQUENCE[10:], ("alignment", 10)),
+    ],
+    ids=["another protein's", "of two lengths"],
+)
+def test_segments_number_their_own_protein_and_only_if_both_counts_are_as_long(
+    rows: str, sequence: str, expected: tuple[str, int], archive: Archive, tmp_path: Path
+) -> None:
+    add_protein(archive)
+    head = "loop_\n" + "".join(f"_pdbx_sifts_unp_segments.{item}\n" for item in SEGMENTS.split())
+    path = entry("cif", tmp_path, head=f"{head}{rows}#\n", sequence=sequence, reference=None, accession=None)
+
+    report = clean(path, options=SIGNAL, accession="P12345")
+
+    assert (method(report), residues_gone(report)) == expected
+
+
 def test_residues_of_sifts_in_the_file_serve_too(archive: Archive, tmp_path: Path) -> None:
     add_protein(archive)
     head = "loop_\n_pdbx_sifts_xref_db.asym_id\n_pdbx_sifts_xref_db.seq_id\n"

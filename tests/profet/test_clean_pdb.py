@@ -56,6 +56,17 @@ def test_records_that_follow_an_atom_go_with_it(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_record_of_an_atom_that_stays_is_kept_also_behind_one_that_goes(tmp_path: Path) -> None:
+    body = lines(
+        atom(1, "N", "ALA", 1, "N"),
+        atom(2, "H", "ALA", 1, "H"),
+        "ANISOU    1  N   ALA A   1     1000   1000   1000      0      0      0       N",
+        "TER       3      ALA A   1",
+    )
+
+    assert [line[:11] for line in cleaned(body, tmp_path)] == ["ATOM      1", "ANISOU    1", "TER       3"]
+
+
 def test_a_bond_goes_with_either_of_its_atoms(tmp_path: Path) -> None:
     body = lines(
         atom(1, "N", "ALA", 1, "N"),
@@ -145,6 +156,7 @@ def test_models_are_cleaned_alike(tmp_path: Path) -> None:
     ("name", "residue", "element", "stays"),
     [
         (" HG ", "SER", "", False),
+        ("HG  ", "SER", "", False),  # a column too far to the left
         ("HG11", "VAL", "", False),
         ("1HB ", "ALA", "", False),
         (" D1 ", "DOD", "", True),  # water, judged as such: see below

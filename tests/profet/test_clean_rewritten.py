@@ -35,11 +35,13 @@ RESIDUES: list[tuple[str, bool, int, tuple[str, ...], float, bool]] = [
     ("XAA", True, 2, BACKBONE, 6.0, True),  # a modified residue that only its bonds tell
     ("ALA", False, 3, BACKBONE, 9.7, True),
     ("MSE", True, 9, BACKBONE, 60.0, True),  # its neighbours were not seen
-    ("GLU", True, 301, BACKBONE, 90.0, False),  # a free amino acid
+    ("GLU", True, 301, BACKBONE, 13.0, False),  # a free amino acid, at the side of the chain
     ("ATP", True, 302, ("PG", "O5'", "C3'", "O3'"), 120.0, False),
     ("SO4", True, 303, ("S", "O1"), 150.0, False),
+    ("ACM", True, 304, ("CH3", "C", "N"), 180.0, False),  # whose own atoms are called and bonded like that
 ]
 FIRST_NUMBER_THAT_GOES = 301
+TO_THE_SIDE = 40.0  # along y, of what is not part of the chain
 
 
 def _positions(atoms: tuple[str, ...], start: float) -> dict[str, float]:
@@ -56,8 +58,9 @@ def as_mmcif(*, places: str) -> str:
         for atom, x in _positions(atoms, start).items():
             quoted = f'"{atom}"' if "'" in atom else atom
             group = "HETATM" if is_hetatm else "ATOM"
+            y = 0.0 if is_polymer else TO_THE_SIDE
             rows.append(
-                f"{group} {len(rows) + 1} {atom[0]} {quoted} . {name} A {place} A {number} {x:.3f} 0 0"
+                f"{group} {len(rows) + 1} {atom[0]} {quoted} . {name} A {place} A {number} {x:.3f} {y} 0"
             )
     return (
         "data_x\nloop_\n" + "".join(f"_atom_site.{item}\n" for item in ITEMS.split()) + "\n".join(rows) + "\n"
@@ -67,11 +70,12 @@ def as_mmcif(*, places: str) -> str:
 def as_pdb() -> str:
     """Atoms and nothing else, not even TER."""
     lines: list[str] = []
-    for name, is_hetatm, number, atoms, start, _ in RESIDUES:
+    for name, is_hetatm, number, atoms, start, is_polymer in RESIDUES:
         residue = SampleResidue(name=name, place=None, number=number, is_hetatm=is_hetatm)
         for atom, x in _positions(atoms, start).items():
             line = pdb_atom(len(lines) + 1, atom, atom[0], residue, "A")
-            lines.append(f"{line[:30]}{x:8.3f}{line[38:]}\n")
+            y = 0.0 if is_polymer else TO_THE_SIDE
+            lines.append(f"{line[:30]}{x:8.3f}{y:8.3f}{line[46:]}\n")
     return "".join(lines)
 
 
@@ -84,7 +88,7 @@ def test_where_nothing_says_what_is_a_polymer_bonds_do(places: str, tmp_path: Pa
 
     left = [residue.seqid.num for residue in gemmi.read_structure(str(report.path))[0]["A"]]
     assert left == [number for _, _, number, *_ in RESIDUES if number < FIRST_NUMBER_THAT_GOES]
-    assert report.residues_removed == {"hetatoms": {"A": 3}}
+    assert report.residues_removed == {"hetatoms": {"A": 4}}
 
 
 def _chromophore() -> gemmi.Structure:

@@ -241,6 +241,11 @@ HALVES = [
 TWO_KINDS = [
     ("SER", "CA", "A", 0.7), ("SER", "OG", "A", 0.7), ("THR", "CA", "B", 0.3), ("THR", "CG", "B", 0.3),
 ]  # fmt: skip
+# A has more atoms, and B is there more often.
+UNEVEN = [
+    ("CYS", "CB", "A", 0.3), ("CYS", "SG", "A", 0.3), ("CYS", "CB", "B", 0.5),
+]  # fmt: skip
+WATER = [("HOH", "O", "B", 0.5)]
 
 
 @pytest.mark.parametrize("format_name", ["cif", "pdb"])
@@ -254,8 +259,11 @@ TWO_KINDS = [
         (HALVES, "-B", "CA CB:A SG:A HG:A"),
         (HALVES, ("A", "B"), "CA CB:A CB:B SG:A SG:B O:B HG:A"),
         (HALVES, "C", "CA CB:B SG:B O:B"),  # no C: its own of highest occupancy
+        (UNEVEN, "highest", "CB:B SG:A"),
         (TWO_KINDS, "highest", "CA:A OG:A"),
         (TWO_KINDS, "B", "CA:B CG:B"),
+        (WATER, "B", "O:B"),
+        (WATER, "A", ""),  # unlike a residue of the chain, it need not be there
     ],
 )
 def test_one_alternative_of_a_residue_stays_whole(
@@ -300,6 +308,22 @@ def test_both_formats_of_a_model_lose_the_same_residues_of_low_confidence(
     ]
 
     assert left[0] == left[1]
+
+
+@pytest.mark.parametrize(("values", "left"), [((0.9, 0.3, 0.71), "1 3"), ((90.0, 30.0, 0.71), "1")])
+def test_a_b_column_that_never_passes_one_counts_confidence_to_one(
+    values: tuple[float, ...], left: str, tmp_path: Path
+) -> None:
+    body = f"{'TITLE     ESMFOLD V1 PREDICTION FOR INPUT':<80}\n"
+    for number, value in enumerate(values, 1):
+        line = pdb_atom(number, "CA", "C", Residue(name="A", place=number, number=number), "A")
+        body += f"{line[:60]}{value:>6.2f}{line[66:]}\n"
+    path = tmp_path / "a.pdb"
+    path.write_text(body)
+
+    report = clean(path, options=CleanOptions(minimum_plddt=70))
+
+    assert [atom[2] for atom in atoms_of(report.path)] == left.split()
 
 
 @pytest.mark.real_data

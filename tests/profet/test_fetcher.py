@@ -18,6 +18,7 @@ from profet import (
     FileType,
     InactiveAccessionError,
     InvalidChoiceError,
+    NotFetchedError,
     OfflineError,
     ServiceError,
     StructureNotFoundError,
@@ -436,9 +437,12 @@ def test_a_damaged_entry_of_the_cache_is_fetched_again(
     assert len(archive.requests()) == 2
 
 
-def test_a_file_that_somebody_edited_is_replaced_by_the_true_one(archive: Archive, tmp_path: Path) -> None:
+@pytest.mark.parametrize("edited", [b"data_4V1W\n# mine\n", CIF.replace(b"ALA", b"GLY")])
+def test_a_file_that_somebody_edited_is_replaced_by_the_true_one(
+    edited: bytes, archive: Archive, tmp_path: Path
+) -> None:
     archive.add_structure("4V1W", cif=CIF)
-    (tmp_path / "4v1w.cif").write_bytes(b"data_4V1W\n# mine\n")
+    (tmp_path / "4v1w.cif").write_bytes(edited)
 
     assert Fetcher(save_directory=tmp_path).get_file("4v1w", filesave=True)[1] == CIF
     assert (tmp_path / "4v1w.cif").read_bytes() == CIF
@@ -454,6 +458,16 @@ def test_a_saved_file_that_is_as_it_should_be_is_not_written_again(archive: Arch
     assert (tmp_path / "4v1w.cif").stat().st_mtime == 1e9  # who goes by its date need not start again
 
 
+def test_a_saved_file_that_is_gone_has_to_be_fetched_again(archive: Archive, tmp_path: Path) -> None:
+    archive.add_structure("4V1W", cif=CIF)
+    fetcher = Fetcher(save_directory=tmp_path)
+    path, _ = fetcher.get_file("4v1w", filesave=True)
+    Path(str(path)).unlink()
+
+    with pytest.raises(NotFetchedError, match="fetch it first"):
+        fetcher.remove("4v1w")
+
+
 def test_set_directory_expands_and_moves_later_files_only(archive: Archive, tmp_path: Path) -> None:
     archive.add_structure("4V1W", cif=CIF, pdb=PDB)
     fetcher = Fetcher(save_directory=tmp_path / "one")
@@ -461,6 +475,8 @@ def test_set_directory_expands_and_moves_later_files_only(archive: Archive, tmp_
 
     fetcher.set_directory("~/two/deep")
 
+    with pytest.raises(NotFetchedError):
+        fetcher.remove("4v1w")
     assert fetcher.get_file("4v1w", "pdb", True)[0] == str(Path("~/two/deep/4v1w.pdb").expanduser())
     assert sorted(name for name, _ in fetcher.cache().items()) == ["4v1w"]
     assert fetcher.cache().directory == str(Path("~/two/deep").expanduser())

@@ -57,6 +57,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_entries_are_listed_with_their_origin(folder: Path) -> None:
+    (folder / ".profet/pdb/._1aki.cif.gz").write_bytes(b"x")  # as some systems leave beside what they copy
     first, second = housekeeping.entries()
 
     assert (first.source, first.name, second.name) == ("pdb", "1aki.cif", "4v1w.cif")
@@ -152,12 +153,16 @@ def test_prune_removes_the_damaged_when_asked_to(folder: Path) -> None:
     assert names(folder) == ["1aki.cif", "4v1w.cif"]
 
 
-def test_clear_leaves_what_is_the_users(folder: Path) -> None:
+def test_clear_leaves_what_is_the_users_and_what_is_being_written(folder: Path) -> None:
+    unfinished = folder / ".profet/pdb/.9bbb.cif.gz.4711.0123abcd.part"
+    unfinished.write_bytes(b"x")
+
     removed = housekeeping.clear()
 
     assert removed.files == 2
     assert names(folder) == []
     assert (folder / "4v1w.cif").exists()
+    assert unfinished.exists()
 
 
 def test_a_cache_that_cannot_be_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

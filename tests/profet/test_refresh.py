@@ -146,7 +146,8 @@ def test_of_many_entries_the_dates_are_asked_for_at_once(archive: Archive) -> No
 
     results = fetcher.get_files(ids, refresh=True)
 
-    assert all(result.error is None and result.provenance.checked for result in results if result.provenance)
+    assert [result.error for result in results] == [None] * len(ids)
+    assert all(result.provenance is not None and result.provenance.checked for result in results)
     assert len(archive.requests("files.rcsb.org/*")) == len(ids)
     assert len(archive.requests("data.rcsb.org/*")) == 1
 

@@ -63,6 +63,22 @@ def test_the_sidecar_is_json_with_the_facts(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_file_is_on_the_disk_before_it_takes_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, forced, fsync = tmp_path / "a.cif", [], os.fsync
+
+    def noted(descriptor: int) -> None:
+        forced.append((os.fstat(descriptor).st_size, path.exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    write_whole(path, DATA)
+
+    assert forced == [(len(DATA), False)]
+    assert path.read_bytes() == DATA
+
+
 def test_only_the_cache_is_made_and_only_when_something_comes(tmp_path: Path) -> None:
     store = Store(tmp_path / "not" / "yet")
 

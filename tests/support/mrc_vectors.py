@@ -183,6 +183,13 @@ def _signedness() -> list[MrcVector]:
             signed,
             unit,
         ),
+        MrcVector("bytes from 0 to 127", mrc_bytes(signed, mode=0, density=(0.0, 127.0, 60.0)), signed, unit),
+        MrcVector(
+            "unsigned bytes from 0 to 128",
+            mrc_bytes(signed, mode=0, density=(0.0, 128.0, 60.0)),
+            unsigned,
+            unit,
+        ),
         *_two_values_a_byte(),
     ]
 

@@ -191,7 +191,10 @@ def _by_service(chain: Chain, entry: UniProtEntry, ask: Ask) -> NumberedChain | 
 
 
 def _by_segments(chain: Chain, entry: UniProtEntry, segments: Sequence[Segment]) -> dict[Hashable, int]:
-    own = [segment for segment in segments if entry.is_named(segment.accession) and segment.is_consistent]
+    """Numbers by the segments of the protein; none if one of them is not as long in either count."""
+    own = [segment for segment in segments if entry.is_named(segment.accession)]
+    if not all(segment.is_consistent for segment in own):
+        return {}
     return {
         residue.key: residue.seq_id - segment.first + segment.database_first
         for segment in own
