@@ -127,6 +127,7 @@ def test_colouring_keeps_the_power_of_white_noise(shape: tuple[int, ...], spectr
     pixel[(0,) * pixel.ndim] = 1
     coloured = ColouredNoise(snr=1.0, **spectrum).coloured(pixel)
     assert float(coloured.square().sum()) == pytest.approx(1, abs=1e-9)
+    assert float(coloured.sum()) == pytest.approx(0, abs=1e-9)
 
 
 def test_noise_of_a_measured_spectrum_has_it() -> None:

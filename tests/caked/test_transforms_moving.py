@@ -29,6 +29,7 @@ from caked.transforms import (
     RandomShift,
     Resize,
 )
+from caked.transforms.shift import fourier_shift
 
 POINTS = np.random.default_rng(0).normal(0, 9.0, size=(7, 3))  # x, y, z in Å about the particle's centre
 POINTS[0] = 0
@@ -136,6 +137,34 @@ def test_projecting_again_under_the_new_pose_gives_the_transformed_image(
     determinants = torch.linalg.det(after["pose"])
     torch.testing.assert_close(determinants, torch.ones_like(determinants))
     assert before["image"].shape[2:] == (edge,) * ndim
+
+
+@pytest.mark.parametrize("transform", [RandomRoll(shift=5), RandomShift(shift=5)])
+def test_points_that_leave_on_one_side_come_back_on_the_other(transform: Geometric) -> None:
+    corners = torch.tensor([[0.0, 0.0], [47.0, 47.0]], dtype=torch.float64)
+    batch = {"image": torch.zeros(40, 1, 48, 48), "coordinates": [corners] * 40}
+    moved = torch.stack(transform(batch, Draws(samples=np.arange(40)))["coordinates"])
+    assert float(moved.min()) >= 0
+    assert float(moved.max()) < 48
+
+
+@pytest.mark.parametrize("shape", [(8, 6), (7, 6), (6, 4, 8)])
+def test_a_shift_is_that_of_one_axis_after_the_other_up_to_the_highest_frequency(
+    shape: tuple[int, ...],
+) -> None:
+    generator = np.random.default_rng(5)
+    image, shifts = generator.normal(size=(2, 1, *shape)), generator.uniform(-3, 3, size=(2, len(shape)))
+    expected = image.copy()
+    for row, axis in np.ndindex(2, len(shape)):
+        length, shift = shape[axis], shifts[row, axis]
+        factor = np.exp(-2j * np.pi * np.fft.fftfreq(length) * shift)
+        if length % 2 == 0:
+            factor[length // 2] = np.cos(np.pi * shift)
+        lines = np.moveaxis(expected[row, 0], axis, -1)
+        shifted = np.fft.ifft(np.fft.fft(lines) * factor).real
+        expected[row, 0] = np.moveaxis(shifted, -1, axis)
+    found = fourier_shift(torch.from_numpy(image), shifts)
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-12)
 
 
 def test_a_pose_that_is_left_behind_does_not_fit() -> None:

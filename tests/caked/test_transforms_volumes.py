@@ -170,6 +170,12 @@ def test_the_wedge_of_an_oblong_volume_turns_in_frequencies_and_not_in_pixels() 
     np.testing.assert_allclose(turned[clear], np.abs(tilt[clear]) < 50, atol=1e-6)
 
 
+def test_of_two_wedges_what_both_have_measured_is_left() -> None:
+    one, other = MissingWedge(tilt_degrees=50, keep=True), MissingWedge(tilt_degrees=40, axis="x", keep=True)
+    volume = {"image": torch.zeros(1, 1, 9, 9, 9)}
+    assert torch.equal(other(one(volume))["wedge"], one(volume)["wedge"] * other(volume)["wedge"])
+
+
 def test_a_wedge_turns_by_any_angle() -> None:
     volume = torch.zeros(4, 1, 33, 33, 33)
     volume[:, 0, 16, 16, 16] = 1
@@ -189,6 +195,8 @@ def test_a_wedge_turns_by_any_angle() -> None:
     cropped = FourierCrop(size=21)(cut)
     expected = np.fft.fftshift(measured_part((21,) * 3, (-50.0, 50.0)))
     np.testing.assert_allclose(cropped["wedge"][0, 0].numpy(), expected)
+    even = MissingWedge(tilt_degrees=50, keep=True)({"image": torch.zeros(1, 1, 32, 32, 32)})
+    np.testing.assert_allclose(FourierCrop(size=21)(even)["wedge"][0, 0].numpy(), expected)
     padded = FourierCrop(size=41)(cut)["wedge"]
     assert torch.equal(padded[..., 4:37, 4:37, 4:37], cut["wedge"])
     assert float(padded.sum()) == float(cut["wedge"].sum())

@@ -117,6 +117,12 @@ def test_nothing_is_computed_before_it_is_asked_for() -> None:
         lazy[0].compute()
 
 
+@pytest.mark.parametrize("stored", ["u1", "i4", "f2", "f8"])
+def test_what_a_gain_makes_of_any_movie_is_float32(stored: str) -> None:
+    movie = _array(np.full((2, 4, 4), 3, stored))
+    assert apply_gain(movie, _array(np.full((4, 4), 2.0))).dtype == np.float32
+
+
 def test_gains_of_half_and_twice_the_size_fit() -> None:
     movie = _array(np.ones((1, 4, 4)))
     coarse = _array(np.array([[1.0, 2.0], [3.0, 4.0]]))

@@ -558,6 +558,7 @@ def test_files_in_one_star_folders_are_imported_from_where_they_lie(tmp_path: Pa
         "GridSquare_*/Data/m*.mrcs",
     )
     assert (protocol["samplingRate"], protocol["voltage"]) == (1.06, 300.0)
+    assert (protocol["sphericalAberration"], protocol["amplitudeContrast"]) == (2.7, 0.1)
     assert not (tmp_path / "w.links").exists()
 
 

@@ -109,8 +109,20 @@ def test_lengths_are_in_angstrom_and_begin_at_the_origin(tmp_path: Path) -> None
     np.testing.assert_allclose(by_origin.z, -3.0 + 3.0 * np.arange(3))
     np.testing.assert_allclose(by_origin.x, -1.0 + 1.5 * np.arange(5))
     assert by_origin.attrs["origin"] == (-3.0, -2.0, -1.0)
+    struct.pack_into("<3f", header, 196, 0.0, 0.0, -3.0)  # one length is enough to state an origin
+    assert _open(tmp_path, bytes(header)).attrs["origin"] == (-3.0, 0.0, 0.0)
     assert by_origin.voxel_size == VoxelSize(3.0, 2.0, 1.5)
     assert {by_origin[axis].attrs["units"] for axis in "zyx"} == {"Å"}
+
+
+def test_where_a_map_begins_is_told_along_the_axes_of_the_file(tmp_path: Path) -> None:
+    header = bytearray(mrc_bytes(sample_array(2), ispg=1, voxel_size=(3.0, 2.0, 1.5)))
+    struct.pack_into("<3i", header, 16, 10, 20, 30)  # first column, row and section
+    struct.pack_into("<3i", header, 64, 2, 1, 3)  # columns lie along y, rows along x
+    image = _open(tmp_path, bytes(header))
+
+    assert image.attrs["origin"] == (30 * 3.0, 10 * 2.0, 20 * 1.5)
+    np.testing.assert_array_equal(image.values, sample_array(2).transpose(0, 2, 1))
 
 
 def test_a_pixel_size_may_be_given(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -19,7 +21,14 @@ from empiarreader import (
     InvalidRequestError,
     ServiceError,
 )
-from empiarreader.network.ranges import FileVersion, ask_version, fetch_range, fetch_spans, part_size
+from empiarreader.network.ranges import (
+    FileVersion,
+    ask_version,
+    fetch_file,
+    fetch_range,
+    fetch_spans,
+    part_size,
+)
 from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"
@@ -151,6 +160,18 @@ def test_several_spans_land_one_after_the_other(spans: list[tuple[int, int]]) ->
 
     assert covered == total
     assert bytes(buffer) == b"".join(SMALL[start : start + length] for start, length in spans)
+
+
+def test_a_file_is_whole_also_where_the_disk_takes_a_part_of_what_it_is_given(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body, pwrite = _big(2 * MIB), os.pwrite
+    url = _serve(archive, body)
+    monkeypatch.setattr(os, "pwrite", lambda file, data, place: pwrite(file, data[:300_000], place))
+    with (tmp_path / "a.mrc").open("wb") as file:
+        fetch_file(url, file, known=ask_version(url))
+
+    assert (tmp_path / "a.mrc").read_bytes() == body
 
 
 @pytest.mark.parametrize("kind", ["drop", "wrong_length", "refuse", "html", "ignore_range", "gzip"])

@@ -484,6 +484,15 @@ def test_the_pixel_size_is_what_the_program_wrote(
         assert image.x.attrs["units"] == "Å"
 
 
+def test_a_page_whose_description_speaks_of_more_frames_than_the_file_holds_is_one_image(
+    tmp_path: Path,
+) -> None:
+    pixels = np.arange(20, dtype=np.uint16).reshape(4, 5)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, description="ImageJ=1.53t\nimages=40\n", metadata=None)
+
+    np.testing.assert_array_equal(empiarreader.open_image(tmp_path / "a.tif").values, pixels)
+
+
 def test_tags_are_the_metadata(tmp_path: Path) -> None:
     tifffile.imwrite(
         tmp_path / "a.tif", np.zeros((4, 5), "f4"), description="hello", software="camera", metadata=None

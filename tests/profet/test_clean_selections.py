@@ -246,6 +246,10 @@ UNEVEN = [
     ("CYS", "CB", "A", 0.3), ("CYS", "SG", "A", 0.3), ("CYS", "CB", "B", 0.5),
 ]  # fmt: skip
 WATER = [("HOH", "O", "B", 0.5)]
+THREE = [
+    ("CYS", "CB", "A", 0.5), ("CYS", "CB", "B", 0.3), ("CYS", "CB", "C", 0.2),
+    ("CYS", "SG", "C", 0.2), ("CYS", "SG", "B", 0.3),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("format_name", ["cif", "pdb"])
@@ -260,6 +264,7 @@ WATER = [("HOH", "O", "B", 0.5)]
         (HALVES, ("A", "B"), "CA CB:A CB:B SG:A SG:B O:B HG:A"),
         (HALVES, "C", "CA CB:B SG:B O:B"),  # no C: its own of highest occupancy
         (UNEVEN, "highest", "CB:B SG:A"),
+        (THREE, "highest", "CB:A SG:B"),  # of what A lacks, the most frequent
         (TWO_KINDS, "highest", "CA:A OG:A"),
         (TWO_KINDS, "B", "CA:B CG:B"),
         (WATER, "B", "O:B"),

@@ -154,15 +154,23 @@ def test_prune_removes_the_damaged_when_asked_to(folder: Path) -> None:
 
 
 def test_clear_leaves_what_is_the_users_and_what_is_being_written(folder: Path) -> None:
-    unfinished = folder / ".profet/pdb/.9bbb.cif.gz.4711.0123abcd.part"
-    unfinished.write_bytes(b"x")
+    others = [
+        folder / ".profet/pdb/.9bbb.cif.gz.4711.0123abcd.part",
+        folder / ".profet/claims/pdb--9bbb.cif.claim",
+        folder / ".profet/saved/4v1w.cif.json",
+        folder / "elsewhere/1aki.cif.gz",
+    ]
+    for path in others:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    (folder / ".profet/link").symlink_to(folder / "elsewhere")
 
     removed = housekeeping.clear()
 
     assert removed.files == 2
     assert names(folder) == []
     assert (folder / "4v1w.cif").exists()
-    assert unfinished.exists()
+    assert all(path.exists() for path in others)
 
 
 def test_a_cache_that_cannot_be_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

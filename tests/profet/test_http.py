@@ -58,6 +58,13 @@ def test_existence_is_asked_without_a_body(archive: Archive, url: str) -> None:
     assert client.exists(url)
     assert not client.exists(url + "x")
     assert [request.method for request in archive.requests()] == ["HEAD", "HEAD"]
+
+
+def test_a_web_page_in_place_of_a_file_is_no_proof_that_it_exists(archive: Archive, url: str) -> None:
+    archive.add_fault("html", match="*some/file", times=None)
+
+    with pytest.raises(DamagedFileError, match="a web page came"):
+        Client().exists(url)
     assert archive.requests()[0].body_bytes_sent == 0
 
 
