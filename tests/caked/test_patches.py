@@ -141,6 +141,7 @@ def test_a_patch_at_a_point_has_it_in_its_centre_and_says_where_it_lies(microgra
     assert batch["group"] == ["m1.mrc", "m0.mrc"]
     assert batch["micrograph"] == ["m1.mrc", "m0.mrc"]
     assert batch["origin_angstrom"].tolist() == [[9.0, 18.0], [10.5, 7.5]]
+    assert [patches.origin(i) for i in (2, 0)] == [(9.0, 18.0), (10.5, 7.5)]
     np.testing.assert_allclose(batch["shift_angstrom"], [[-0.6, 0.0], [0.0, 0.0]])
     assert patches.meta(1)["kind"] == "particle"
     assert patches.meta(1)["start"] == (6, 9)

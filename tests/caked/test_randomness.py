@@ -95,6 +95,10 @@ def test_the_numbers_of_today_are_those_of_tomorrow() -> None:
     # Written down once: recipes made with one version have to mean the same in the next.
     assert draws.words(2).tolist() == [[1951805683, 2785780859], [2405115057, 1100992920]]
     assert permutation(8, seed=42).tolist() == [4, 1, 2, 3, 0, 6, 5, 7]
+    high, low = draws.words(2).astype(object).T
+    assert draws.uniform()[:, 0].tolist() == [
+        (a << 21 | b >> 11) / 2**53 for a, b in zip(high, low, strict=True)
+    ]
 
 
 def test_uniform_numbers_are_uniform_and_normal_ones_normal() -> None:

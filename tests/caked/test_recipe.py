@@ -197,6 +197,7 @@ def test_evaluation_leaves_out_what_is_random_unless_told_otherwise(folder: Path
 def test_the_training_part_alone_is_shuffled_and_rid_of_a_last_batch_that_is_not_full(folder: Path) -> None:
     recipe = _recipe(StackSource(folder), drop_last=True)
     datasets = recipe.datasets()
+    assert {dataset.seed for dataset in datasets.values()} == {9}
     for part, loader in recipe.build().items():
         shown = [int(i) for batch in loader for i in batch["index"]]
         own = datasets[part].indices.tolist()

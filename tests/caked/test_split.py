@@ -95,6 +95,13 @@ def test_many_groups_come_close_to_the_fractions_asked_for() -> None:
     assert all(abs(counts[part] - THREE[part] * len(groups)) < 60 for part in THREE)
 
 
+@given(st.integers(0, 1000))
+def test_a_large_group_finds_its_place_before_small_ones_fill_the_parts(seed: int) -> None:
+    groups = ["large"] * 40 + [f"small {k}" for k in range(40)]
+    split = split_samples(_source(80, groups), {"train": 0.5, "test": 0.5}, seed=seed)
+    assert _counts(split) == {"train": 40, "test": 40}
+
+
 def test_samples_of_one_micrograph_are_parted_only_when_asked() -> None:
     source = _source(100, ["one"] * 50 + ["two"] * 50)
     halves = {"train": 0.5, "test": 0.5}

@@ -173,6 +173,17 @@ def test_images_are_multiplied_by_their_formula(
         np.testing.assert_allclose(found[k, 0], expected, atol=2e-6)
 
 
+def test_each_image_has_the_ctf_of_its_own_pixel_size_along_each_axis() -> None:
+    batch = _batch()
+    batch["pixel_size_angstrom"] = torch.tensor([[1.7, 2.6], [0.8, 0.8], [3.0, 1.1]]).double()
+    found = ApplyCTF()(batch)["image"][:, 0].numpy()
+    for k, pixel_size in enumerate(batch["pixel_size_angstrom"].tolist()):
+        c = contrast_transfer((32, 30), pixel_size, OPTICS).numpy()
+        c[:, -1] = (c[:, -1] + np.roll(c[::-1, -1], 1)) / 2  # the highest frequency has both signs
+        expected = np.fft.irfft2(np.fft.rfft2(batch["image"][k, 0].numpy()) * c, s=(32, 30))
+        np.testing.assert_allclose(found[k], expected, atol=2e-6)
+
+
 def test_flipping_the_phases_twice_gives_the_image_back() -> None:
     batch = _batch()
     again = PhaseFlip()(PhaseFlip()(batch))

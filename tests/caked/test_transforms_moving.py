@@ -167,6 +167,19 @@ def test_a_shift_is_that_of_one_axis_after_the_other_up_to_the_highest_frequency
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-12)
 
 
+def test_a_mask_is_shifted_by_the_nearest_whole_number_of_pixels() -> None:
+    mask = torch.zeros(2, 1, 6, 6)
+    mask[..., 3, 3] = 1
+    batch = {
+        "image": torch.zeros(2, 1, 6, 6),
+        "mask": mask,
+        "pixel_size_angstrom": torch.full((2, 2), 2.0),
+        "shift_angstrom": torch.tensor([[1.4, -1.4], [0.6, 2.6]]),  # 0.7, -0.7, 0.3 and 1.3 pixels
+    }
+    moved = CentreParticle()(batch)["mask"]
+    assert [tuple(place) for place in moved[:, 0].nonzero().tolist()] == [(0, 2, 4), (1, 3, 2)]
+
+
 def test_a_pose_that_is_left_behind_does_not_fit() -> None:
     """The comparison above can fail: with the old pose it does."""
     before = _batch(2)

@@ -118,13 +118,14 @@ def test_prune_removes_what_killed_processes_left_and_nothing_else(folder: Path)
 
 
 def test_prune_by_age_counts_from_the_last_confirmation(folder: Path) -> None:
+    put(folder, "3aaa", days_ago=29)
     confirmed = put(folder, "2aaa", days_ago=100)
     origin = Provenance.from_json(sidecar(confirmed).read_bytes())
     sidecar(confirmed).write_bytes(dataclasses.replace(origin, checked=now().isoformat()).to_json())
 
     removed = housekeeping.prune(older_than_days=30)
 
-    assert names(folder) == ["2aaa.cif", "4v1w.cif"]
+    assert names(folder) == ["2aaa.cif", "3aaa.cif", "4v1w.cif"]
     assert removed.files == 1
 
 
