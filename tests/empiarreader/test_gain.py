@@ -98,6 +98,10 @@ def test_eer_movies_are_divided_unless_the_gain_is_one_of_epu() -> None:
     np.testing.assert_allclose(apply_gain(movie, other).values, [[[12, 4]]])
     np.testing.assert_allclose(apply_gain(movie, epu).values, [[[3, 9]]])
     np.testing.assert_allclose(apply_gain(movie, epu, operation="divide").values, [[[12, 4]]])
+    wide = _array(np.full((1, 1, 4), 6.0), format="EER")
+    for filename, expected in (("g.mrc", [12, 0, 4, 0]), ("g.gain", [3, 0, 9, 0])):
+        defects = _array(np.array([[1.0, 0.0, 3.0, np.nan]]), filename=filename)  # count for no mean
+        np.testing.assert_allclose(apply_gain(wide, defects).values, [[expected]])
 
 
 def test_nothing_is_computed_before_it_is_asked_for() -> None:

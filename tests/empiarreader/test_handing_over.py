@@ -47,6 +47,24 @@ def _run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, ["export", *map(str, arguments)])
 
 
+def test_a_file_that_comes_to_be_while_another_is_written_stays(
+    movies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    star, write = tmp_path / "m.star", Path.write_bytes
+
+    def written_meanwhile(path: Path, content: bytes) -> int:
+        write(star, b"theirs")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", written_meanwhile)
+    done = _run(movies, "--relion", star, "--kind", "movies", *ALL_SAID)
+
+    assert done.exit_code == 1
+    assert "came to be there meanwhile" in done.stderr
+    assert star.read_bytes() == b"theirs"
+    assert not list(tmp_path.glob(".*.part"))
+
+
 def test_a_source_that_is_nothing_is_missed_as_a_folder_too(tmp_path: Path) -> None:
     done = _run(tmp_path / "mvoies", "--relion", tmp_path / "import.star")
 
@@ -250,7 +268,10 @@ def test_micrographs_say_their_pixel_size_twice_as_relion_does(tmp_path: Path) -
     assert sizes.values.tolist() == [[1.06, 1.06]]
 
 
-def test_gain_dose_and_its_orientation_go_into_the_next_command(movies: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("quarter_turns", "expected"), [(1, "1"), (-1, "3"), (6, "2")])
+def test_gain_dose_and_its_orientation_go_into_the_next_command(
+    quarter_turns: int, expected: str, movies: Path, tmp_path: Path
+) -> None:
     gain = _stack(tmp_path / "the gain.mrc", (16, 12))
     acquisition = Acquisition(
         voltage_kv=300,
@@ -259,13 +280,13 @@ def test_gain_dose_and_its_orientation_go_into_the_next_command(movies: Path, tm
         pixel_size_angstrom=1.06,
         frame_dose_electrons_per_square_angstrom=1.25,
         gain=gain,
-        gain_orientation=GainOrientation(quarter_turns=1, flip="left_right"),
+        gain_orientation=GainOrientation(quarter_turns=quarter_turns, flip="left_right"),
     )
     handed = export_relion(movies, tmp_path / "m.star", kind="movies", acquisition=acquisition)
 
     words = shlex.split(handed.next_steps[0])
     pairs = dict(pairwise(words))
-    assert (pairs["--gain_rot"], pairs["--gain_flip"], pairs["--dose_per_frame"]) == ("1", "2", "1.25")
+    assert (pairs["--gain_rot"], pairs["--gain_flip"], pairs["--dose_per_frame"]) == (expected, "2", "1.25")
     assert (tmp_path / pairs["--gainref"]).resolve() == gain
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,15 @@ def test_a_folder_as_it_was_downloaded_is_fine(folder: Path) -> None:
     assert _run("verify", str(folder), "-v").stdout.splitlines() == [
         f"whole: {path}" for path in sorted(FILES)
     ]
+
+
+@pytest.mark.parametrize("write", [Path.write_bytes, _write_without_trace])
+def test_one_file_that_is_not_as_it_was_is_enough_not_to_be_fine(
+    write: Callable[[Path, bytes], object], folder: Path
+) -> None:
+    write(folder / "data/x/b.mrc", b"b" * 1999 + b"c")
+    assert not verify(folder).is_fine
+    assert _run("verify", str(folder)).exit_code == 5
 
 
 def test_what_is_missing_changed_damaged_and_extra_is_told_apart(folder: Path) -> None:
