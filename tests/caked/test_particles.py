@@ -344,6 +344,19 @@ def test_cryosparcs_records_become_the_same_columns(project: Path) -> None:
     np.testing.assert_array_equal(signed.read(2), -IMAGES[0, 3])
 
 
+def test_half_sets_that_a_record_counts_from_one_are_not_counted_on(project: Path) -> None:
+    (project / "J3").mkdir()
+    halves = np.array([1, 2, 2], dtype="<u4")
+    source = ParticleSource(_cs(project / "J3" / "particles.cs", **{"alignments3D/split": halves}))
+    assert Dataset(source).batch([0, 1, 2])["half_set"].tolist() == [1, 2, 2]
+
+
+def test_a_number_that_is_missing_from_a_table_is_reported(project: Path) -> None:
+    text = "data_\nloop_\n_rlnImageName\n_rlnDefocusU\n1@Extract/a.mrcs 9000\n2@Extract/a.mrcs nan\n"
+    with pytest.raises(DamagedFileError, match="column rlnDefocusU has no number in row 2"):
+        ParticleSource(_star(project, text))
+
+
 def test_passthrough_files_are_joined_by_uid(project: Path) -> None:
     main = _cs(project / "a.cs", **{"blob/path": None, "blob/idx": None})
     order = np.array([2, 0, 1])

@@ -156,6 +156,12 @@ def test_a_patch_at_a_point_has_it_in_its_centre_and_says_where_it_lies(microgra
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(again)).read(0), expected)
 
 
+def test_an_image_smaller_than_a_patch_lies_in_its_middle() -> None:
+    patches = PatchSource.grid(np.ones((1, 3, 4)), size=(8, 9))
+    assert list(patches.names) == ["0@-2,-2"]
+    np.testing.assert_array_equal(np.argwhere(patches.read(0))[[0, -1]], [[2, 2], [4, 5]])
+
+
 def test_a_patch_may_end_where_its_image_does() -> None:
     points = [[[2.0, 2.0], [18.0, 25.0], [18.0, 26.0], [1.0, 9.0]]]
     patches = PatchSource.at(IMAGES[:1], points, size=4)

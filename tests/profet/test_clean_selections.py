@@ -130,6 +130,10 @@ def test_models_go_with_their_records_and_are_counted_anew(tmp_path: Path) -> No
         report = clean(path, options=CleanOptions(models=models))
         result = report.path.read_text()
         assert result.startswith("NUMMDL    1\nMODEL        2\nATOM      1")
+        path.write_text(body.replace("NUMMDL    3", "NUMMDL    7"))  # of whatever that is the number
+        other = clean(path, output=tmp_path / "b.pdb", options=CleanOptions(models=models)).path.read_text()
+        assert other == result.replace("NUMMDL    1", "NUMMDL    7")
+        path.write_text(body)
         assert result.count("MODEL  ") == result.count("ENDMDL") == result.count("\nTER  ") == 1
         assert result.count("\nCONECT    1    2\n") == 1
         assert "MASTER        0    0    0    0    0    0    0    0    3    1    1    0\n" in result
