@@ -386,7 +386,7 @@ def test_what_is_given_up_early_is_kept_and_what_is_empty_is_not(tmp_path: Path)
     assert _names(tmp_path) == []
 
 
-@pytest.mark.parametrize("spoil", ["shorter", "garbage", "other boot", "too much"])
+@pytest.mark.parametrize("spoil", ["shorter", "garbage", "other boot", "other file", "too much"])
 def test_a_part_that_cannot_be_trusted_is_not(
     part: PartFile, spoil: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -398,6 +398,8 @@ def test_a_part_that_cannot_be_trusted_is_not(
         state.write_bytes(b"{}\n" + bytes(7))
     elif spoil == "other boot":
         monkeypatch.setattr(states, "_BOOT", Path("/dev/null"))
+    elif spoil == "other file":
+        state.write_bytes(state.read_bytes().replace(b"https://host/a.mrc", b"https://host/b.mrc"))
     else:
         content = state.read_bytes()
         state.write_bytes(content[:-32] + b"\xff" * 32)

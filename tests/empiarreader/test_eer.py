@@ -272,3 +272,14 @@ def test_an_epu_gain_evens_out_an_eer_movie(tmp_path: Path) -> None:
 
     expected = _sums(frames, 4, 2)[0] * np.kron(gain / gain.mean(), np.ones((2, 2)))
     np.testing.assert_allclose(corrected[0].values, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("unit", "angstrom"), [("m", 1e10), ("nm", 10.0), ("pm", 0.01), ("Angstrom", 1.0)])
+def test_the_size_of_a_pixel_is_in_angstrom_whatever_its_unit(unit: str, angstrom: float) -> None:
+    notes = {
+        "sensorPixelSize.height": str(0.8 / angstrom),
+        "sensorPixelSize.height.unit": unit,
+        "sensorPixelSize.width": str(0.7 / angstrom),
+        "sensorPixelSize.width.unit": unit,
+    }
+    assert pixel_size(notes) == pytest.approx((0.8, 0.7))

@@ -21,6 +21,7 @@ from empiarreader import (
     InvalidRequestError,
     ServiceError,
 )
+from empiarreader.network.answers import accept
 from empiarreader.network.ranges import (
     FileVersion,
     ask_version,
@@ -29,6 +30,7 @@ from empiarreader.network.ranges import (
     fetch_spans,
     part_size,
 )
+from empiarreader.network.wire import Head, Headers
 from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"
@@ -302,6 +304,30 @@ def test_a_file_that_became_shorter_is_noticed_by_its_size(archive: Archive) -> 
         _read(url, 100, 10, known=version)
     with pytest.raises(DamagedDataError, match="ends before byte"):
         _read(url, 9000, 10, known=version)
+
+
+@pytest.mark.parametrize(
+    ("stated", "length", "message"),
+    [
+        ("bytes 99-199/1000", 101, "came with bytes 99-199"),
+        ("bytes 101-199/1000", 99, "came with bytes 101-199"),
+        ("bytes 100-198/1000", 99, "came with bytes 100-198"),
+        ("bytes 100-200/1000", 101, "came with bytes 100-200"),
+        ("bytes 100-149/150", 50, None),  # the file ends there
+        ("bytes 100-199/1000", 99, "comes with 99 of 100 bytes"),
+        ("bytes 100-199/1000", 100, None),
+    ],
+)
+def test_another_range_than_the_one_asked_for_is_refused(
+    stated: str, length: int, message: str | None
+) -> None:
+    headers = Headers([("Content-Range", stated), ("Content-Length", str(length))])
+    answer = Head("https://host/a.mrc", 206, headers)
+    if message is None:
+        assert accept(answer, 100, 100, None).length == length
+    else:
+        with pytest.raises(ServiceError, match=message):
+            accept(answer, 100, 100, None)
 
 
 def test_an_empty_file_is_damaged(archive: Archive) -> None:

@@ -7,6 +7,7 @@ from time import perf_counter
 import pytest
 
 from empiarreader import ArchiveFileNotFoundError, EmpiarEntry, EntryNotFoundError, ServiceError
+from empiarreader.listing import tree
 from perc_archive import Archive
 
 HOST = "ftp.ebi.ac.uk"
@@ -53,6 +54,14 @@ def test_find_begins_in_a_directory_and_takes_regular_expressions(entry: EmpiarE
         "data/GridSquare_5/Data/m2.mrc"
     ]
     assert entry.find("data/*.tif") == []
+
+
+def test_a_tree_without_end_is_given_up(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree, "_DEEPEST", 3)
+    archive.add_entry(10944, {"a/b/c/d/e.mrc": b"x", "a/b/c/d/e/f.mrc": b"x"})
+
+    with pytest.raises(ServiceError, match="nested without end"):
+        EmpiarEntry(10944).find("**")
 
 
 def test_walk_lists_every_directory_once(entry: EmpiarEntry, archive: Archive) -> None:
