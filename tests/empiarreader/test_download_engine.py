@@ -89,6 +89,23 @@ def test_a_large_file_moves_in_pieces_that_join_without_gap_or_overlap(
     assert all(request.headers["If-Range"] == file.etag for request in archive.requests("*a.mrc")[1:])
 
 
+def test_the_manifest_knows_a_file_before_it_has_its_name(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urls = _serve(archive, {f"data/{k}.mrc": SMALL[k:] for k in range(3)})
+    known, replace_ = [], Path.replace
+
+    def noted(path: Path, target: Path) -> Path:
+        if path.suffix == ".part":
+            known.append(target.name in read_records(tmp_path))
+        return replace_(path, target)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    download(urls, tmp_path)
+
+    assert known == [True] * 3
+
+
 def test_small_files_take_one_request_each_and_no_state(archive: Archive, tmp_path: Path) -> None:
     urls = _serve(archive, {f"data/{k}.mrc": SMALL[k:] for k in range(200)})
     manifest = download(urls, tmp_path)

@@ -445,6 +445,16 @@ def test_an_open_movie_pickles_and_is_read_by_many_threads(archive: Archive) -> 
     np.testing.assert_array_equal(np.stack(frames), _counts())
 
 
+# As the microscopes' programs write them: width and height in metres; along x and y, and the units of both.
+FEI_TAGS = [(34680, "s", 0, "[Scan]\r\nPixelWidth=1e-09\r\nPixelHeight=2e-09\r\n", True)]
+DIGITAL_MICROGRAPH_TAGS = [
+    (65003, "s", 0, "nm", True),
+    (65004, "s", 0, "\\u00B5m", True),
+    (65009, "d", 1, 0.2, True),
+    (65010, "d", 1, 0.003, True),
+]
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -455,6 +465,8 @@ def test_an_open_movie_pickles_and_is_read_by_many_threads(archive: Archive) -> 
         ({"resolution": (1, 1), "resolutionunit": "NONE"}, (0.0, 0.0)),
         ({"imagej": True, "resolution": (10, 5), "metadata": {"unit": "nm"}}, (2.0, 1.0)),
         ({"imagej": True, "resolution": (1, 1), "metadata": {"unit": "um"}}, (1e4, 1e4)),
+        ({"metadata": None, "extratags": FEI_TAGS}, (20.0, 10.0)),
+        ({"metadata": None, "extratags": DIGITAL_MICROGRAPH_TAGS}, (30.0, 2.0)),
         (
             {
                 "ome": True,
