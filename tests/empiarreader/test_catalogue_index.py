@@ -129,6 +129,7 @@ def test_a_search_ranks_filters_and_limits(index: EmpiarIndex) -> None:
         ({"since": "2020", "until": "2021-03"}, lambda n, r: "2020" <= r["release_date"] < "2021-04"),
         ({"emdb": "EMD-60100"}, lambda n, r: n == 10_100),
         ({"emdb": "10100"}, lambda n, r: n == 10_100),
+        ({"emdb": "EMD-6010"}, lambda n, r: False),  # the beginning of others
         ({"author": "muller 10100"}, lambda n, r: n == 10_100),
         ({"pdb": "3ABC"}, lambda n, r: n % 9 == 2),
         ({"max_size": "100 GB"}, lambda n, r: _size(r) <= 100e9),

@@ -469,7 +469,12 @@ def _observed(draw: st.DrawFn, name: str) -> Polymer:
     first = draw(st.integers(1, 30))
     last = draw(st.integers(first + 25, 60))
     construct = list(SEQUENCE[first - 1 : last])
-    lost = draw(st.integers(0, 5))
+    # Where a letter beside the loop is one that ends the loop, too, there are two alignments as good.
+    lost = draw(
+        st.integers(0, 5).filter(
+            lambda n: n == 0 or (construct[14] != construct[14 + n] and construct[15] != construct[15 + n])
+        )
+    )
     # Beside the loop, letters alone do not tell on which side of it a mutated residue stands.
     mutated = draw(st.integers(8, len(construct) - 9).filter(lambda at: not 14 <= at <= 15 + lost))
     construct[mutated] = "W" if construct[mutated] != "W" else "A"
