@@ -9,8 +9,9 @@ sequence that UniProt has changed since. So, in this order:
 3. the range that the file states, if it is as long in either count and every letter agrees with UniProt;
 4. an alignment of the chain's sequence with UniProt's.
 
-Numbers of the first two count only where the letters at them agree, but for some mutations: a file may have
-been renumbered since, and UniProt's sequence may have changed.
+Numbers of the first two count only where the letters at them agree, but for some mutations, and segments only
+where each is as long in either count: a file may have been renumbered since, and UniProt's sequence may have
+changed.
 """
 
 from __future__ import annotations
