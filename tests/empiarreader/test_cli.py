@@ -148,7 +148,7 @@ def test_without_verbose_a_download_says_one_line_to_stderr(entry: str, tmp_path
     )
 
     assert (done.exit_code, done.stdout) == (0, "")
-    assert done.stderr.startswith("1 files, ")
+    assert done.stderr.startswith("1 file, ")
     quiet = _run(
         "download", "--download", "-", "--save_dir", str(tmp_path), "-q", input=f"{entry}/10934.xml\n"
     )

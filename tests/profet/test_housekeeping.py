@@ -217,11 +217,11 @@ def test_the_command_verifies_and_has_the_code_of_damaged_data(
 
 def test_the_command_prunes_and_clears(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["cache", "prune", "--older-than", "30"])
-    assert capsys.readouterr().out.startswith("removed 1 files, ")
+    assert capsys.readouterr().out.startswith("removed 1 file, ")
     main(["cache", "prune", "--max-size", "10k", "--json"])
     assert json.loads(capsys.readouterr().out) == {"files": 0, "size_bytes": 0}
     main(["cache", "clear", "--yes"])
-    assert capsys.readouterr().out.startswith("removed 1 files, ")
+    assert capsys.readouterr().out.startswith("removed 1 file, ")
     assert names(folder) == []
 
 

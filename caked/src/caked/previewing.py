@@ -77,7 +77,9 @@ class Preview:
         try:
             from matplotlib.figure import Figure
         except ImportError as error:
-            raise InvalidOptionError("To draw a preview: pip install 'caked[plot]'.") from error
+            raise InvalidOptionError(
+                "To draw a preview: pip install './caked[plot]' (or matplotlib)."
+            ) from error
         rows, columns = len(self.stages), len(self.names)
         figure = Figure(figsize=(max(6.0, _INCHES * columns + 1), _INCHES * rows + 3), layout="constrained")
         parts: Any = figure.subfigures(2, 1, height_ratios=[_INCHES * rows, 3.0])

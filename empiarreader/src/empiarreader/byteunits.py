@@ -1,4 +1,4 @@
-"""Numbers of bytes as people write them."""
+"""Numbers of bytes and files as people write them."""
 
 from __future__ import annotations
 
@@ -38,3 +38,14 @@ def describe_bytes(size: float) -> str:
             return f"{size:.3g} {prefix}B"
         size /= 1000
     return f"{size:.3g} {_PREFIXES[-1]}B"
+
+
+def describe_files(number: int) -> str:
+    """Return a number of files in words.
+
+    Examples
+    --------
+    >>> describe_files(1), describe_files(12)
+    ('1 file', '12 files')
+    """
+    return "1 file" if number == 1 else f"{number} files"

@@ -102,7 +102,7 @@ class ArrayWriter:
         try:
             import zarr
         except ImportError as error:
-            raise InvalidOptionError("To write zarr: pip install 'caked[zarr]'.") from error
+            raise InvalidOptionError("To write zarr: pip install './caked[zarr]' (or zarr).") from error
         each = max(1, int(np.prod(shape[1:])) * dtype.itemsize)
         chunk = min(shape[0], max(1, _CHUNK_BYTES // each))
         return zarr.create_array(str(path), shape=shape, dtype=dtype, chunks=(chunk, *shape[1:]))

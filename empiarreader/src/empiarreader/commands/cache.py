@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from empiarreader import settings
-from empiarreader.byteunits import describe_bytes
+from empiarreader.byteunits import describe_bytes, describe_files
 from empiarreader.commands.exit_codes import SOME_FAILED, exit_code
 from empiarreader.commands.finding import find_files, selecting_options
 from empiarreader.commands.terminal import progress, say, speaking_options
@@ -76,7 +76,7 @@ def prefetch_command(
         for path in found.paths:
             click.echo(json.dumps({"path": str(path)}))
     size = describe_bytes(found.size_bytes)
-    say(f"{len(found.paths)} files, {size}, are in the cache", quiet=quiet)
+    say(f"{describe_files(len(found.paths))}, {size}, in the cache", quiet=quiet)
     if found.failures:
         for failure in found.failures:
             click.echo(f"  {failure.error}", err=True)
@@ -111,11 +111,9 @@ def cache_ls_command(as_json: bool, quiet: bool) -> None:
         line = f"{item.size_bytes:>14}  {used}  {item.kind:<6}  {item.url}"
         click.echo(json.dumps(record) if as_json else one_line(line))
     taken = sum(item.size_bytes for item in items)
-    say(
-        f"{len(items)} files, {taken} of {store.limit_bytes} bytes, and {facts_bytes()} bytes of facts, in "
-        f"{settings.cache_dir()}",
-        quiet=quiet,
-    )
+    room = f"{describe_bytes(taken)} of {describe_bytes(store.limit_bytes)}"
+    facts = f"{describe_bytes(facts_bytes())} of facts"
+    say(f"{describe_files(len(items))}, {room}, and {facts}, in {settings.cache_dir()}", quiet=quiet)
 
 
 @cache_command.command("clear", help=_CACHE_CLEAR_HELP, short_help="Empty the cache.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from empiarreader.byteunits import describe_bytes
+from empiarreader.byteunits import describe_bytes, describe_files
 from empiarreader.commands.exit_codes import SOME_FAILED
 from empiarreader.commands.finding import find_files, selecting_options
 from empiarreader.commands.lists import read_addresses
@@ -162,7 +162,7 @@ def download_command(
         click.echo(as_json_lines(done.files))
     if not quiet:
         size = describe_bytes(sum(file.size for file in done.files))
-        click.echo(one_line(f"{len(done.files)} files, {size}, are in {save_dir}"), err=True)
+        click.echo(one_line(f"{describe_files(len(done.files))}, {size}, in {save_dir}"), err=True)
     conclude(ctx, done, layout if addresses is not None else layout or "tree", part=part)
 
 

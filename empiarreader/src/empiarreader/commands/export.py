@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from empiarreader.byteunits import describe_files
 from empiarreader.commands.finding import find_files
 from empiarreader.commands.lists import read_addresses
 from empiarreader.commands.terminal import progress, speaking_options
@@ -248,10 +249,11 @@ def _acquisition(options: dict[str, Any]) -> Acquisition:
 
 def _tell(handed: Handed, *, dry_run: bool) -> None:
     verb = "would write" if dry_run else "wrote"
-    click.echo(one_line(f"{verb} {handed.path}: {handed.files} files"), err=True)
+    click.echo(one_line(f"{verb} {handed.path}: {describe_files(handed.files)}"), err=True)
     for one in handed.sets:
         size = f", {one.pixel_size_angstrom:g} Å a pixel" if one.pixel_size_angstrom else ""
-        click.echo(one_line(f"  {one.files} {one.kind}{': ' if one.name else ''}{one.name}{size}"), err=True)
+        what = {"particles": "stacks of particles"}.get(one.kind, one.kind)
+        click.echo(one_line(f"  {one.files} {what}{': ' if one.name else ''}{one.name}{size}"), err=True)
     if handed.links:
         click.echo(
             one_line(f"  {len(handed.links)} of them by links in {next(iter(handed.links)).parent}"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from empiarreader.byteunits import describe_bytes
+from empiarreader.byteunits import describe_bytes, describe_files
 from empiarreader.errors import ArchiveFileNotFoundError
 from empiarreader.listing.kinds import KINDS, kind_of
 
@@ -112,10 +112,9 @@ def count_line(files: Sequence[ArchiveFile], *, as_json: bool) -> str:
     is_exact = all(file.size_bytes is not None for file in files)
     if as_json:
         return json.dumps({"files": len(files), "size_bytes": total, "is_exact": is_exact})
-    noun = "file" if len(files) == 1 else "files"
     unknown = sum(size is None for size in sizes)
     of_unknown = f", {unknown} of them of unknown size" if unknown else ""
-    return f"{len(files)} {noun}, {'' if is_exact else '~'}{describe_bytes(total)}{of_unknown}"
+    return f"{describe_files(len(files))}, {'' if is_exact else '~'}{describe_bytes(total)}{of_unknown}"
 
 
 def deeper_hint(pattern: str, regexp: bool) -> str:

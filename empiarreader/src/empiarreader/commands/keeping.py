@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import click
 
+from empiarreader.byteunits import describe_files
 from empiarreader.commands.exit_codes import DAMAGED, NOT_FOUND
 from empiarreader.commands.terminal import progress
 from empiarreader.commands.transferring import conclude, not_empty, parse_rate, transfer_options, watching
@@ -58,7 +59,8 @@ def verify_command(
         click.echo(json.dumps(record) if as_json else one_line(f"{record['state']}: {record['path']}"))
     if not quiet:
         counts = ", ".join(f"{len(files)} {state}" for state, files in states.items())
-        click.echo(f"{len(found.whole)} files as they were, {counts}, {len(found.extra)} extra", err=True)
+        whole = describe_files(len(found.whole))
+        click.echo(f"{whole} as they were, {counts}, {len(found.extra)} extra", err=True)
     if found.damaged or found.changed:
         ctx.exit(DAMAGED)
     if found.missing:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from empiarreader.byteunits import describe_bytes
+from empiarreader.byteunits import describe_bytes, describe_files
 from empiarreader.downloading.ledger import Ledger
 from empiarreader.downloading.manifest import DownloadFailure
 from empiarreader.downloading.placement import Placement
@@ -59,7 +59,8 @@ class Plan:
         """
         about = "" if self.is_exact else "about "
         size = "of unknown size" if self.size_bytes is None else about + describe_bytes(self.size_bytes)
-        return f"would fetch {self.files} files, {size}, into {self.directory} ({self.there} already there)"
+        files = describe_files(self.files)
+        return f"would fetch {files}, {size}, into {self.directory} ({self.there} already there)"
 
 
 def plan_download(

@@ -78,7 +78,7 @@ def ls(as_json: bool, quiet: bool, verbose: bool) -> None:
         elif not quiet:
             click.echo(_line(entry, with_url=verbose))
     if not (as_json or quiet):
-        click.echo(f"{count} files, {_shown(total)}", err=True)
+        click.echo(f"{_files(count)}, {_shown(total)}", err=True)
 
 
 @cache.command("verify", help=_VERIFY, short_help="Read everything again and compare checksums.")
@@ -136,7 +136,7 @@ def _tell(removed: Removed, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         click.echo(json.dumps({"files": removed.files, "size_bytes": removed.size_bytes}))
     elif not quiet:
-        click.echo(f"removed {removed.files} files, {_shown(removed.size_bytes)}")
+        click.echo(f"removed {_files(removed.files)}, {_shown(removed.size_bytes)}")
 
 
 def _line(entry: CacheEntry, *, with_url: bool) -> str:
@@ -177,3 +177,7 @@ def _shown(size: float) -> str:
     while size >= 1024 and len(units) > 1:
         size, units = size / 1024, units[1:]
     return f"{size:.0f} bytes" if units[0] == "bytes" else f"{size:.1f} {units[0]}"
+
+
+def _files(number: int) -> str:
+    return "1 file" if number == 1 else f"{number} files"
