@@ -164,7 +164,7 @@ class Crew:
                 while (task := self._agenda.next(number)) is not None:
                     self._do(task, door, buffer[: self._read_at_once()])
             finally:
-                door.leave()
+                door.close()
         except BaseException as error:
             if not self._stopped.is_set():
                 self._crash = error

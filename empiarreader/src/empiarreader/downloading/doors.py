@@ -60,6 +60,9 @@ class Door(Protocol):
     def leave(self) -> None:
         """Give up what was opened last."""
 
+    def close(self) -> None:
+        """Close the connection."""
+
     def interrupt(self) -> None:
         """End the answer under way, from another thread."""
 
@@ -142,7 +145,13 @@ class HttpDoor:
         self._count()
 
     def leave(self) -> None:
-        """Close the connection, so that nothing more of the answer is sent."""
+        """Give up the answer; where more of it would be sent, by closing the connection."""
+        self._count()
+        if not self._wire.is_idle():
+            self._wire.close()
+
+    def close(self) -> None:
+        """Close the connection."""
         self._count()
         self._wire.close()
 
@@ -257,6 +266,10 @@ class FtpDoor:
         self._stream.ended()
 
     def leave(self) -> None:
+        """Give up the file, by closing the connection."""
+        self._stream.close()
+
+    def close(self) -> None:
         """Close the connection."""
         self._stream.close()
 
