@@ -206,7 +206,8 @@ def test_convert_says_what_it_wrote(tmp_path: Path) -> None:
 
     assert (done.exit_code, done.stdout) == (0, f"{tmp_path / 'p.star'}\n")
     assert done.stderr == "wrote 2 coordinates\n"
-    assert _run("-q", "convert", tmp_path / "p.csv", tmp_path / "p.star").stderr == ""
+    for quietly in (["-q", "convert"], ["convert", "--quiet"]):
+        assert _run(*quietly, tmp_path / "p.csv", tmp_path / "p.star").stderr == ""
     assert _run("convert", tmp_path / "gone.star", tmp_path / "x.star").exit_code == 3
     assert _run("convert", tmp_path / "p.csv", tmp_path / "x.doc").exit_code == 2
     (tmp_path / "bad.cs").write_bytes(b"no array")

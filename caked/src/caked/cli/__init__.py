@@ -8,7 +8,7 @@ import sys
 import click
 
 from caked import __version__
-from caked.cli.commands import Commands
+from caked.cli.commands import Commands, speaking_options
 
 __all__ = ["main"]
 
@@ -22,9 +22,7 @@ Cryo-EM images and volumes for PyTorch."""
 
 @click.group(cls=Commands, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="caked")
-@click.option("-v", "--verbose", is_flag=True, help="Tell on stderr what is noticed on the way.")
-@click.option("-q", "--quiet", is_flag=True, help="Tell nothing but results and errors.")
-def main(verbose: bool, quiet: bool) -> None:
+@speaking_options
+def main() -> None:
     """Set up the log; the commands do the rest."""
-    level = logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)

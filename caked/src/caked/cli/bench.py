@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from caked.cli.commands import speaking_options
 from caked.cli.datasets import dataset_options, open_dataset
 
 __all__ = ["command"]
@@ -33,6 +34,7 @@ found."""
 )
 @click.option("--seconds", type=click.FloatRange(0.1, 3600), default=5.0, show_default=True, help="How long.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@speaking_options
 def command(
     path: Path, batch_size: int, num_workers: int, seconds: float, as_json: bool, **options: Any
 ) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -19,7 +20,9 @@ from caked.errors import (
     UnreachableSourceError,
 )
 
-__all__ = ["Commands", "exit_code", "printable", "progress_bar", "tell"]
+__all__ = ["Commands", "exit_code", "printable", "progress_bar", "speaking_options", "tell"]
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 SOME_FAILED, USAGE, NOT_FOUND, UNREACHABLE, DAMAGED, INTERRUPTED = 1, 2, 3, 4, 5, 130
 
@@ -58,6 +61,36 @@ class Commands(click.Group):
             ctx.exit(INTERRUPTED)
 
 
+def speaking_options(command: _Decorated) -> _Decorated:
+    """Give a command ``-v`` and ``-q``, which hold for the whole of a command line wherever they stand."""
+    for option in (
+        click.option(
+            *("-v", "--verbose"),
+            is_flag=True,
+            expose_value=False,
+            callback=_heed,
+            help="Tell on stderr what is noticed on the way.",
+        ),
+        click.option(
+            *("-q", "--quiet"),
+            is_flag=True,
+            expose_value=False,
+            callback=_heed,
+            help="Tell nothing but results and errors.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _heed(ctx: click.Context, option: click.Parameter, value: bool) -> None:
+    said = ctx.meta.setdefault("caked.speaking", set())
+    if value:
+        said.add(option.name)
+    level = logging.ERROR if "quiet" in said else logging.INFO if "verbose" in said else logging.WARNING
+    logging.getLogger("caked").setLevel(level)
+
+
 def exit_code(error: CakedError) -> int:
     """Return the exit status that stands for an error.
 
@@ -94,7 +127,7 @@ def tell(text: str) -> None:
 
 
 def _is_quiet() -> bool:
-    return bool(click.get_current_context().find_root().params.get("quiet"))
+    return "quiet" in click.get_current_context().meta["caked.speaking"]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from caked.cli.commands import tell
+from caked.cli.commands import speaking_options, tell
 
 __all__ = ["command"]
 
@@ -46,6 +46,7 @@ names of stacks stay as they are. The ending of TARGET says what is written: .st
     help="A .cs file with what SOURCE lacks; may be given again.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Tell of the file as one JSON object.")
+@speaking_options
 def command(source: Path, target: Path, as_json: bool, **options: Any) -> None:
     """Convert, and print the name of the file."""
     from caked.conversion import convert

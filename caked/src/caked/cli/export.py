@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from caked.cli.commands import progress_bar, tell
+from caked.cli.commands import progress_bar, speaking_options, tell
 from caked.cli.datasets import dataset_options, open_dataset
 
 __all__ = ["command"]
@@ -45,6 +45,7 @@ when everything is written. Random transforms are left out, unless --augment is 
 )
 @click.option("--augment", is_flag=True, help="Apply random transforms, too, as they draw in epoch 0.")
 @click.option("--json", "as_json", is_flag=True, help="Tell of the folder as one JSON object.")
+@speaking_options
 def command(
     path: Path, output: Path, format_: Any, batch_size: int, augment: bool, as_json: bool, **options: Any
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from caked.cli.commands import SOME_FAILED, exit_code, printable
+from caked.cli.commands import SOME_FAILED, exit_code, printable, speaking_options
 from caked.cli.lists import LIST_SUFFIXES, facts_of_list, line_of_list
 from caked.errors import CakedError, SourceNotFoundError
 
@@ -35,6 +35,7 @@ all are damaged."""
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file, a line each.")
 @click.option("--pattern", default="*", show_default=True, help="Which files of a folder, as a glob.")
+@speaking_options
 def command(paths: tuple[Path, ...], as_json: bool, pattern: str) -> None:
     """Print a line for each file, and go on after one that cannot be read."""
     facts, failures = [], []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from caked.cli.commands import printable, tell
+from caked.cli.commands import printable, speaking_options, tell
 from caked.cli.datasets import dataset_options, open_dataset
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class. PATH is a recipe, a STAR or .cs file, a stack, an image file, or a folder
 @click.option("--count", type=click.IntRange(1, 24), default=6, show_default=True, help="How many samples.")
 @click.option("--epoch", type=click.IntRange(0), default=0, show_default=True, help="Of random transforms.")
 @click.option("--json", "as_json", is_flag=True, help="Tell what is on it as one JSON object.")
+@speaking_options
 def command(path: Path, output: Path, count: int, epoch: int, as_json: bool, **options: Any) -> None:
     """Draw the picture, and print what is on it."""
     from caked.previewing import preview
