@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import string
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -155,21 +155,27 @@ def test_encoding_and_decoding_a_path_are_inverse(text: str) -> None:
     ["<a " * 200_000, '<a href="' * 100_000, "<a href='x'>" * 100_000, "<" * 500_000, "&#" * 300_000],
     ids=["tags", "quotes", "links", "brackets", "entities"],
 )
-def test_a_hostile_page_takes_no_longer_than_a_long_one(page: str) -> None:
-    began = perf_counter()
-    parse_listing(page)
-
-    assert perf_counter() - began < 5  # a quadratic search would take minutes
+def test_a_hostile_page_takes_time_as_it_is_long(page: str) -> None:
+    assert _seconds(page) < 100 * _seconds(page[: len(page) // 20])  # squared it would be 400
 
 
-def test_twenty_thousand_files_are_parsed_in_a_moment() -> None:
-    rows = "".join(
+def test_twenty_thousand_files_take_twenty_times_what_a_thousand_take() -> None:
+    rows = [
         f'<tr><td><a href="FoilHole_{k:05d}_fractions.tiff">FoilHole_{k:05d}_fractions.tiff</a></td>'
         '<td align="right">2022-02-07 00:00  </td><td align="right">543M</td><td>&nbsp;</td></tr>\n'
         for k in range(20_000)
-    )
-    began = perf_counter()
-    items = parse_listing(f"<title>Index of /data</title>{rows}")
+    ]
+    few, many = (f"<title>Index of /data</title>{''.join(rows[:count])}" for count in (1000, 20_000))
 
-    assert len(items) == 20_000
-    assert perf_counter() - began < 5  # about 0.2 s on one core; an HTML tree took half a minute
+    assert len(parse_listing(many)) == 20_000
+    assert _seconds(many) < 100 * _seconds(few)
+
+
+def _seconds(page: str) -> float:
+    """Return the processor time that it takes to parse a page, which other programs do not add to."""
+    taken = []
+    for _ in range(3):
+        began = process_time()
+        parse_listing(page)
+        taken.append(process_time() - began)
+    return min(taken)

@@ -125,21 +125,21 @@ def test_connections_are_kept_open(archive: Archive) -> None:
     url = _serve(archive, SMALL)
     for start in range(5):
         _read(url, start, 10)
-    archive.shape(latency_seconds=0.5)
+    archive.shape(latency_seconds=1.0)
     began = perf_counter()
     _read(url, 0, 10)
 
-    assert perf_counter() - began < 0.95  # a new connection pays the round trip twice
+    assert perf_counter() - began < 1.9  # a new connection pays the round trip twice
 
 
 def test_connections_are_kept_open_after_answers_without_a_body(archive: Archive) -> None:
     url = _serve(archive, SMALL)
     assert ask_version(url).size == len(SMALL)
-    archive.shape(latency_seconds=0.5)
+    archive.shape(latency_seconds=1.0)
     began = perf_counter()
 
     assert ask_version(url).etag is not None
-    assert perf_counter() - began < 0.95  # a new connection pays the round trip twice
+    assert perf_counter() - began < 1.9  # a new connection pays the round trip twice
 
 
 @given(total=st.integers(1, 10**12))
@@ -234,7 +234,7 @@ def test_a_stall_is_asked_for_again_after_the_usual_silence(archive: Archive, af
     began = perf_counter()
 
     assert _read(url, 0, 5000) == SMALL[:5000]
-    assert perf_counter() - began < 1  # the time-out that is set is 30 s
+    assert perf_counter() - began < 10  # the time-out that is set is 30 s
     moved = empiarreader.traffic() - before
     assert (moved.hedges, moved.stalls, moved.retries, moved.requests) == (1, 1, 0, 2)
     again = archive.requests()[-1]
