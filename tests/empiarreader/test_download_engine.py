@@ -35,6 +35,7 @@ from empiarreader import (
 )
 from empiarreader.downloading import parts, states
 from empiarreader.downloading.chunks import fetch_chunk, name_chunk
+from empiarreader.downloading.crew import Crew
 from empiarreader.downloading.ledger import open_ledger
 from empiarreader.downloading.manifest import MANIFEST_NAME, read_records
 from empiarreader.downloading.options import TransferOptions
@@ -516,6 +517,22 @@ def test_a_file_that_another_job_has_just_named_is_no_stranger(archive: Archive,
     (tmp_path / "b.mrc").write_bytes(b"mine")
     with pytest.raises(LocalFileError, match="is there already"):
         ledger.latest_record(replace(placement, target="b.mrc"))
+
+
+def test_what_another_job_has_just_put_under_the_name_is_not_taken_for_the_file(
+    archive: Archive, tmp_path: Path
+) -> None:
+    one, two = _serve(archive, {"data/A/gain.mrc": b"A" * 4000, "data/B/gain.mrc": b"B" * 4000})
+    ledger = open_ledger(tmp_path, overwrite=False)
+    download([one], tmp_path)  # by a job that the ledger has not heard of yet
+
+    options = TransferOptions(workers=2, protocol="https", overwrite=False, bytes_per_second=None)
+    crew = Crew(select_files([two]).placements, ledger, options, deliver=ledger.take)
+    crew.run(lambda: None)
+    ledger.settle()
+
+    assert (tmp_path / "gain.mrc").read_bytes() == b"A" * 4000
+    assert (tmp_path / "10934/data/B/gain.mrc").read_bytes() == b"B" * 4000
 
 
 def test_two_jobs_with_files_of_one_name_keep_both(archive: Archive, tmp_path: Path) -> None:

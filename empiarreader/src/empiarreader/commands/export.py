@@ -23,6 +23,7 @@ from empiarreader.printable import one_line
 
 if TYPE_CHECKING:
     from empiarreader.entry import EmpiarEntry
+    from empiarreader.gainfactor import Flip
     from empiarreader.handing_over.acquisition import Acquisition
 
 Command = Callable[..., Any]
@@ -53,7 +54,7 @@ _ONLY_FOR: dict[str, tuple[str, ...]] = {
     "to": ("globus", "aspera"),
     "key": ("aspera",),
 }
-_FLIPS = {"0": "none", "1": "up_down", "2": "left_right"}
+_FLIPS: dict[str, Flip] = {"0": "none", "1": "up_down", "2": "left_right"}
 
 
 def _options(command: Command) -> Command:
@@ -242,7 +243,7 @@ def _acquisition(options: dict[str, Any]) -> Acquisition:
         gain=options["gain"],
         gain_orientation=GainOrientation(
             quarter_turns=options["gain_rot"],
-            flip=_FLIPS[options["gain_flip"]],  # type: ignore[arg-type]
+            flip=_FLIPS[options["gain_flip"]],
         ),
     )
 
