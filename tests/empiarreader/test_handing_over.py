@@ -352,6 +352,7 @@ def test_a_dry_run_writes_nothing_and_says_what_it_would(tmp_path: Path) -> None
     done = _run(tmp_path / "raw", "--relion", tmp_path / "m.star", "--kind", "movies", "--dry-run", *ALL_SAID)
 
     assert done.exit_code == 0
+    assert "m.star: 1 file\n  1 file of movies" in done.stderr
     assert "would write" in done.stderr
     assert "1 of them by links" in done.stderr
     assert sorted(tmp_path.rglob("*")) == before
@@ -466,6 +467,7 @@ def test_images_are_put_into_optics_groups_by_their_beam_shift(tmp_path: Path, p
 
     assert done.exit_code == 0, done.output
     assert "6 groups of beam shift, of 5 to 5 images" in done.stderr
+    assert "  5 files of movies: shift1" in done.stderr
     blocks = starfile.read(tmp_path / "m.star")
     assert list(blocks["optics"].rlnOpticsGroup) == [1, 2, 3, 4, 5, 6]
     assert blocks["optics"].rlnOpticsGroupName[0] == "opticsGroup1_shift1"

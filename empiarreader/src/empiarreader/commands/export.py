@@ -253,8 +253,8 @@ def _tell(handed: Handed, *, dry_run: bool) -> None:
     click.echo(one_line(f"{verb} {handed.path}: {describe_files(handed.files)}"), err=True)
     for one in handed.sets:
         size = f", {one.pixel_size_angstrom:g} Å a pixel" if one.pixel_size_angstrom else ""
-        what = {"particles": "stacks of particles"}.get(one.kind, one.kind)
-        click.echo(one_line(f"  {one.files} {what}{': ' if one.name else ''}{one.name}{size}"), err=True)
+        what = f"{describe_files(one.files)} of {one.kind}"
+        click.echo(one_line(f"  {what}{': ' if one.name else ''}{one.name}{size}"), err=True)
     if handed.links:
         click.echo(
             one_line(f"  {len(handed.links)} of them by links in {next(iter(handed.links)).parent}"),
