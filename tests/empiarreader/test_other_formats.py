@@ -338,6 +338,35 @@ def test_a_simulated_series_far_away_opens_in_small_reads(tmp_path: Path, archiv
     assert (traffic() - before).bytes_received < len(body) + 600 * 1024
 
 
+_COLLECTED_WHILE_FETCHED = """
+import gc, sys, threading, h5py
+from empiarreader import open_image
+gc.disable()
+kept = h5py.File(sys.argv[1])
+def litter(frame, event, argument):
+    if event == "call" and frame.f_code.co_name == "readinto":
+        ring = [kept["entry"]]
+        ring.append(ring)
+sys.setprofile(litter)
+threading.setprofile(lambda frame, event, argument: event == "call" and gc.collect(0))
+print(open_image(sys.argv[2]).shape)
+"""
+
+
+def test_h5py_objects_may_be_collected_by_the_threads_that_fetch(tmp_path: Path, archive: Archive) -> None:
+    """To collect one takes the lock that h5py holds while it reads: nothing may be fetched within."""
+    images = RNG.normal(size=(4, 128, 128)).astype(np.float32)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["entry/filling"] = np.zeros(100_000)  # what describes the images lies behind the first bytes
+        file["entry/instrument/detector/data"] = images
+        file["entry/data/data"] = file["entry/instrument/detector/data"]
+    archive.add_file(HOST, "pub/a.h5", tmp_path / "a.h5")
+    script = [sys.executable, "-c", _COLLECTED_WHILE_FETCHED]
+    words = [str(tmp_path / "a.h5"), archive.url(HOST, "pub/a.h5")]
+    ended = subprocess.run([*script, *words], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout == "(4, 128, 128)\n"
+
+
 def test_hdf5_files_that_are_refused_are_not_fetched(tmp_path: Path, archive: Archive) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["something"] = np.zeros(2**20)

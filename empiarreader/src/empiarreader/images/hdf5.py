@@ -36,14 +36,27 @@ def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> 
     if not beginning.content.startswith(_MAGIC):
         raise DamagedDataError(f"{file.label} is no HDF5 file by its first bytes")
     if not isinstance(file, LocalFile):
-        peeked = SparseFile(file, version, limit_bytes=_PEEKED_BYTES)
+        peeked = SparseFile(file, version, limit_bytes=_PEEKED_BYTES, fetches_later=True)
         peeked.prefetch([(0, min(_FIRST_BYTES, version.size))])
         try:
-            return _describe(peeked, file.label, version)
+            return _describe_in_parts(peeked, file.label, version)
         except (DamagedDataError, UnsupportedFormatError):
             if sum(len(data) for _, data in peeked.missed) < _PEEKED_BYTES - _FIRST_BYTES:
                 raise
     return _describe(file.local_copy(version), file.label, version)
+
+
+def _describe_in_parts(peeked: SparseFile, label: str, version: FileVersion) -> OpenImage:
+    """Describe, and begin again with what was missing until nothing is: h5py holds its lock as it reads."""
+    while True:
+        try:
+            image = _describe(peeked, label, version)
+        except (DamagedDataError, UnsupportedFormatError):
+            if not peeked.supply():
+                raise
+        else:
+            if not peeked.supply():  # h5py takes some of what it cannot read for absent
+                return image
 
 
 def _describe(content: Path | SparseFile, label: str, version: FileVersion) -> OpenImage:

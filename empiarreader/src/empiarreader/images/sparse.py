@@ -15,6 +15,8 @@ _READ_AHEAD_BYTES = 4096
 class SparseFile(io.RawIOBase):
     """A read-only file over the pieces that were fetched of it; what is missing is fetched when it is read.
 
+    With `fetches_later`, what is missing is an `OSError` for whoever reads, and is fetched by :meth:`supply`.
+
     Parameters
     ----------
     file, version
@@ -24,6 +26,9 @@ class SparseFile(io.RawIOBase):
     limit_bytes
         How much may be fetched beside them: what describes an image is small, and a damaged description
         must not make a reader fetch everything.
+    fetches_later
+        For libraries that hold a lock while they read. To fetch takes other threads; should one of them come
+        to collect garbage of that library, it waits for the lock, and the reader for it, for ever.
     """
 
     def __init__(
@@ -33,6 +38,7 @@ class SparseFile(io.RawIOBase):
         *,
         pieces: list[tuple[int, bytes]] | None = None,
         limit_bytes: int = 1024 * 1024,
+        fetches_later: bool = False,
     ) -> None:
         super().__init__()
         self.pieces = list(pieces or ())
@@ -41,6 +47,8 @@ class SparseFile(io.RawIOBase):
         self.size = version.size
         self._file, self._version = file, version
         self._left = limit_bytes
+        self._fetches_later = fetches_later
+        self._lacking: tuple[int, int] | None = None
         self._place = 0
 
     def prefetch(self, spans: Spans) -> None:
@@ -84,6 +92,20 @@ class SparseFile(io.RawIOBase):
         for place, data in reversed(self.pieces):
             if place <= start and start + length <= place + len(data):
                 return data[start - place : start - place + length]
+        if self._fetches_later:
+            self._lacking = start, length
+            raise OSError(f"{length} bytes at {start} of {self.label} are not at hand yet")
+        return self._fetch(start, length)[:length]
+
+    def supply(self) -> bool:
+        """Fetch what was missing when it was last read; False if nothing was."""
+        if self._lacking is None:
+            return False
+        (start, length), self._lacking = self._lacking, None
+        self._fetch(start, length)
+        return True
+
+    def _fetch(self, start: int, length: int) -> bytes:
         wanted = min(max(length, _READ_AHEAD_BYTES), self.size - start)
         if length > self._left:
             raise DamagedDataError(
@@ -93,7 +115,7 @@ class SparseFile(io.RawIOBase):
         data = self._file.range(start, wanted, self._version)
         self.pieces.append((start, data))
         self.missed.append((start, data))
-        return data[:length]
+        return data
 
 
 class BegunFile(ByteSource):
