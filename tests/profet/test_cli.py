@@ -219,7 +219,7 @@ def test_help_opens_with_an_example_and_lists_the_old_options(
 
     text = capsys.readouterr().out
     assert text.startswith(
-        "Usage: profet ID... [OPTIONS]\n       profet COMMAND [OPTIONS] ...\n\n  profet 4v1w"
+        "Usage: profet ID... [OPTIONS]\n       profet COMMAND [OPTIONS] ...\n\n  $ profet 4v1w"
     )
     for word in ("--filetype", "--main_db", "--save_directory", "--json", "--version", "--help"):
         assert text.count(f"{word} ") + text.count(f"{word}\n") >= 1
@@ -241,7 +241,7 @@ def test_the_help_of_every_command_opens_with_an_example(
 
     usage, empty, example, *_ = capsys.readouterr().out.splitlines()
     assert usage.startswith(f"Usage: profet {' '.join(names)} ")
-    assert (empty, example.split()[: 1 + len(names)]) == ("", ["profet", *names])
+    assert (empty, example.split()[: 2 + len(names)]) == ("", ["$", "profet", *names])
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

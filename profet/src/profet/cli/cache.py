@@ -15,33 +15,33 @@ _DAMAGED = 5
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kMGT]?)i?B?\s*", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _HELP = """\b
-profet cache ls
-profet cache verify
-profet cache prune --older-than 90 --max-size 20G
+$ profet cache ls
+$ profet cache verify
+$ profet cache prune --older-than 90 --max-size 20G
 
 Look after the cache: the files that profet keeps in the hidden folder .profet of PROFET_CACHE_DIR
 (~/.cache/pdb unless set). Saved files such as 4v1w.cif are yours, and are left alone.
 """
 
 _LS = """\b
-profet cache ls
-profet cache ls --json > kept.jsonl
+$ profet cache ls
+$ profet cache ls --json > kept.jsonl
 
 List what is kept: source, file, bytes on disk, date and version; with -v also the address.
 """
 _VERIFY = """\b
-profet cache verify
+$ profet cache verify
 
 Read everything that is kept, and compare it with the sha256 recorded when it came.
 """
 _PRUNE = """\b
-profet cache prune
-profet cache prune --older-than 90 --max-size 20G --damaged
+$ profet cache prune
+$ profet cache prune --older-than 90 --max-size 20G --damaged
 
 Remove what killed processes left behind, and what the options name.
 """
 _CLEAR = """\b
-profet cache clear --yes
+$ profet cache clear --yes
 
 Remove everything that is kept. Files that were saved under their names stay.
 """

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from profet.cleaning.report import CleanReport
 
 _HELP = """\b
-profet clean p05067.cif
-profet clean 1aki.pdb.gz --remove water,hetatoms --chains A --altlocs highest
-profet clean p05067.cif --remove signal --minimum-plddt 70 --output core.cif --json
-zcat 1aki.pdb.gz | profet clean - --remove water > dry.pdb
+$ profet clean p05067.cif
+$ profet clean 1aki.pdb.gz --remove water,hetatoms --chains A --altlocs highest
+$ profet clean p05067.cif --remove signal --minimum-plddt 70 --output core.cif --json
+$ zcat 1aki.pdb.gz | profet clean - --remove water > dry.pdb
 
 Take out of structure files (mmCIF or PDB format, gzipped or not) what is not wanted, and say what went from
 which chain, by which numbering. All else stays byte for byte, and the input is never written over. If no

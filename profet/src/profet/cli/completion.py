@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 _HELP = """\b
-profet completion bash >> ~/.bashrc
-profet completion zsh >> ~/.zshrc
-profet completion fish > ~/.config/fish/completions/profet.fish
+$ profet completion bash >> ~/.bashrc
+$ profet completion zsh >> ~/.zshrc
+$ profet completion fish > ~/.config/fish/completions/profet.fish
 
 Print the script that makes a shell complete commands and options. It is what
 _PROFET_COMPLETE=bash_source profet prints, too.

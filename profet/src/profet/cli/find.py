@@ -15,9 +15,9 @@ from profet.hits import ORDER, StructureHit, parse_order
 from profet.ids import PdbId, parse_id
 
 _HELP = """\b
-profet find P05067
-profet find P05067 --order resolution --limit 5
-profet find P38634 --database 3dbeacons --json
+$ profet find P05067
+$ profet find P05067 --order resolution --limit 5
+$ profet find P38634 --database 3dbeacons --json
 
 List the structures that are known of a protein, the best one first.
 """

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from profet.result import FetchResult
 
 _HELP = """\b
-profet get 4v1w P05067 --save-directory structures
-profet get --from ids.txt --jobs 16 --json > fetched.jsonl
-profet get P05067 --filetype pdb --remove signal,hydrogens,water,hetatoms
+$ profet get 4v1w P05067 --save-directory structures
+$ profet get --from ids.txt --jobs 16 --json > fetched.jsonl
+$ profet get P05067 --filetype pdb --remove signal,hydrogens,water,hetatoms
 
 Fetch structures and place them in a folder, many at once. What the cache holds is not asked for again. A
 failure does not stop the others; failures are listed at the end.

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from profet.result import FetchResult
 
 EXAMPLE = """\b
-profet 4v1w --filetype=pdb --save_directory=~/.pdb
-profet P05067 P40202 --main_db=alphafold
+$ profet 4v1w --filetype=pdb --save_directory=~/.pdb
+$ profet P05067 P40202 --main_db=alphafold
 """
 
 

@@ -14,8 +14,8 @@ from profet.errors import ProfetError
 from profet.whole_files import write_whole
 
 _HELP = """\b
-profet sequence P05067 --cleave-signal
-profet sequence 1jk9 P05067-2 --output both.fasta
+$ profet sequence P05067 --cleave-signal
+$ profet sequence 1jk9 P05067-2 --output both.fasta
 
 Print sequences in FASTA format: one of a protein or isoform, one for each chain of a PDB entry.
 """
