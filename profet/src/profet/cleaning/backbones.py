@@ -5,6 +5,9 @@ written as HETATM is then selenomethionine in the middle of a chain, or a free a
 to the chain if its backbone is bonded to that of another residue. The chromophore of a fluorescent protein
 calls the atoms of its backbone otherwise (CRO has N1 and C3): it belongs to the chain if it is bonded to the
 residue before and to the one behind.
+
+Programs of molecular dynamics write ions, lipids and ligands as ATOM, as if they were part of a chain. Where
+the name of a residue does not tell, it is part of a chain if it has a backbone, bonded or not.
 """
 
 from __future__ import annotations
@@ -24,17 +27,19 @@ _PEPTIDE = b"C", b"N", 2.0
 _BONDS = (_PEPTIDE, (b"O3'", b"P", 2.4), (b"O3*", b"P", 2.4))
 
 _ENDS = frozenset(name for end, begin, _ in _BONDS for name in (end, begin))
+_WHOLE = ((b"N", b"CA", b"C"), (b"P", b"O3'"), (b"P", b"O3*"))
+_NAMES = _ENDS.union(*_WHOLE)
 
 
 def matters(atom: bytes, *, is_hetatm: bool) -> bool:
-    """Whether `Backbones` wants to see an atom: an end by its name or, of a residue like CRO, by its element.
+    """Whether `Backbones` wants to see an atom: by its name or, of a residue like CRO, by its element.
 
     Examples
     --------
     >>> matters(b"C", is_hetatm=False), matters(b"N1", is_hetatm=False), matters(b"N1", is_hetatm=True)
     (True, False, True)
     """
-    return atom in _ENDS or (is_hetatm and atom[:1] in _PEPTIDE[:2])
+    return atom in _NAMES or (is_hetatm and atom[:1] in _PEPTIDE[:2])
 
 
 class Backbones:
@@ -56,10 +61,16 @@ class Backbones:
 
     def see(self, residue: Hashable, atom: bytes, position: Position) -> None:
         """Take note of an atom that `matters`; of several positions of an end, the first counts."""
-        if atom in _ENDS:
+        if atom in _NAMES:
             self._ends[atom].setdefault(residue, position)
         else:
             self._others[atom[:1]].append((residue, position))
+
+    def whole(self) -> frozenset[Hashable]:
+        """Residues that have a backbone, as an amino acid or a nucleotide has it."""
+        return frozenset().union(
+            *(set.intersection(*(set(self._ends[name]) for name in names)) for names in _WHOLE)
+        )
 
     def bonded(self) -> frozenset[Hashable]:
         """Residues that are bonded to another one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import defaultdict
-from collections.abc import Container, Hashable, Iterable, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from profet.cleaning.alternatives import Alternatives, Position
@@ -14,7 +14,7 @@ from profet.cleaning.facts import Facts, as_number, pdb_id_of
 from profet.cleaning.numbering import Chain, Reference, Residue
 from profet.cleaning.options import CleanOptions
 from profet.cleaning.place_runs import place_runs
-from profet.cleaning.residues import MODIFIED, WaterNames, is_hydrogen, letter_of
+from profet.cleaning.residues import MODIFIED, OF_CHAINS, WaterNames, is_hydrogen, letter_of
 from profet.errors import DamagedFileError
 from profet.formats import pdb
 
@@ -31,11 +31,18 @@ class PdbFacts(Facts):
     polymer_hetatms
         Residues (`profet.formats.pdb.RESIDUE`) that are written as HETATM and belong to a polymer, as
         selenomethionine does.
+    strays
+        Residues that are written as ATOM, as programs of molecular dynamics write ions and lipids, and that
+        no name, sequence or backbone makes part of a chain.
+    columns
+        Where the name of a residue ends and its chain begins.
     models
         Numbers of the models; ``["1"]`` where the file does not count.
     """
 
     polymer_hetatms: frozenset[bytes] = frozenset()
+    strays: frozenset[bytes] = frozenset()
+    columns: pdb.ResidueColumns = field(default_factory=pdb.ResidueColumns)
     models: list[str] = field(default_factory=list)
 
 
@@ -80,7 +87,8 @@ class _Reader:
         self._in_part: set[bytes] = set()  # residues with alternative positions
         self._backbones = Backbones()
         self._water_names = WaterNames()
-        self._last_chain = b""
+        self._last_chain = self._last_residue = b""
+        self._is_stated = False  # whether the sequence of its chain names that residue
         selection = options.selection("altlocs")
         self._alternatives = Alternatives(selection) if selection else None
         self._asked_models = options.selection("models")
@@ -132,7 +140,10 @@ class _Reader:
             self._written_as_atom.add(residue)
         atom = line[pdb.ATOM_NAME].strip()
         self._water_names.see(residue[:3], atom)
-        if chain not in self._sequences and matters(atom, is_hetatm=name == b"HETATM"):
+        if residue != self._last_residue:
+            self._last_residue = residue
+            self._is_stated = residue[:3].strip() in self._sequences.get(chain, ())
+        if not self._is_stated and matters(atom, is_hetatm=name == b"HETATM"):
             with contextlib.suppress(ValueError):
                 x, y, z = (float(line[axis]) for axis in pdb.COORDINATES)
                 self._backbones.see(residue, atom, (x, y, z))
@@ -190,6 +201,8 @@ class _Reader:
         facts = PdbFacts(
             pdb_id=pdb_id_of(self._pdb_id),
             polymer_hetatms=polymer_hetatms,
+            strays=frozenset(self._strays()),
+            columns=pdb.ResidueColumns.of(self._residues),
             models=list(self._models) or ["1"],
             alternatives=self._alternatives,
             plddt=self._plddt(),
@@ -197,10 +210,10 @@ class _Reader:
         )
         if with_chains:
             by_chain: defaultdict[bytes, list[bytes]] = defaultdict(list)
+            in_chains = self._written_as_atom - facts.strays | polymer_hetatms
             for residue in self._residues:
-                is_polymer = residue in polymer_hetatms or residue in self._written_as_atom
-                if is_polymer and residue[:3].strip() not in facts.water_names:
-                    by_chain[residue[3:5]].append(residue)
+                if residue in in_chains and facts.columns.name(residue) not in facts.water_names:
+                    by_chain[facts.columns.chain(residue)].append(residue)
             facts.chains = [self._chain(name, residues) for name, residues in by_chain.items()]
         return facts
 
@@ -224,6 +237,16 @@ class _Reader:
             return True
         # There is no sequence, as in files that programs write.
         return stands_in_chain and (name in MODIFIED or residue in bonded)
+
+    def _strays(self) -> Iterator[bytes]:
+        """Residues written as ATOM that are of no chain."""
+        doubtful = [residue for residue in self._written_as_atom if residue[:3].strip() not in OF_CHAINS]
+        backbones = self._backbones.bonded() | self._backbones.whole() if doubtful else frozenset()
+        for residue in doubtful:
+            sequence = self._sequences.get(residue[3:5], ())
+            is_stated = residue in self._modified or residue[:3].strip() in sequence
+            if not (is_stated or residue in backbones):
+                yield residue
 
     def _with_others_in_place(self, hetatms: Iterable[bytes], polymer: set[bytes]) -> frozenset[bytes]:
         """Add what shares its place in the chain: the sequence names only one of them."""

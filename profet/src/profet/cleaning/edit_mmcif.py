@@ -19,7 +19,7 @@ from profet.cleaning.atoms_mmcif import ATOMS, UNSTATED, AtomColumns, ResidueKey
 from profet.cleaning.facts_mmcif import Lines, MmcifFacts
 from profet.cleaning.options import Reason
 from profet.cleaning.report import Tally
-from profet.cleaning.residues import COMMON_ELEMENTS, MODIFIED
+from profet.cleaning.residues import COMMON_ELEMENTS, MODIFIED, OF_CHAINS
 from profet.cleaning.rules import Rules
 from profet.formats import mmcif
 from profet.formats.mmcif import Row, Table
@@ -229,7 +229,7 @@ class _Atoms:
 
     def _begin_residue(self, row: Row) -> None:
         columns = self._columns
-        kind = columns.kind_of(row), row[columns.place] in UNSTATED, self._is_bonded(row)
+        kind = columns.kind_of(row), row[columns.place] in UNSTATED, self._has_backbone(row)
         if kind not in self._kinds:
             self._kinds[kind] = self._judge_kind(row)
         self._reason, self._is_polymer, self._chain = self._kinds[kind]
@@ -266,12 +266,20 @@ class _Atoms:
             return True
         if entity in self._facts.others:
             return False
-        if self._facts.bonded is not None and self._columns.is_hetatm(values):
-            return values[self._columns.component] in MODIFIED or self._is_bonded(values)
+        if self._facts.bonded is not None:
+            is_hetatm = self._columns.is_hetatm(values)
+            names = MODIFIED if is_hetatm else OF_CHAINS
+            is_in_chain = values[self._columns.component] in names or self._has_backbone(values)
+            if is_hetatm or not is_in_chain:
+                return is_in_chain
         if self._columns.has_places:  # only the residues of a polymer have a place in a sequence
             return values[self._columns.place] not in UNSTATED
         return not self._columns.is_hetatm(values)
 
-    def _is_bonded(self, values: list[bytes]) -> bool:
-        bonded = self._facts.bonded
-        return bonded is not None and self._columns.label(values) in bonded
+    def _has_backbone(self, values: list[bytes]) -> bool:
+        """Whether, in a file that describes no entities, a residue's atoms say that it is part of a chain."""
+        facts = self._facts
+        if facts.bonded is None or facts.whole is None:
+            return False
+        label = self._columns.label(values)
+        return label in facts.bonded or (label in facts.whole and not self._columns.is_hetatm(values))

@@ -121,9 +121,11 @@ class _Editor:
                 is_hydrogen=hydrogen,
             )
         self._last_atom, self._last_stays = line[12:27], reason is None
-        if residue[3:5] != self._end_was[3:5]:
-            self._end = None  # another chain: what stays of the one before does not count for its TER
-        self._end_was = residue
+        if residue != self._end_was:
+            chain = self._facts.columns.chain
+            if chain(residue) != chain(self._end_was):
+                self._end = None  # another chain: what stays of the one before does not count for its TER
+            self._end_was = residue
         self._before.atom(line, hydrogen)
         if reason is None:
             self._end = residue
@@ -132,20 +134,25 @@ class _Editor:
             self.tally.keep((residue,))
             return True
         self._removed_serials.add(line[pdb.SERIAL])
-        self.tally.remove(reason, _name_of_chain(residue), (residue,))
+        self.tally.remove(reason, self._name_of_chain(residue), (residue,))
         return False
 
     def _begin_residue(self, residue: bytes, name: bytes) -> None:
-        is_water = residue[:3].strip() in self._facts.water_names
-        self._is_polymer = not is_water and (name == b"ATOM  " or residue in self._facts.polymer_hetatms)
+        facts = self._facts
+        is_water = facts.columns.name(residue) in facts.water_names
+        is_in_chain = residue not in facts.strays if name == b"ATOM  " else residue in facts.polymer_hetatms
+        self._is_polymer = is_in_chain and not is_water
         self._reason = self._rules.for_kind(
             model=self._model,
-            chain=_name_of_chain(residue),
+            chain=self._name_of_chain(residue),
             is_water=is_water,
             is_polymer=self._is_polymer,
         )
         if self._reason is None and self._is_polymer:
             self._reason = self._rules.for_residue(residue[3:])
+
+    def _name_of_chain(self, residue: bytes) -> str:
+        return self._facts.columns.chain(residue).decode("ascii", "replace").strip()
 
     def _ter(self, line: bytes) -> bytes:
         end, self._end = self._end, None
@@ -186,10 +193,6 @@ class _Editor:
             )
         )
         return line[:50] + atoms + ters + conects + line[65:]
-
-
-def _name_of_chain(residue: bytes) -> str:
-    return residue[3:5].decode("ascii", "replace").strip()
 
 
 class _Count:

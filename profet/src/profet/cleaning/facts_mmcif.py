@@ -39,9 +39,9 @@ class MmcifFacts(Facts):
         Entities by type. One that the file does not describe is in none of them.
     entity_of
         Entity of each ``label_asym_id``.
-    bonded
+    bonded, whole
         In a file that describes no entity at all: residues (`AtomColumns.label`) whose backbone is bonded to
-        that of another one. None in all others.
+        that of another one, and those that have a backbone. None in all others.
     has_places
         Whether the atoms of polymers have a ``label_seq_id``.
     """
@@ -52,6 +52,7 @@ class MmcifFacts(Facts):
     others: frozenset[bytes]
     entity_of: dict[bytes, bytes]
     bonded: frozenset[Hashable] | None = None
+    whole: frozenset[Hashable] | None = None
     has_places: bool = True
 
     @property
@@ -85,7 +86,7 @@ def read_facts(lines: Lines, options: CleanOptions, *, origin: str) -> MmcifFact
     atoms = _look_at_atoms(lines(), facts.block)
     if not atoms.has_places:
         facts = _read(lines(), options, origin, has_places=False)
-    facts.bonded, facts.has_places, facts.water_names = atoms
+    facts.bonded, facts.whole, facts.has_places, facts.water_names = atoms
     return facts
 
 
@@ -128,6 +129,7 @@ class _ToldByAtoms(NamedTuple):
     """What nothing but the atoms tells where no entity is described; see the attributes of `MmcifFacts`."""
 
     bonded: frozenset[Hashable]
+    whole: frozenset[Hashable]
     has_places: bool
     water_names: frozenset[bytes]
 
@@ -146,7 +148,7 @@ def _look_at_atoms(lines: Iterable[bytes], block: int) -> _ToldByAtoms:
                 continue
             if (position := columns.position(row)) is not None:
                 backbones.see(columns.label(row), row[columns.name], position)
-    return _ToldByAtoms(backbones.bonded(), has_places, waters.found())
+    return _ToldByAtoms(backbones.bonded(), backbones.whole(), has_places, waters.found())
 
 
 def _asks_plddt(options: CleanOptions) -> bool:

@@ -55,7 +55,8 @@ class CleanOptions:
         SOL, SPC, OPC, TP3 and their like where the file does not describe its entities and no residue of
         that name has carbon.
     hetatoms
-        All else that is no polymer. Modified residues of a polymer, as selenomethionine, stay.
+        All else that is no polymer, also ions and lipids that programs write as ATOM. Modified residues of a
+        polymer, as selenomethionine, stay.
     chains
         Chains to keep, by the name that the authors gave them: ``"A"`` or ``("A", "B")``. With a hyphen in
         front, chains to remove: ``("-C", "-D")``. A chain is all that goes by its name, water and ligands

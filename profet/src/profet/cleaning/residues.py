@@ -21,6 +21,8 @@ _MODIFIED = "MSE SEP TPO PTR CSO CSD CME OCS HYP MLY M3L KCX LLP PCA CGU"
 _LETTERS = dict(zip(f"{_CODED} {_MODIFIED}".split(), "ARNDCQEGHILKMFPSTWYVUOMSTYCCCCPKKKKQE", strict=True))
 MODIFIED = frozenset(_MODIFIED.encode().split())
 """Amino acids that are found in chains only, however they are written."""
+OF_CHAINS = MODIFIED.union(_CODED.encode().split(), b"UNK ASX GLX A C G U I T DA DC DG DT DU DI N DN".split())
+"""Residues that are part of a chain wherever they are written as ATOM."""
 
 # Symbols of elements that begin like hydrogen or deuterium, as the names of their ions begin.
 _METALS = frozenset({b"HG", b"HO", b"HF", b"HE", b"HS", b"DY", b"DB", b"DS"})
