@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 from empiarreader import settings
 from empiarreader.addresses import decode_path
 from empiarreader.network.ranges import FileVersion, JoinedSpans, Spans
+from empiarreader.threads import Threads
 
 _NEARBY_BYTES = 4096
 _STREAMED_AT_ONCE = 16 * 1024 * 1024
@@ -91,7 +91,7 @@ class ByteSource(ABC):
         def piece(start: int) -> bytes:
             return self.range(start, min(_STREAMED_AT_ONCE, version.size - start), version)
 
-        with ThreadPoolExecutor(1, thread_name_prefix="empiarreader-stream") as ahead:
+        with Threads(1, "empiarreader-stream") as ahead:
             coming = [ahead.submit(piece, 0)]
             for start in range(_STREAMED_AT_ONCE, version.size + _STREAMED_AT_ONCE, _STREAMED_AT_ONCE):
                 arrived = coming.pop().result()

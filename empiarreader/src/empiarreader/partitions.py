@@ -10,7 +10,6 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -23,6 +22,7 @@ from empiarreader.images.opening import open_format
 from empiarreader.mrc import MrcHeader
 from empiarreader.network.ranges import FileVersion
 from empiarreader.regions import Region
+from empiarreader.threads import Threads
 
 if TYPE_CHECKING:
     import xarray
@@ -225,7 +225,7 @@ class ImagePartitions(ABC):
 
     def _check_all(self) -> None:
         like = self.shape(0), self.dtype(0)
-        with ThreadPoolExecutor(_HEADERS_AT_ONCE, thread_name_prefix="empiarreader-headers") as workers:
+        with Threads(_HEADERS_AT_ONCE, "empiarreader-headers") as workers:
             for _ in workers.map(lambda i: self._check_one(i, like), range(len(self))):
                 pass
 

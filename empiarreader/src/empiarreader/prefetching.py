@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from empiarreader.errors import EmpiarReaderError, InvalidRequestError, RefusedA
 from empiarreader.formats import suffix_of
 from empiarreader.network.connections import CONNECTIONS_PER_HOST
 from empiarreader.network.ranges import FileVersion
+from empiarreader.threads import Threads
 
 if TYPE_CHECKING:
     from empiarreader.listing.tree import ArchiveFile
@@ -129,7 +130,7 @@ def _directory(url: str) -> tuple[int, str] | None:
 
 def _ask_versions(urls: Iterable[str], failures: dict[str, EmpiarReaderError]) -> dict[str, FileVersion]:
     versions: dict[str, FileVersion] = {}
-    with ThreadPoolExecutor(CONNECTIONS_PER_HOST, thread_name_prefix="empiarreader-sizes") as workers:
+    with Threads(CONNECTIONS_PER_HOST, "empiarreader-sizes") as workers:
         asked = {url: workers.submit(RemoteFile(url).version) for url in dict.fromkeys(urls)}
         for url, future in asked.items():
             try:
@@ -179,8 +180,7 @@ def _fetch_all(
     progress: Callable[[int, int, str], None] | None,
 ) -> dict[str, Path]:
     paths: dict[str, Path] = {}
-    workers = ThreadPoolExecutor(_FILES_AT_ONCE, thread_name_prefix="empiarreader-prefetch")
-    try:
+    with Threads(_FILES_AT_ONCE, "empiarreader-prefetch") as workers:
         futures = {
             workers.submit(RemoteFile(url).local_copy, version): url for url, version in versions.items()
         }
@@ -192,6 +192,4 @@ def _fetch_all(
                 failures[url] = error
             if progress is not None:
                 progress(done, len(futures), url)
-    finally:
-        workers.shutdown(wait=False, cancel_futures=True)
     return paths

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from empiarreader.catalogue.asking import fetch_one_entry, fetch_range_of_entries
 from empiarreader.catalogue.database import Database
 from empiarreader.errors import ArchiveFileNotFoundError, EntryNotFoundError, ServiceError
+from empiarreader.threads import Threads
 
 FIRST_ENTRY = 10_000
 RANGE = 250
@@ -140,12 +140,9 @@ def _is_due(first: int, fetched: float, newest: int) -> bool:
 
 def _details(numbers: list[int]) -> Iterator[tuple[int, dict[str, object]]]:
     """Yield the records of entries that the API has; waits for none of them after an error."""
-    workers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="empiarreader-catalogue")
-    try:
+    with Threads(_AT_ONCE, "empiarreader-catalogue") as workers:
         for number, future in [(number, workers.submit(fetch_one_entry, number)) for number in numbers]:
             try:
                 yield number, future.result()
             except (EntryNotFoundError, ArchiveFileNotFoundError):
                 continue  # withdrawn since; its range will say so
-    finally:
-        workers.shutdown(wait=False, cancel_futures=True)

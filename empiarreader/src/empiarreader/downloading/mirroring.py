@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError
 from empiarreader.listing.globs import Glob, compile_regexp
 from empiarreader.network.connections import CONNECTIONS_PER_HOST
 from empiarreader.network.ranges import ask_version
+from empiarreader.threads import Threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +151,7 @@ def _withdrawn(records: Iterable[DownloadedFile]) -> list[DownloadedFile]:
         return False
 
     found = sorted(records, key=lambda record: record.path)
-    with ThreadPoolExecutor(CONNECTIONS_PER_HOST, thread_name_prefix="empiarreader-mirror") as pool:
+    with Threads(CONNECTIONS_PER_HOST, "empiarreader-mirror") as pool:
         return [record for record, gone in zip(found, pool.map(is_gone, found), strict=True) if gone]
 
 

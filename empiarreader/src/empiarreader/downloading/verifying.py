@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +13,7 @@ from empiarreader.downloading.parts import PART_SUFFIX, file_sha256
 from empiarreader.downloading.states import STATE_SUFFIX
 from empiarreader.downloading.transfer import seconds_of
 from empiarreader.errors import LocalFileError
+from empiarreader.threads import Threads
 
 State = Literal["whole", "missing", "changed", "damaged"]
 _OUR_OWN = (MANIFEST_NAME, FAILED_NAME)
@@ -99,18 +99,13 @@ def verify_manifest(
     """Check the folder of a manifest against it; as :func:`verify`."""
     files, total, read = manifest.files, sum(file.size for file in manifest.files), 0
     states: list[State] = []
-    with ThreadPoolExecutor(workers or os.cpu_count(), thread_name_prefix="empiarreader-verify") as pool:
-        try:
-            for file, state in zip(
-                files, pool.map(lambda one: _state(manifest.directory, one), files), strict=True
-            ):
-                states.append(state)
-                read += file.size
-                if progress is not None:
-                    progress(read, total)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with Threads(workers or os.cpu_count() or 1, "empiarreader-verify") as pool:
+        found = pool.map(lambda one: _state(manifest.directory, one), files)
+        for file, state in zip(files, found, strict=True):
+            states.append(state)
+            read += file.size
+            if progress is not None:
+                progress(read, total)
 
     def those(wanted: State) -> tuple[DownloadedFile, ...]:
         return tuple(file for file, state in zip(files, states, strict=True) if state == wanted)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ from empiarreader.errors import EmpiarReaderError
 from empiarreader.listing.tree import ArchiveFile
 from empiarreader.network.connections import CONNECTIONS_PER_HOST
 from empiarreader.network.ranges import ask_version
+from empiarreader.threads import Threads
 
 
 def with_exact_sizes(
@@ -42,12 +42,8 @@ def with_exact_sizes(
 
 def ask_sizes(urls: Sequence[str]) -> Generator[int | EmpiarReaderError, None, None]:
     """Yield the size of each file in bytes, in order, or why it is not known; sixteen are asked at once."""
-    workers = ThreadPoolExecutor(CONNECTIONS_PER_HOST, thread_name_prefix="empiarreader-sizes")
-    try:
+    with Threads(CONNECTIONS_PER_HOST, "empiarreader-sizes") as workers:
         yield from workers.map(_ask_size, urls)
-    finally:
-        # After an error or an interrupt nobody waits for requests under way.
-        workers.shutdown(wait=False, cancel_futures=True)
 
 
 def _ask_size(url: str) -> int | EmpiarReaderError:

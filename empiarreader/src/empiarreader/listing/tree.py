@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from empiarreader.errors import ArchiveFileNotFoundError, EntryNotFoundError, Se
 from empiarreader.listing.doors import look
 from empiarreader.listing.pages import ListedItem
 from empiarreader.network.connections import CONNECTIONS_PER_HOST
+from empiarreader.threads import Threads
 
 LISTING_AGE_SECONDS = 3600.0
 _DEEPEST = 64
@@ -108,8 +109,8 @@ class EntryTree:
         """
         first = self.list_directory(path)
         yield first
-        workers = ThreadPoolExecutor(CONNECTIONS_PER_HOST, thread_name_prefix="empiarreader-list")
-        try:
+        # Whoever leaves early, by choice or by an interrupt, does not wait for pages under way.
+        with Threads(CONNECTIONS_PER_HOST, "empiarreader-list") as workers:
             pending = self._submit(workers, first, enter)
             listed = 1
             while pending:
@@ -121,9 +122,6 @@ class EntryTree:
                 listed += len(done)
                 if self.progress is not None:
                     self.progress(listed, listed + len(pending))
-        finally:
-            # Whoever leaves early, by choice or by an interrupt, does not wait for pages under way.
-            workers.shutdown(wait=False, cancel_futures=True)
 
     def files(self, path: str = "", *, enter: Callable[[str], bool] = lambda path: True) -> list[ArchiveFile]:
         """Return the files of a directory and of those below it, sorted by path."""
@@ -131,7 +129,7 @@ class EntryTree:
         return sorted(found, key=lambda file: file.path)
 
     def _submit(
-        self, workers: ThreadPoolExecutor, directory: Directory, enter: Callable[[str], bool]
+        self, workers: Threads, directory: Directory, enter: Callable[[str], bool]
     ) -> set[Future[Directory]]:
         if directory.path.count("/") > _DEEPEST:
             raise ServiceError(f"{directory.url} is nested without end; the server may be going in circles")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from empiarreader.looking.targets import Target, spread
 from empiarreader.network.counters import traffic
 from empiarreader.notebook import picture_html
 from empiarreader.partitions import ImagePartitions
+from empiarreader.threads import Threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -185,16 +185,12 @@ def sheet_of(
         note = f"{shape} {subject.dtype}, {say_pixel(subject.pixel_size_angstrom)}"
         return SheetImage(name=target.name, picture=square(look), note=note)
 
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="empiarreader-sheet") as workers:
-        try:
-            seen: list[SheetImage] = []
-            for image in workers.map(see, chosen):
-                seen.append(image)
-                if progress is not None:
-                    progress(len(seen), len(chosen), image.name)
-        except BaseException:
-            workers.shutdown(wait=False, cancel_futures=True)
-            raise
+    seen: list[SheetImage] = []
+    with Threads(_AT_ONCE, "empiarreader-sheet") as workers:
+        for image in workers.map(see, chosen):
+            seen.append(image)
+            if progress is not None:
+                progress(len(seen), len(chosen), image.name)
     moved = traffic() - before
     return ContactSheet(
         title=title,

@@ -18,9 +18,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 
+from empiarreader.errors import ServiceError
 from empiarreader.network.connections import CONNECTIONS_PER_HOST, HEDGES_PER_HOST, answer_times, on_fork
 from empiarreader.network.counters import counter
 from empiarreader.network.parts import Part
+from empiarreader.threads import Threads
 
 _LOOK_EVERY_SECONDS = 0.02
 _ALWAYS_ALLOWED = 2
@@ -83,6 +85,8 @@ class _Watch:
             try:
                 return settled.get(timeout=_LOOK_EVERY_SECONDS)
             except Empty:
+                if _process.is_ending():
+                    raise ServiceError("the program ends, and nobody waits for the rest") from None
                 self._look()
             finally:
                 if time.monotonic() - self._looked > _LOOK_EVERY_SECONDS:
@@ -125,21 +129,29 @@ class _Process:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._crew: ThreadPoolExecutor | None = None
-        self._helpers: ThreadPoolExecutor | None = None
+        self._crew: Threads | None = None
+        self._helpers: Threads | None = None
+        # Python lets go the idle threads of such a pool before it waits for the busy ones of all of them.
+        self._let_go_at_the_end = ThreadPoolExecutor(1, thread_name_prefix="empiarreader-idle")
+        self._idle: threading.Thread | None = None
 
-    def crew(self) -> ThreadPoolExecutor:
+    def crew(self) -> Threads:
         """Return those that make the first request for a part."""
         with self._lock:
             if self._crew is None:
-                self._crew = ThreadPoolExecutor(CONNECTIONS_PER_HOST, thread_name_prefix="empiarreader")
+                self._crew = Threads(CONNECTIONS_PER_HOST, "empiarreader")
+                self._idle = self._let_go_at_the_end.submit(threading.current_thread).result()
             return self._crew
 
-    def helpers(self) -> ThreadPoolExecutor:
+    def is_ending(self) -> bool:
+        """Return whether the program ends, and waits for the thread that asks, if that is one of a pool."""
+        return self._idle is not None and not self._idle.is_alive()
+
+    def helpers(self) -> Threads:
         """Return those that make further ones: few, and never waiting behind parts that have not begun."""
         with self._lock:
             if self._helpers is None:
-                self._helpers = ThreadPoolExecutor(HEDGES_PER_HOST, thread_name_prefix="empiarreader-hedge")
+                self._helpers = Threads(HEDGES_PER_HOST, "empiarreader-hedge")
             return self._helpers
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -22,6 +21,7 @@ from empiarreader.spreading.names import targets_of
 from empiarreader.spreading.running import Function, Saver, Written
 from empiarreader.spreading.saving import to_mrc, to_zarr
 from empiarreader.spreading.steps import describe
+from empiarreader.threads import Threads
 
 _logger = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class Results:
                 return True
             return now is None or not now.differs_from(was)
 
-        with ThreadPoolExecutor(CONNECTIONS_PER_HOST, thread_name_prefix="empiarreader-versions") as threads:
+        with Threads(CONNECTIONS_PER_HOST, "empiarreader-versions") as threads:
             yield from threads.map(is_current, jobs)
         if trouble:
             _logger.warning("whether all images are what they were is not known: %s", trouble[0])

@@ -6,13 +6,18 @@ Each gives futures of :mod:`concurrent.futures`, so that what waits for them nee
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
+import signal
+import socket
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from typing import Any
 
 from empiarreader.errors import InvalidRequestError
+from empiarreader.threads import Threads
 
 MOST_WORKERS = 256
 _LEAST_THREADS = 2  # one piece is on its way while another is worked on
@@ -71,7 +76,7 @@ def hire(client: Any | None, *, workers: int | None, processes: bool) -> Workers
 class _Threads(Workers):
     def __init__(self, count: int) -> None:
         self.count = count
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="empiarreader-map")
+        self._pool = Threads(count, "empiarreader-map")
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         return self._pool.submit(function, *arguments)
@@ -88,7 +93,11 @@ class _Processes(Workers):
         self._pool = self._start()
 
     def _start(self) -> Executor:
-        return ProcessPoolExecutor(self.count, mp_context=multiprocessing.get_context("spawn"))
+        self._line = socket.socketpair()
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(
+            self.count, mp_context=context, initializer=_live_as_long_as, initargs=self._line[1:]
+        )
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         import cloudpickle
@@ -102,6 +111,9 @@ class _Processes(Workers):
 
     def dismiss(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._line[0].shutdown(socket.SHUT_RDWR)  # also where a fork has copies of it
+        for end in self._line:
+            end.close()
 
 
 class _Cluster(Workers):
@@ -122,6 +134,20 @@ class _Cluster(Workers):
 
     def dismiss(self) -> None:
         self._pool.shutdown(wait=False)
+
+
+def _live_as_long_as(line: socket.socket) -> None:
+    """Have this process end as soon as the other end of a line is closed, whatever it is at.
+
+    That is when it is dismissed, and also when the process that hired it was killed.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal interrupts all; the one that hired it tells it
+
+    def wait_for_the_end() -> None:
+        line.recv(1)
+        os._exit(0)
+
+    threading.Thread(target=wait_for_the_end, name="empiarreader-line", daemon=True).start()
 
 
 def _call(pickled: bytes) -> Any:
