@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,13 @@ settings.register_profile("unhurried", deadline=None)  # how long an example tak
 settings.load_profile("unhurried")
 
 
+@cache
+def _sees_a_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect, and so count, what this machine has no data or network for."""
     wanted = config.getoption("-m") or ""
@@ -22,10 +30,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     dropped: list[pytest.Item] = []
     for item in items:
         lacks_data = item.get_closest_marker("real_data") is not None and "PERC_REAL_DATA" not in os.environ
+        lacks_gpu = item.get_closest_marker("gpu") is not None and not _sees_a_gpu()
         on_request = any(
             item.get_closest_marker(name) is not None and name not in wanted for name in ("network", "full")
         )
-        (dropped if lacks_data or on_request else kept).append(item)
+        (dropped if lacks_data or lacks_gpu or on_request else kept).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = kept

@@ -27,6 +27,8 @@ read the ratios. Every reader ran in the same minutes, in turn, on the same data
 
 
 def _measurements(folder: Path) -> dict[str, Callable[[], Table]]:
+    import torch
+
     from tests.benchmarks import (
         bench_cleaning,
         bench_downloads,
@@ -34,6 +36,7 @@ def _measurements(folder: Path) -> dict[str, Callable[[], Table]]:
         bench_empiar_frame,
         bench_empiar_listing,
         bench_empiar_tiff,
+        bench_gpu,
         bench_imports,
         bench_one_frame,
         bench_particles,
@@ -43,6 +46,7 @@ def _measurements(folder: Path) -> dict[str, Callable[[], Table]]:
         bench_transforms,
     )
 
+    on_a_gpu = {"augmentation on a gpu": bench_gpu.measure} if torch.cuda.is_available() else {}
     return {
         "imports": bench_imports.measure,
         "one frame": lambda: bench_one_frame.measure(folder),
@@ -57,6 +61,7 @@ def _measurements(folder: Path) -> dict[str, Callable[[], Table]]:
         "particles": lambda: bench_particles.measure(folder),
         "reading": lambda: bench_reading.measure(folder),
         "transforms": lambda: bench_transforms.measure(folder / "transforms"),
+        **on_a_gpu,
     }
 
 

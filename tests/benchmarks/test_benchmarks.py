@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.benchmarks import bench_imports, bench_one_frame, bench_particles, bench_reading, bench_transforms
+from tests.benchmarks import (
+    bench_gpu,
+    bench_imports,
+    bench_one_frame,
+    bench_particles,
+    bench_reading,
+    bench_transforms,
+)
 
 
 def test_imports_are_measured() -> None:
@@ -43,3 +50,10 @@ def test_transforms_are_measured(tmp_path: Path) -> None:
         "caked, FileSource",
         "caked, DiskDataLoader",
     ]
+
+
+def test_augmentation_is_measured() -> None:
+    sizes = {"4 × 32²": (4, 1, 32, 32), "2 × 16³": (2, 1, 16, 16, 16)}
+    table = bench_gpu.measure(times=1, sizes=sizes, device="cpu")
+
+    assert [row[:2] for row in table.rows if row[1] == "caked"] == [[size, "caked"] for size in sizes]

@@ -6,11 +6,15 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from caked.errors import InvalidOptionError
 from caked.randomness import Draws, permutation, philox
+from caked.transforms.fields import normal_fields, uniform_fields, words_of
+from elsewhere import Elsewhere, elsewhere
 
 SEEDS = st.integers(-(2**70), 2**70)
 
@@ -134,3 +138,23 @@ def test_an_order_holds_every_number_once(length: int, seed: int, epoch: int) ->
     order = permutation(length, seed=seed, epoch=epoch)
     assert sorted(order.tolist()) == list(range(length))
     assert np.array_equal(order, permutation(length, seed=seed, epoch=epoch))
+
+
+@pytest.mark.parametrize("repeats", [None, [0, 1, 2]])
+def test_a_device_makes_the_words_that_numpy_makes(repeats: list[int] | None) -> None:
+    draws = Draws(seed=-5, epoch=2**31, samples=[0, 7, 2**40 - 1], repeats=repeats).within("noise")
+    found = torch.stack(words_of(draws, 41, torch.device("cpu")), dim=-1).flatten(1)
+    assert torch.equal(found[:, :41], torch.from_numpy(draws.words(41).astype(np.int64)))
+
+
+def test_fields_of_a_device_are_normal_and_uniform_and_of_each_sample_by_itself() -> None:
+    draws, image = Draws(seed=3, samples=np.arange(40)), elsewhere(torch.empty(40, 2, 50, 60))
+    with Elsewhere():
+        normal, uniform = (field(draws, image).cpu() for field in (normal_fields, uniform_fields))
+        alone = normal_fields(draws.select(slice(9, 10)), elsewhere(torch.empty(1, 2, 50, 60))).cpu()
+    assert torch.equal(normal[9:10], alone)
+    assert scipy.stats.kstest(normal.flatten().numpy(), "norm").pvalue > 1e-3
+    assert scipy.stats.kstest(uniform.flatten().numpy(), "uniform").pvalue > 1e-3
+    assert abs(float(torch.corrcoef(normal.flatten(1)).fill_diagonal_(0).abs().max())) < 0.08
+    halves = normal.flatten(1).reshape(40, 4, -1).transpose(0, 1).flatten(1)  # made of the same words
+    assert abs(float(torch.corrcoef(halves).fill_diagonal_(0).abs().max())) < 0.02

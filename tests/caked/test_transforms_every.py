@@ -13,117 +13,17 @@ import torch
 
 from caked import Draws
 from caked.transforms import (
-    ApplyCTF,
-    AutoInvert,
-    BandPass,
-    CentreCrop,
-    CentreParticle,
-    Clip,
     ColouredNoise,
-    Compose,
-    DoseWeight,
-    FourierCrop,
-    GaussianBlur,
     GaussianNoise,
-    Invert,
-    MinMax,
-    MissingWedge,
     NormaliseBackground,
-    OneOf,
-    OnKeys,
-    PhaseFlip,
     PoissonNoise,
-    RandomApply,
-    RandomBrightness,
-    RandomContrast,
-    RandomCrop,
-    RandomCTF,
-    RandomCutout,
-    RandomFlip,
-    RandomGamma,
-    RandomOrientation,
-    RandomRoll,
-    RandomRot90,
-    RandomRotation,
-    RandomShift,
-    Resize,
-    SpectrumMatch,
-    SphericalMask,
-    Standardise,
-    TiltDrop,
     Torchvision,
     Transform,
-    VoxelDropout,
-    Whiten,
-    WienerFilter,
     transform_from_dict,
 )
 from caked.transforms.base import TRANSFORMS
 from elsewhere import Elsewhere, There, elsewhere
-
-COUNT = 9
-TILTS = 5
-
-ANYWHERE: list[Transform] = [
-    AutoInvert(),
-    BandPass(low=0.05, high=0.3),
-    CentreCrop(size=9, fill="mean"),
-    CentreParticle(),
-    Clip(low=2, high=97),
-    ColouredNoise(snr=0.5),
-    Compose([Invert(), RandomRoll(shift=2)]),
-    FourierCrop(size=8),
-    GaussianBlur(sigma=0.8),
-    GaussianNoise(snr=[0.2, 3.0], signal_radius_pixels=4),
-    Invert(),
-    MinMax(),
-    NormaliseBackground(white_dust=2.5, black_dust=2.5),
-    OnKeys(["target", "image"], RandomContrast()),
-    OneOf([RandomGamma(), Invert(), RandomRoll(shift=2)], weights=[1, 2, 1]),
-    PoissonNoise(dose_electrons_per_square_angstrom=(1, 40), contrast=0.3),
-    RandomApply(RandomRot90(), probability=0.6),
-    RandomBrightness(),
-    RandomContrast(),
-    RandomCrop(size=7),
-    RandomCutout(count=3),
-    RandomGamma(),
-    RandomRoll(shift=3),
-    RandomRot90(plane="any"),
-    RandomRotation(degrees=[-30, 70]),
-    RandomRotation(fill="border", oversampling=1),
-    RandomShift(shift=1.5),
-    Resize(size=8),
-    Resize(size=15, method="linear"),
-    SphericalMask(fill="mean"),
-    SpectrumMatch(target=[1.0, 5.0, 2.0], cutoff=0.4),
-    Standardise(),
-    VoxelDropout(),
-    Whiten(),
-]
-IMAGES_ONLY: list[Transform] = [
-    ApplyCTF(),
-    PhaseFlip(),
-    RandomCTF(astigmatism_angstrom=[0, 400]),
-    RandomFlip(probability=0.6),
-    Torchvision("RandomAffine", degrees=30, translate=[0.1, 0.1]),
-    WienerFilter(snr=0.3),
-]
-VOLUMES_ONLY: list[Transform] = [MissingWedge(tilt_degrees=[-50, 40], keep=True), RandomOrientation()]
-TILT_SERIES_ONLY: list[Transform] = [
-    DoseWeight(cosine=True),
-    DoseWeight(total="sum"),
-    TiltDrop(keep=3),
-    TiltDrop(keep=2, by="dose"),
-    ApplyCTF(),
-]
-SHAPES = {2: (13, 11), 3: (11, 13, 10), 0: (TILTS, 12, 13)}  # odd ones: no row begins at a round address
-CASES = [
-    *((transform, 2) for transform in (*ANYWHERE, *IMAGES_ONLY)),
-    *((transform, 3) for transform in (*ANYWHERE, *VOLUMES_ONLY)),
-    *((transform, 0) for transform in TILT_SERIES_ONLY),
-]
-ON_A_DEVICE = [case for case in CASES if not isinstance(case[0], Torchvision)]
-"""Torchvision is left out: it draws from the device's own generator, which only a real one has."""
+from transform_cases import CASES, COUNT, DRAWS_FOR_EACH_PIXEL, SHAPES, batch_of, rows_of
 
 
 def _each(cases: list[tuple[Transform, int]]) -> pytest.MarkDecorator:
@@ -132,48 +32,6 @@ def _each(cases: list[tuple[Transform, int]]) -> pytest.MarkDecorator:
 
 
 every = _each(CASES)
-
-
-def batch_of(kind: int, count: int = COUNT) -> dict[str, Any]:
-    """A batch that knows all that a transform may ask for."""
-    generator = np.random.default_rng(kind)
-    shape = SHAPES[kind]
-    ndim = len(shape)
-
-    def numbers(low: float, high: float, *size: int) -> torch.Tensor:
-        return torch.from_numpy(generator.uniform(low, high, size=(count, *size)))
-
-    image = torch.from_numpy(generator.normal(2, 3, size=(count, 1, *shape)).astype(np.float32))
-    batch = {
-        "image": image,
-        "target": image * 2,
-        "mask": (image > 0).float(),
-        "weight": image.sigmoid(),
-        "index": torch.arange(count),
-        "name": [f"sample {k}" for k in range(count)],
-        "pixel_size_angstrom": torch.full((count, ndim), 2.0, dtype=torch.float64),
-        "origin_angstrom": numbers(-5, 5, ndim),
-        "shift_angstrom": numbers(-3, 3, ndim),
-        "pose": torch.from_numpy(np.linalg.qr(generator.normal(size=(count, 3, 3)))[0]),
-        "coordinates": [torch.from_numpy(generator.uniform(0, 9, size=(k % 3, ndim))) for k in range(count)],
-        "defocus_u_angstrom": numbers(9e3, 2e4),
-        "defocus_v_angstrom": numbers(9e3, 2e4),
-        "defocus_angle_degrees": numbers(0, 180),
-        "voltage_kilovolts": torch.full((count,), 300.0, dtype=torch.float64),
-        "spherical_aberration_millimetres": torch.full((count,), 2.7, dtype=torch.float64),
-        "amplitude_contrast": torch.full((count,), 0.1, dtype=torch.float64),
-    }
-    if kind == 0:
-        batch["tilt_angle_degrees"] = numbers(-60, 60, TILTS)
-        batch["dose_electrons_per_square_angstrom"] = numbers(0, 100, TILTS)
-        batch["defocus_u_angstrom"] = numbers(9e3, 2e4, TILTS)
-    return batch
-
-
-def rows_of(batch: dict[str, Any], rows: slice) -> dict[str, Any]:
-    """Some of the samples, elsewhere in memory."""
-    parts = {key: value[rows] for key, value in batch.items()}
-    return {key: part.clone() if isinstance(part, torch.Tensor) else part for key, part in parts.items()}
 
 
 def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -317,7 +175,7 @@ def _moved(batch: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@_each(ON_A_DEVICE)
+@_each([case for case in CASES if not isinstance(case[0], Torchvision)])  # which takes real devices alone
 def test_on_another_device_nothing_of_the_processor_is_mixed_in_and_the_numbers_are_the_same(
     transform: Transform, kind: int
 ) -> None:
@@ -325,7 +183,7 @@ def test_on_another_device_nothing_of_the_processor_is_mixed_in_and_the_numbers_
     draws = Draws(seed=3, epoch=2, samples=np.arange(COUNT))
     expected = transform(batch_of(kind), draws)
     with Elsewhere():
-        found = transform(_moved(batch_of(kind)), draws)
+        found, again = (transform(_moved(batch_of(kind)), draws) for _ in range(2))
 
     assert found.keys() == expected.keys()
     for key, value in expected.items():
@@ -333,5 +191,34 @@ def test_on_another_device_nothing_of_the_processor_is_mixed_in_and_the_numbers_
             continue
         assert isinstance(found[key], There), f"{key} left the device"
         one, other = found[key].cpu().double(), value.double()
+        assert torch.equal(one, again[key].cpu().double()), f"{key} is not the same each time"
+        if key == "image" and isinstance(transform, DRAWS_FOR_EACH_PIXEL):
+            assert one.shape == other.shape
+            continue
         tolerance = 1e-5 * max(float(other.std()), 1e-3)
         assert torch.allclose(one, other, rtol=1e-5, atol=tolerance), f"{key} differs"
+
+
+@_each([case for case in CASES if not isinstance(case[0], PoissonNoise)])  # counting has no slope
+def test_gradients_are_those_of_finite_differences(transform: Transform, kind: int) -> None:
+    batch, draws = rows_of(batch_of(kind), slice(0, 2)), Draws(seed=3, epoch=2, samples=np.arange(2))
+    image = batch["image"].double()
+
+    def total(image: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = transform({**batch, "image": image}, draws)["image"]
+        return (result * torch.arange(result.numel()).sin().reshape(result.shape)).sum()
+
+    (slope,) = torch.autograd.grad(total(image.requires_grad_()), image)
+    step = 1e-5 * torch.from_numpy(np.random.default_rng(0).normal(size=tuple(image.shape)))
+    with torch.no_grad():
+        difference = total(image + step) - total(image - step)
+    assert float(2 * (slope * step).sum()) == pytest.approx(float(difference), rel=1e-4)
+
+
+@_each([case for case in CASES if not isinstance(case[0], PoissonNoise)])
+def test_gradients_of_constant_images_are_numbers(transform: Transform, kind: int) -> None:
+    batch = batch_of(kind)
+    batch["image"] = torch.full_like(batch["image"], 3.0).requires_grad_()
+    result = transform(batch)["image"]
+    (slope,) = torch.autograd.grad(result.square().sum(), batch["image"])
+    assert bool(torch.isfinite(slope).all())

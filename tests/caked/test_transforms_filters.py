@@ -23,7 +23,6 @@ from caked.transforms import (
     Whiten,
     radial_amplitudes,
 )
-from caked.transforms.spectral import _filter_at_once, filter_samples
 
 NOISE_2D = torch.from_numpy(np.random.default_rng(0).normal(size=(3, 1, 64, 60)).astype(np.float32))
 NOISE_3D = torch.from_numpy(np.random.default_rng(1).normal(size=(2, 1, 20, 24, 22)).astype(np.float32))
@@ -239,16 +238,6 @@ def test_areas_keep_the_mean_for_any_ratio() -> None:
 def test_options_that_make_no_sense_are_refused(make: type) -> None:
     with pytest.raises(InvalidOptionError):
         make()
-
-
-@pytest.mark.parametrize("image", [NOISE_2D, NOISE_3D])
-def test_samples_filtered_together_are_those_filtered_one_by_one(image: torch.Tensor) -> None:
-    """What other devices do, which get all samples at once."""
-    axes = image.ndim - 2
-    weights = torch.linspace(0.5, 2.0, len(image))
-    alone = filter_samples(image, axes, lambda row, spectrum: spectrum * weights[row])
-    together = _filter_at_once(image, tuple(range(-axes, 0)), lambda row, spectrum: spectrum * weights[row])
-    torch.testing.assert_close(together, alone, atol=2e-6, rtol=0)
 
 
 def test_complex_images_are_refused() -> None:

@@ -31,7 +31,16 @@ class There(Tensor):
 
 
 class Elsewhere(TorchFunctionMode):
-    """Within it, tensors can be made on the device."""
+    """Within it, tensors and generators can be made on the device."""
+
+    def __enter__(self) -> Any:
+        self._generator = torch.Generator
+        torch.Generator = lambda device: self._generator()  # type: ignore[assignment, misc]
+        return super().__enter__()  # type: ignore[no-untyped-call]
+
+    def __exit__(self, *error: object) -> None:
+        torch.Generator = self._generator  # type: ignore[misc]
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _called(function, args, kwargs or {})

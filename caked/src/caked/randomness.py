@@ -24,13 +24,14 @@ from numpy.typing import NDArray
 
 from caked.errors import InvalidOptionError
 
-__all__ = ["Draws", "permutation", "philox"]
+__all__ = ["MULTIPLIERS", "WEYL", "Draws", "permutation", "philox"]
 
 Integers = NDArray[np.int64]
 Words = NDArray[np.uint32]
 
-_MULTIPLIERS = np.array([0xD2511F53, 0xCD9E8D57], dtype=np.uint64)
-_WEYL = (0x9E3779B9, 0xBB67AE85)
+MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+WEYL = (0x9E3779B9, 0xBB67AE85)
+_MULTIPLIERS = np.array(MULTIPLIERS, dtype=np.uint64)
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 _ABOVE_SAMPLES = np.uint64(40)  # bits that no number of a sample needs
@@ -61,7 +62,7 @@ def philox(counter: Words, key: tuple[int, int]) -> Words:
         high, low = product >> _HALF, product & _LOW
         keys = np.array([[first], [second]], dtype=np.uint64)
         even, odd = high[::-1] ^ odd ^ keys, low[::-1]
-        first, second = (first + _WEYL[0]) & 0xFFFFFFFF, (second + _WEYL[1]) & 0xFFFFFFFF
+        first, second = (first + WEYL[0]) & 0xFFFFFFFF, (second + WEYL[1]) & 0xFFFFFFFF
     result = np.empty((len(counter), 4), dtype=np.uint32)
     result[:, 0::2], result[:, 1::2] = even.T, odd.T
     return result
@@ -135,14 +136,22 @@ class Draws:
         """Return ``count`` random 32-bit words for each sample: ``(samples, count)``."""
         blocks = -(-count // 4)
         counter = np.empty((len(self), blocks, 4), dtype=np.uint32)
+        counter[..., 0] = np.arange(blocks, dtype=np.uint32)
+        counter[..., 1:] = self.identities()[:, None]
+        return philox(counter.reshape(-1, 4), self.key()).reshape(len(self), 4 * blocks)[:, :count]
+
+    def identities(self) -> Words:
+        """Return what tells samples apart: the last three words of their counters, ``(samples, 3)``."""
         identity = self._rows.astype(np.uint64)
         if self.repeats is not None:
             identity = identity ^ (self.repeats.astype(np.uint64) << _ABOVE_SAMPLES)
-        counter[..., 0] = np.arange(blocks, dtype=np.uint32)
-        counter[..., 1] = self.epoch & 0xFFFFFFFF
-        counter[..., 2] = (identity & _LOW)[:, None]
-        counter[..., 3] = (identity >> _HALF)[:, None]
-        return philox(counter.reshape(-1, 4), self._key()).reshape(len(self), 4 * blocks)[:, :count]
+        epoch = np.full(len(self), self.epoch & 0xFFFFFFFF, dtype=np.uint64)
+        return np.stack([epoch, identity & _LOW, identity >> _HALF], axis=1).astype(np.uint32)
+
+    def key(self) -> tuple[int, int]:
+        """Return the key of seed and operation, two words."""
+        digest = hashlib.blake2b(f"{self.seed}\0{self.operation}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")
 
     def uniform(self, low: float = 0.0, high: float = 1.0, *, count: int = 1) -> NDArray[np.float64]:
         """Return numbers that are uniform in ``[low, high)``, on a grid of 2**-53: ``(samples, count)``."""
@@ -180,10 +189,6 @@ class Draws:
         """Return a seed for each sample, from 0 up to 2**63: for generators that are not ours."""
         words = self.words(2).astype(np.uint64)
         return ((words[:, 0] << np.uint64(31)) | (words[:, 1] >> np.uint64(1))).astype(np.int64)
-
-    def _key(self) -> tuple[int, int]:
-        digest = hashlib.blake2b(f"{self.seed}\0{self.operation}".encode(), digest_size=8).digest()
-        return int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")
 
 
 def permutation(length: int, *, seed: int, epoch: int = 0, operation: str = "order") -> Integers:

@@ -11,7 +11,8 @@ from torch import Tensor
 from caked.errors import InvalidOptionError, ShapeError
 from caked.randomness import Draws
 from caked.transforms.base import Batch, Transform, register
-from caked.transforms.reduce import row_sum
+from caked.transforms.fields import normal_fields
+from caked.transforms.reduce import root, row_sum
 
 __all__ = ["NormaliseBackground"]
 
@@ -88,7 +89,7 @@ class NormaliseBackground(Transform):
             return rows
         mean, deviation = (value[:, None] for value in _statistics(rows[:, where]))
         kept = draws.within(self.type_name).of_any_epoch()
-        noise = torch.from_numpy(kept.normal(tuple(image.shape[1:]))).to(rows).reshape(rows.shape)
+        noise = normal_fields(kept, image).to(rows.dtype).reshape(rows.shape)
         new = mean + noise * deviation
         if self.white_dust is not None:
             rows = torch.where(rows - mean > self.white_dust * deviation, new, rows)
@@ -113,7 +114,7 @@ def _statistics(background: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation (of the population) of each row."""
     mean = row_sum(background) / background.shape[1]
     variance = row_sum((background - mean[:, None]).square()) / background.shape[1]
-    return mean, variance.sqrt()
+    return mean, root(variance)
 
 
 @lru_cache(maxsize=16)

@@ -11,7 +11,7 @@ from torch import Tensor
 from caked.errors import InvalidOptionError, ShapeError
 from caked.randomness import Draws
 from caked.transforms.base import Batch, Transform, register
-from caked.transforms.optics import contrast_transfer, optics_of
+from caked.transforms.optics import ctf_coefficients, optics_of, transfer_on_grid
 from caked.transforms.options import Range, as_range, in_json
 from caked.transforms.spectral import filter_samples
 
@@ -38,13 +38,13 @@ class _CTFTransform(Transform):
         if sizes is None or bool((sizes[:, -2:] <= 0).any()):
             raise InvalidOptionError("A CTF needs the pixel size of every sample.")
 
-        def changed(row: int, spectrum: Tensor) -> Tensor:
-            size = sizes[row, -2:].tolist()
-            factors = [
-                self.factor(_of_real_image(contrast_transfer(shape, size, one), shape)) for one in optics[row]
-            ]
-            whole = torch.stack(factors) if image.ndim == 5 else factors[0]
-            return spectrum * whole.to(image)
+        coefficients = torch.from_numpy(ctf_coefficients(optics)).to(image.device)
+        along = sizes[:, -2:].to(image.device, torch.float64)
+        along = along[:, None] if image.ndim == 5 else along
+
+        def changed(rows: slice, spectra: Tensor) -> Tensor:
+            ctf = transfer_on_grid(shape, along[rows], coefficients[rows])
+            return spectra * self.factor(_of_real_image(ctf, shape))[:, None].to(image)
 
         batch["image"] = filter_samples(image, 2, changed)
         return batch
@@ -207,5 +207,5 @@ def _of_real_image(ctf: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Let a real image stay real: the highest of an even number of frequencies stands for both its signs."""
     if shape[-1] % 2:
         return ctf
-    mirrored = torch.roll(ctf[:, -1].flip(0), 1)  # -ky in place of ky
-    return torch.cat([ctf[:, :-1], 0.5 * (ctf[:, -1] + mirrored)[:, None]], dim=1)
+    mirrored = torch.roll(ctf[..., -1].flip(-1), 1, -1)  # -ky in place of ky
+    return torch.cat([ctf[..., :-1], 0.5 * (ctf[..., -1] + mirrored)[..., None]], dim=-1)

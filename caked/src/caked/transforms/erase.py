@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from caked.errors import InvalidOptionError
 from caked.randomness import Draws
 from caked.transforms.base import RandomTransform, register
+from caked.transforms.fields import uniform_fields
 from caked.transforms.options import Range, as_range, in_json
 from caked.transforms.reduce import column, mean_of
 
@@ -28,10 +28,10 @@ class _Erasing(RandomTransform):
             raise InvalidOptionError(f"What is erased becomes a number or the 'mean', not {fill!r}.")
         self.fill = fill
 
-    def transform(self, image: Tensor, parameters: NDArray[np.bool_]) -> Tensor:
+    def transform(self, image: Tensor, parameters: Tensor) -> Tensor:
         """Put the filling where it was drawn."""
         level: Any = column(mean_of(image), image) if self.fill == "mean" else float(self.fill)
-        return torch.where(torch.from_numpy(parameters).to(image.device), level, image)
+        return torch.where(parameters.to(image.device), level, image)
 
 
 @register("random_cutout")
@@ -66,7 +66,7 @@ class RandomCutout(_Erasing):
         self.count, self.size = count, self_range
         self._keep(fill)
 
-    def draw(self, draws: Draws, image: Tensor) -> NDArray[np.bool_]:
+    def draw(self, draws: Draws, image: Tensor) -> Tensor:
         """Draw the blocks of each sample."""
         shape = np.array(image.shape[2:])
         erased = np.zeros((len(image), 1, *shape), dtype=bool)
@@ -80,7 +80,7 @@ class RandomCutout(_Erasing):
                 start = np.floor(starts[row, columns] * (shape - size + 1)).astype(int)
                 where = tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))
                 erased[row, 0][where] = True
-        return erased
+        return torch.from_numpy(erased)
 
 
 @register("voxel_dropout")
@@ -97,7 +97,8 @@ class VoxelDropout(_Erasing):
     Notes
     -----
     Each pixel is erased where an even number falls below the fraction. Source: TomoTwin's voxel dropout, 5 to
-    20 % (Rice et al. 2023, doi:10.1038/s41592-023-01878-z).
+    20 % (Rice et al. 2023, doi:10.1038/s41592-023-01878-z). A GPU draws others than a processor, though the
+    same each time.
 
     Examples
     --------
@@ -111,10 +112,7 @@ class VoxelDropout(_Erasing):
         self.fraction = self_range
         self._keep(fill)
 
-    def draw(self, draws: Draws, image: Tensor) -> NDArray[np.bool_]:
+    def draw(self, draws: Draws, image: Tensor) -> Tensor:
         """Draw the pixels of each sample."""
-        fractions = draws.within("fraction").uniform(*self.fraction)[:, 0]
-        erased = np.empty((len(image), 1, *image.shape[2:]), dtype=bool)
-        for row, generator in enumerate(draws.within("pixels").generators()):
-            erased[row] = generator.random(erased.shape[1:], dtype=np.float32) < fractions[row]
-        return erased
+        fractions = torch.from_numpy(draws.within("fraction").uniform(*self.fraction)[:, 0])
+        return uniform_fields(draws.within("pixels"), image) < column(fractions.to(image.device), image)

@@ -12,7 +12,17 @@ from torch import Tensor
 from caked.errors import InvalidOptionError
 from caked.randomness import Draws
 from caked.transforms.base import Batch, Transform, register
-from caked.transforms.spectral import filter_samples, frequencies, interpolate, radial_power, radius, shells
+from caked.transforms.reduce import column, root
+from caked.transforms.spectral import (
+    LinearPlaces,
+    each_of,
+    filter_samples,
+    frequencies,
+    interpolate,
+    radial_power,
+    radius,
+    shells,
+)
 
 __all__ = ["BandPass", "SpectrumMatch", "Whiten", "radial_amplitudes"]
 
@@ -67,7 +77,11 @@ class BandPass(Transform):
         shape = tuple(image.shape[2:])
         sizes = self._pixel_sizes(batch, len(shape))
         masks = {size: self._mask(shape, size).to(image) for size in set(sizes)}
-        batch["image"] = filter_samples(image, len(shape), lambda row, spectrum: spectrum * masks[sizes[row]])
+
+        def masked(rows: slice, spectra: Tensor) -> Tensor:
+            return spectra * each_of(masks, sizes[rows])
+
+        batch["image"] = filter_samples(image, len(shape), masked)
         return batch
 
     def _pixel_sizes(self, batch: Batch, ndim: int) -> list[tuple[float, ...]]:
@@ -116,13 +130,13 @@ class Whiten(Transform):
         shape = tuple(image.shape[2:])
         numbers, scale = shells(shape).to(image.device), math.sqrt(math.prod(shape))
 
-        def white(row: int, spectrum: Tensor) -> Tensor:
-            amplitude = radial_power(spectrum, shape).sqrt() / scale
+        def white(rows: slice, spectra: Tensor) -> Tensor:
+            amplitude = root(radial_power(spectra, shape)) / scale
             # Less than a millionth of the strongest shell is what rounding leaves.
-            present = amplitude > 1e-6 * amplitude.max()
-            factor = torch.where(present, 1 / amplitude.clamp(min=torch.finfo(torch.float64).tiny), 0.0)
-            factor[0] = 0
-            return spectrum * factor[numbers].to(image.dtype)
+            present = amplitude > 1e-6 * amplitude.amax(dim=1, keepdim=True)
+            present[:, 0] = False
+            factor = torch.where(present, 1 / torch.where(present, amplitude, 1.0), 0.0)
+            return spectra * factor[:, None, numbers].to(image.dtype)
 
         return filter_samples(image, len(shape), white)
 
@@ -171,12 +185,18 @@ class SpectrumMatch(Transform):
         if self.cutoff is not None:
             wanted = wanted * torch.sigmoid((self.cutoff - radius(shape)) / self.width)
         wanted = wanted.to(image.device)
+        count = len(self.target)
+        places = LinearPlaces.of((radius(shape) * (2 * (count - 1))).to(image.device), count)
+        is_mean = torch.zeros_like(places.part, dtype=torch.bool)
+        is_mean[(0,) * len(shape)] = True
 
-        def matched(row: int, spectrum: Tensor) -> Tensor:
-            own = interpolate(_curve(spectrum, shape, len(self.target)), shape).to(image.device)
-            factor = torch.where(own > 1e-6 * own.max(), wanted / own.clamp(min=1e-300), 0.0)
-            factor[(0,) * factor.ndim] = 1.0
-            return spectrum * factor.to(image.dtype)
+        def matched(rows: slice, spectra: Tensor) -> Tensor:
+            curves = _curves(spectra, shape, count)
+            own = places.interpolate(curves)
+            present = own > column(1e-6 * curves.amax(dim=1), own)
+            factor = torch.where(present, wanted / torch.where(present, own, 1.0), 0.0)
+            factor = torch.where(is_mean, 1.0, factor)
+            return spectra * factor[:, None].to(image.dtype)
 
         return filter_samples(image, len(shape), matched)
 
@@ -197,14 +217,14 @@ def radial_amplitudes(image: Tensor, *, steps: int = 32) -> list[float]:
     """
     shape = tuple(image.shape[2:])
     spectrum = torch.fft.rfftn(image.flatten(0, 1), dim=tuple(range(1, len(shape) + 1)))
-    return _curve(spectrum, shape, steps)
-
-
-def _curve(spectrum: Tensor, shape: tuple[int, ...], steps: int) -> list[float]:
-    """Return radial amplitudes at even steps, interpolated between shells; the mean does not take part."""
-    amplitudes = radial_power(spectrum, shape).sqrt().cpu().numpy()
-    centres = np.arange(len(amplitudes)) / max(shape)
-    if len(amplitudes) > 1:
-        amplitudes[0] = amplitudes[1]  # what the mean is says nothing of the slope there
-    found: list[float] = np.interp(np.linspace(0, 0.5, steps), centres, amplitudes).tolist()
+    found: list[float] = _curves(spectrum[None], shape, steps)[0].tolist()
     return found
+
+
+def _curves(spectra: Tensor, shape: tuple[int, ...], steps: int) -> Tensor:
+    """Return radial amplitudes at even steps, interpolated between shells: ``(b, steps)``."""
+    amplitudes = root(radial_power(spectra, shape))
+    if amplitudes.shape[1] > 1:  # what the mean is says nothing of the slope there
+        amplitudes = torch.cat([amplitudes[:, 1:2], amplitudes[:, 1:]], dim=1)
+    places = torch.linspace(0, 0.5, steps, dtype=torch.float64, device=spectra.device) * max(shape)
+    return LinearPlaces.of(places, amplitudes.shape[1]).interpolate(amplitudes)

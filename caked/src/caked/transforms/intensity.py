@@ -10,7 +10,7 @@ from torch import Tensor
 
 from caked.errors import InvalidOptionError, ShapeError
 from caked.transforms.base import Transform, register
-from caked.transforms.reduce import centre, column, divisor, extremes, mean_of
+from caked.transforms.reduce import centre, column, divisor, extremes, in_numpy, mean_of
 from caked.transforms.shells import centre_distance
 
 __all__ = ["AutoInvert", "Clip", "Invert", "MinMax", "Standardise"]
@@ -111,8 +111,8 @@ def _percentiles(rows: Tensor, percentiles: tuple[float, float]) -> list[Tensor]
     neighbours = [
         n for rank in ranks for n in (math.floor(rank), min(math.floor(rank) + 1, rows.shape[1] - 1))
     ]
-    if rows.device.type == "cpu":
-        parted = torch.from_numpy(np.partition(rows.numpy(), neighbours, axis=1))
+    if in_numpy(rows):
+        parted = torch.from_numpy(np.partition(rows.detach().numpy(), neighbours, axis=1))
     else:
         parted = rows.sort(dim=1).values
     found = []

@@ -14,6 +14,7 @@ from torch import Tensor
 from caked.errors import InvalidOptionError, ShapeError
 from caked.randomness import Draws
 from caked.transforms.base import Batch, RandomTransform, Transform, register
+from caked.transforms.fields import counted_fields, normal_fields
 from caked.transforms.options import Range, as_range, draw_even_in_log, in_json
 from caked.transforms.reduce import centre, column, divisor, extremes, mean_of
 from caked.transforms.shells import centre_distance
@@ -48,8 +49,8 @@ class _AddedNoise(RandomTransform):
     def draw(self, draws: Draws, image: Tensor) -> _Noise:
         """Draw the ratio and the noise itself, mean 0 and deviation 1, for each sample."""
         ratios = draw_even_in_log(draws.within("snr"), (self.low, self.high))
-        field = draws.within("field").normal(tuple(image.shape[1:]))
-        return _Noise(torch.from_numpy(ratios), self.coloured(torch.from_numpy(field).to(image)))
+        field = normal_fields(draws.within("field"), image)
+        return _Noise(torch.from_numpy(ratios), self.coloured(field.to(image.dtype)))
 
     def coloured(self, field: Tensor) -> Tensor:
         """Make noise of the colour wanted of white noise."""
@@ -58,7 +59,7 @@ class _AddedNoise(RandomTransform):
     def transform(self, image: Tensor, parameters: _Noise) -> Tensor:
         """Add the noise, scaled to each sample's signal."""
         sigma = self._signal(image) / column(parameters.snr.to(image), image).sqrt()
-        return image + parameters.field.to(image).mul_(sigma)
+        return image + parameters.field * sigma
 
     def _signal(self, image: Tensor) -> Tensor:
         """Return the deviation of each sample, within the radius where there is one."""
@@ -89,6 +90,8 @@ class GaussianNoise(_AddedNoise):
     ``sigma = std(image) / sqrt(snr)``, the deviation taken over the whole sample before noise. A constant
     image has no signal and gets no noise. Source: Frank & Al-Ali (1975), doi:10.1038/256376a0, for the ratio;
     the simulations of CryoBench use it so.
+
+    A GPU draws other numbers for the pixels than a processor, though the same each time.
 
     Examples
     --------
@@ -122,7 +125,7 @@ class ColouredNoise(_AddedNoise):
     -----
     ``noise = sigma ifft(fft(white) sqrt(S(|k|) / mean S))``, with S(0) = 0, so that sigma, as of
     :class:`GaussianNoise`, is its expected deviation. Source: the power-law and custom noise of ASPIRE
-    (``PinkNoiseAdder``, ``CustomNoiseAdder``).
+    (``PinkNoiseAdder``, ``CustomNoiseAdder``). A GPU draws as of :class:`GaussianNoise`.
 
     Examples
     --------
@@ -154,7 +157,7 @@ class ColouredNoise(_AddedNoise):
         """Colour white noise."""
         shape = tuple(field.shape[2:])
         transfer = self._amplitudes(shape).to(field)
-        return filter_samples(field, len(shape), lambda row, spectrum: spectrum * transfer)
+        return filter_samples(field, len(shape), lambda rows, spectra: spectra * transfer)
 
     def _amplitudes(self, shape: tuple[int, ...]) -> Tensor:
         k = radius(shape)
@@ -193,7 +196,8 @@ class PoissonNoise(Transform):
     ``x / mean(x)``, or ``max(0, 1 + contrast (x - mean(x)) / std(x))``. So y has the expectation I and the
     variance ``I / (d s²)``. Source: the counting statistics of independent electrons.
 
-    Numbers are drawn on the processor, wherever the image is.
+    No gradient goes through what is counted. A GPU counts otherwise than a processor, though the same each
+    time on GPUs of one kind.
 
     Examples
     --------
@@ -226,14 +230,13 @@ class PoissonNoise(Transform):
         """Count the electrons, and divide by the number expected."""
         image: Tensor = batch["image"]
         draws = draws.within(self.type_name)
-        intensity = self._intensity(image).cpu().numpy().astype(np.float64)
-        expected: Floats = draw_even_in_log(draws.within("dose"), self.dose) * self._areas(batch)
-        if not np.isfinite(intensity).all():
+        intensity = self._intensity(image.detach()).double()
+        if not bool(torch.isfinite(intensity).all()):
             raise InvalidOptionError("Electrons cannot be counted of an image that holds NaN or infinity.")
-        counted = np.empty(intensity.shape, dtype=np.float32)
-        for row, generator in enumerate(draws.within("counts").generators()):
-            counted[row] = generator.poisson(intensity[row] * expected[row]) / expected[row]
-        batch["image"] = torch.from_numpy(counted).to(image)
+        drawn = draw_even_in_log(draws.within("dose"), self.dose) * self._areas(batch)
+        expected = column(torch.from_numpy(drawn).to(image.device), image)
+        counted = counted_fields(draws.within("counts"), intensity * expected)
+        batch["image"] = (counted / expected).to(torch.float32).to(image.dtype)
         return batch
 
     def _areas(self, batch: Batch) -> Floats:

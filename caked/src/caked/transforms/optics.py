@@ -7,13 +7,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from caked.errors import InvalidOptionError
 from caked.transforms.base import Batch
 from caked.transforms.spectral import frequencies
 
-__all__ = ["CTF_KEYS", "contrast_transfer", "electron_wavelength"]
+__all__ = [
+    "CTF_KEYS",
+    "contrast_transfer",
+    "ctf_coefficients",
+    "electron_wavelength",
+    "optics_of",
+    "transfer_on_grid",
+]
 
 PLANCK, ELECTRON_MASS = 6.62607015e-34, 9.1093837015e-31  # J s, kg: CODATA 2018
 CHARGE, LIGHT_SPEED = 1.602176634e-19, 299792458.0  # C, m/s
@@ -47,9 +55,9 @@ def electron_wavelength(voltage_kilovolts: Any) -> Any:
 
 
 def contrast_transfer(
-    shape: Sequence[int], pixel_size_angstrom: Sequence[float], optics: Mapping[str, float]
+    shape: Sequence[int], pixel_size_angstrom: Sequence[float], optics: Mapping[str, Any]
 ) -> Tensor:
-    """Return the CTF of one image on the half grid of ``rfft2``: float64 ``(y, x // 2 + 1)``.
+    """Return the CTF of images on the half grid of ``rfft2``: float64 ``(*numbers, y, x // 2 + 1)``.
 
     Parameters
     ----------
@@ -58,7 +66,8 @@ def contrast_transfer(
     pixel_size_angstrom
         Along y and x.
     optics
-        A number for each of the keys of :data:`CTF_KEYS`; those that are missing are as there.
+        A number for each of the keys of :data:`CTF_KEYS`, or an array ``(*numbers)`` for a CTF each; those
+        that are missing are as there.
 
     Notes
     -----
@@ -73,20 +82,41 @@ def contrast_transfer(
     wavelength has the constants rounded); cryoDRGN has the other sign. See also Rohou & Grigorieff (2015),
     doi:10.1016/j.jsb.2015.08.008.
     """
-    known = {key: optics.get(key, value) for key, value in CTF_KEYS.items()}
-    u, v, angle, volts, aberration, w, phase, b, scale = (float(known[key]) for key in CTF_KEYS)  # type: ignore[arg-type]
-    ky, kx = (k / size for k, size in zip(frequencies(tuple(shape)), pixel_size_angstrom, strict=True))
+    missing = [key for key, default in CTF_KEYS.items() if optics.get(key, default) is None]
+    if missing:
+        raise InvalidOptionError(f"A CTF needs {missing[0]}.")
+    sizes = torch.tensor([float(size) for size in pixel_size_angstrom], dtype=torch.float64)
+    return transfer_on_grid(shape, sizes, torch.from_numpy(ctf_coefficients(optics)))
+
+
+def ctf_coefficients(optics: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Return what :func:`transfer_on_grid` multiplies the frequencies by: ``(*numbers, 7)``."""
+    known = [np.asarray(optics.get(key, value), dtype=np.float64) for key, value in CTF_KEYS.items()]
+    u, v, angle, volts, aberration, w, phase, b, scale = known
+    wavelength = electron_wavelength(volts)
+    half = -0.5 * np.pi * wavelength
+    fourth_power = 0.5 * np.pi * aberration * 1e7 * wavelength**3
+    shift = np.deg2rad(phase) + np.arctan2(w, np.sqrt(1 - w * w))
+    parts = half * (u + v), half * (u - v), np.deg2rad(angle), fourth_power, shift, -b / 4, -scale
+    found: NDArray[np.float64] = np.stack(np.broadcast_arrays(*parts), axis=-1)
+    return found
+
+
+def transfer_on_grid(shape: Sequence[int], sizes: Tensor, coefficients: Tensor) -> Tensor:
+    """Return CTFs on the half grid, by pixel sizes ``(..., 2)`` and coefficients ``(..., 7)``."""
+    mean, difference, angle, fourth_power, shift, damping, scale = coefficients[..., None, None, :].unbind(-1)
+    ky, kx = (
+        k.to(sizes.device) / size
+        for k, size in zip(frequencies(tuple(shape)), sizes[..., None, None, :].unbind(-1), strict=True)
+    )
     square = ky.square() + kx.square()
-    wavelength, cs = electron_wavelength(volts), aberration * 1e7
-    direction = torch.atan2(ky.expand_as(square), kx.expand_as(square)) - np.deg2rad(angle)
-    defocus = 0.5 * (u + v + (u - v) * torch.cos(2 * direction))
-    gamma = square * (-np.pi * wavelength * defocus + 0.5 * np.pi * cs * wavelength**3 * square)
-    gamma = gamma - (np.deg2rad(phase) + np.arctan2(w, np.sqrt(1 - w * w)))
-    return -scale * torch.exp(square * (-b / 4)) * torch.sin(gamma)
+    direction = torch.atan2(ky.expand_as(square), kx.expand_as(square)) - angle
+    gamma = square * (mean + difference * torch.cos(2 * direction) + fourth_power * square) - shift
+    return scale * torch.exp(square * damping) * torch.sin(gamma)
 
 
-def optics_of(batch: Batch, tilts: int | None) -> list[list[dict[str, float]]]:
-    """Return what is known of the CTF of each sample, of each of its tilts.
+def optics_of(batch: Batch, tilts: int | None) -> dict[str, NDArray[np.float64]]:
+    """Return what is known of the CTF of each sample, or of each of its tilts: ``(B)`` or ``(B, tilts)``.
 
     Raises
     ------
@@ -106,7 +136,5 @@ def optics_of(batch: Batch, tilts: int | None) -> list[list[dict[str, float]]]:
         columns[key] = np.broadcast_to(numbers, (count, tilts or 1))
     if (np.abs(columns["amplitude_contrast"]) > 1).any():
         raise InvalidOptionError("An amplitude contrast is a fraction from 0 to 1.")
-    return [
-        [{key: float(values[row, tilt]) for key, values in columns.items()} for tilt in range(tilts or 1)]
-        for row in range(count)
-    ]
+    shape = (count,) if tilts is None else (count, tilts)
+    return {key: values.reshape(shape) for key, values in columns.items()}

@@ -2,8 +2,8 @@
 
 The order in which torch adds up depends on how many samples there are and on how many threads share the
 work, and with it the last bits. On a processor BLAS adds up instead, in blocks so short that it stays on one
-thread, and the blocks are added in double precision; elsewhere an image is folded in half again and again by
-element-wise additions, which is a pairwise sum.
+thread, and the blocks are added in double precision; elsewhere, and where a gradient is asked for, an image
+is folded in half again and again by element-wise additions, which is a pairwise sum.
 """
 
 from __future__ import annotations
@@ -19,11 +19,16 @@ from torch import Tensor
 from caked.errors import ShapeError
 from caked.protocol import Array
 
-__all__ = ["centre", "column", "divisor", "extremes", "mean_of", "row_sum"]
+__all__ = ["centre", "column", "divisor", "extremes", "in_numpy", "mean_of", "root", "row_sum"]
 
 _BLOCK = 4096
 _VARIANCES = 1e-30, 1e30
 _FARTHEST_MEAN = 1e3
+
+
+def in_numpy(image: Tensor) -> bool:
+    """Whether numpy may work on an image: on a processor, and with no gradient to follow."""
+    return image.device.type == "cpu" and not (image.requires_grad and torch.is_grad_enabled())
 
 
 def row_sum(rows: Tensor) -> Tensor:
@@ -34,7 +39,7 @@ def row_sum(rows: Tensor) -> Tensor:
     >>> row_sum(torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])).tolist()
     [6.0, 15.0]
     """
-    if rows.device.type == "cpu":
+    if in_numpy(rows):
         with np.errstate(over="ignore", invalid="ignore"):  # infinity is an answer too
             return torch.from_numpy(_sums(_values(rows))).to(rows.dtype)
     return fold_sum(rows)
@@ -123,7 +128,7 @@ def centre(image: Tensor, *, overwrite: bool = False) -> tuple[Tensor, Tensor, T
     doi:10.1080/00031305.1983.10483115.
     """
     _refuse_complex(image)
-    if image.device.type != "cpu":
+    if not in_numpy(image):
         return _shaped(image, *_centre_by_range(image.flatten(1)))
     with np.errstate(over="ignore", invalid="ignore"):
         values = _values(image)
@@ -161,11 +166,12 @@ def _numpy_type(dtype: torch.dtype) -> np.dtype[Any]:
 def _centre_by_range(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Centre rows in units of their own range."""
     least = rows.amin(dim=1)
-    span = rows.amax(dim=1) - least
-    unit = divisor(span)
-    rows = (rows - least[:, None]).div_(unit[:, None])
-    rows.sub_(row_sum(rows)[:, None] / rows.shape[1])
-    return rows, (row_sum(rows.square()) / rows.shape[1]).sqrt(), unit
+    unit = divisor(rows.amax(dim=1) - least)
+    rows = (rows - least[:, None]) / unit[:, None]
+    mean = row_sum(rows)[:, None] / rows.shape[1]
+    variance = row_sum((rows - mean).square()) / rows.shape[1]
+    # Subtracted again, for what gradients are made of must not be written over.
+    return rows - mean, root(variance), unit
 
 
 def divisor(values: Tensor) -> Tensor:
@@ -177,6 +183,17 @@ def divisor(values: Tensor) -> Tensor:
     [1.0, 0.5]
     """
     return values + (values == 0)
+
+
+def root(values: Tensor) -> Tensor:
+    """Return square roots of values that are no less than 0, that of 0 without the infinite slope.
+
+    Examples
+    --------
+    >>> root(torch.tensor([0.0, 4.0])).tolist()
+    [0.0, 2.0]
+    """
+    return divisor(values).sqrt() * (values > 0)
 
 
 def _shaped(image: Tensor, rows: Tensor, deviation: Tensor, unit: Tensor) -> tuple[Tensor, Tensor, Tensor]:

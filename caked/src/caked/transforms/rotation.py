@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from caked.transforms.moving import Geometric, Motion, centre_of
 from caked.transforms.options import Range, as_range, in_json
 from caked.transforms.reduce import column, mean_of
 from caked.transforms.resample import fourier_resample
+from caked.transforms.spectral import pieces
 
 __all__ = ["RandomOrientation", "RandomRotation", "axis_rotations", "quaternion_matrices", "rotate"]
 
@@ -231,32 +231,38 @@ def rotate(
         Length of a step along each axis, where they differ; ``None`` for pixels that are as long as wide.
     """
     shape = image.shape[2:]
-    fine = fourier_resample(image, [oversampling * n for n in shape]) if oversampling > 1 else image
-    padding = "border" if border else "zeros"
     lengths = np.ones(len(shape)) if steps is None else np.array(steps)
     inverses = _array_order(rotations, len(shape)).mT * lengths / lengths[:, None]
-    samples = [
-        torch.nn.functional.grid_sample(
-            one[None],
-            _grid(shape, inverse, fine.shape[2:], oversampling).to(image)[None],
-            mode=mode,
-            padding_mode=padding,
-            align_corners=True,
+    samples = []
+    for rows in pieces(image, times=(oversampling ** len(shape)) + len(shape)):
+        some = image[rows]
+        fine = fourier_resample(some, [oversampling * n for n in shape]) if oversampling > 1 else some
+        grids = _grids(shape, torch.from_numpy(inverses[rows]).to(image.device), fine.shape[2:], oversampling)
+        samples.append(
+            torch.nn.functional.grid_sample(
+                fine,
+                grids.to(image),
+                mode=mode,
+                padding_mode="border" if border else "zeros",
+                align_corners=True,
+            )
         )
-        for one, inverse in zip(fine, inverses, strict=True)
-    ]
     return torch.cat(samples)
 
 
-def _grid(shape: Sequence[int], inverse: Floats, fine: Sequence[int], oversampling: int) -> Tensor:
-    """Return where in the fine image each pixel comes from, -1 to 1 along (x, y(, z)): ``(*shape, n)``."""
+def _grids(shape: Sequence[int], inverses: Tensor, fine: Sequence[int], oversampling: int) -> Tensor:
+    """Return where in fine images pixels come from, -1 to 1 along (x, y(, z)): ``(b, *shape, n)``."""
     middle, axes = centre_of(shape), range(len(shape))
-    offsets: list[Any] = [
-        torch.from_numpy(np.arange(shape[k]) - middle[k]).reshape([-1 if k == j else 1 for j in axes])
+    offsets = [
+        torch.from_numpy(np.arange(shape[k]) - middle[k])
+        .to(inverses.device)
+        .reshape([-1 if k == j else 1 for j in axes])
         for k in axes
     ]
     coordinates = []
-    for row, c, length in zip(inverse, middle, fine, strict=True):
-        place = sum(float(factor) * offset for factor, offset in zip(row, offsets, strict=True)) + c
+    for axis, (c, length) in enumerate(zip(middle, fine, strict=True)):
+        factors = inverses[:, axis].T.reshape(len(shape), -1, *(1,) * len(shape))
+        parts = (factor * offset for factor, offset in zip(factors, offsets, strict=True))
+        place = sum(parts, start=float(c))
         coordinates.append(place * (2 * oversampling / max(1, length - 1)) - 1)
-    return torch.stack([value.expand(*shape) for value in reversed(coordinates)], dim=-1)
+    return torch.stack([value.expand(-1, *shape) for value in reversed(coordinates)], dim=-1)

@@ -117,14 +117,16 @@ class CentreParticle(_Shift):
 def fourier_shift(image: Tensor, shifts: Floats) -> Tensor:
     """Shift each sample ``(C, *spatial)`` by its row of ``(B, axes)`` pixels, round the edges."""
     axes, shape = image.ndim - 2, tuple(image.shape[2:])
+    known = torch.from_numpy(shifts).to(image.device)
 
-    def shifted(row: int, spectrum: Tensor) -> Tensor:
-        for grid, length, shift in zip(frequencies(shape), shape, shifts[row], strict=True):
-            angle = grid * (-2 * np.pi * float(shift))
+    def shifted(rows: slice, spectra: Tensor) -> Tensor:
+        for axis, (grid, length) in enumerate(zip(frequencies(shape), shape, strict=True)):
+            grid = grid.to(image.device)
+            angle = grid * (-2 * np.pi * known[rows, axis]).reshape(-1, *(1,) * (axes + 1))
             phase = torch.polar(torch.ones_like(angle), angle)
             if length % 2 == 0:  # the highest frequency is its own mirror image, and stays real
                 phase = torch.where(grid.abs() == 0.5, phase.real.to(phase.dtype), phase)
-            spectrum = spectrum * phase.to(spectrum)
-        return spectrum
+            spectra = spectra * phase.to(spectra)
+        return spectra
 
     return filter_samples(image, axes, shifted)

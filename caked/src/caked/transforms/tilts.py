@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -147,16 +145,17 @@ class DoseWeight(Transform):
         doses, factors = _doses(batch, image.shape[2]), self._factors(batch, image)
         shape = tuple(image.shape[-2:])
 
-        def weighted(row: int, spectrum: Tensor) -> Tensor:
-            k = _frequency(shape, sizes[row, -2:].tolist())
-            each = torch.exp(
-                -torch.from_numpy(doses[row])[:, None, None] / (2 * critical_dose(k, self.voltage))
-            )
-            each = each * factors[row][:, None, None]
+        given = torch.from_numpy(doses).to(image.device)
+
+        def weighted(rows: slice, spectra: Tensor) -> Tensor:
+            k = _frequency(shape, sizes[rows, -2:].to(image.device, torch.float64))
+            each = torch.exp(-given[rows, :, None, None] / (2 * critical_dose(k[:, None], self.voltage)))
+            each = (each * factors[rows, :, None, None])[:, None]  # (b, 1, frames, y, half x)
             if self.total == "sum":  # the same in every frame: the first is taken afterwards
-                summed = (spectrum * each.to(image)).sum(dim=1, keepdim=True)
-                return (summed / each.square().sum(dim=0).sqrt().to(image)).expand_as(spectrum)
-            return spectrum * each.to(image)
+                summed = (spectra * each.to(image)).sum(dim=2, keepdim=True)
+                level = each.square().sum(dim=2, keepdim=True).sqrt()
+                return (summed / level.to(image)).expand_as(spectra)
+            return spectra * each.to(image)
 
         changed = filter_samples(image, 2, weighted)
         if self.total == "sum":
@@ -166,15 +165,19 @@ class DoseWeight(Transform):
 
     def _factors(self, batch: Batch, image: Tensor) -> Tensor:
         if not self.cosine:
-            return torch.ones(len(image), image.shape[2], dtype=torch.float64)
+            return torch.ones(len(image), image.shape[2], dtype=torch.float64, device=image.device)
         angles = batch.get("tilt_angle_degrees")
         if angles is None or angles.shape[1:] != image.shape[2:3]:
             raise InvalidOptionError("To weight by the cosine, the angle of each tilt has to be known.")
-        return torch.cos(torch.deg2rad(angles.double())).cpu()
+        return torch.cos(torch.deg2rad(angles.to(image.device, torch.float64)))
 
 
-def _frequency(shape: tuple[int, ...], sizes: Any) -> Tensor:
-    ky, kx = (grid / size for grid, size in zip(frequencies(shape), sizes, strict=True))
+def _frequency(shape: tuple[int, ...], sizes: Tensor) -> Tensor:
+    """Return frequencies in 1/Å of images with pixels of these sizes ``(b, 2)``: ``(b, y, half x)``."""
+    ky, kx = (
+        grid.to(sizes.device) / size[:, None, None]
+        for grid, size in zip(frequencies(shape), sizes.T, strict=True)
+    )
     k: Tensor = (ky.square() + kx.square()).sqrt()
     return k
 

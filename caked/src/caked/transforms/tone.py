@@ -50,8 +50,10 @@ class RandomGamma(RandomTransform):
         span = greatest - least
         unit = (image - least) / divisor(span)
         # In float64, for the last digit of a power depends on where in memory the number lies.
-        bent = unit.double().pow(column(parameters.to(image.device), image)).to(image.dtype)
-        return bent.mul_(span).add_(least)
+        power = column(parameters.to(image.device), image)
+        above = unit > 0  # at 0 a root has no slope
+        bent = torch.where(above, torch.where(above, unit, 1.0).double().pow(power), 0.0).to(image.dtype)
+        return bent * span + least
 
 
 @register("random_contrast")

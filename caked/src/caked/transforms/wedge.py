@@ -14,7 +14,7 @@ from caked.randomness import Draws
 from caked.transforms.base import Batch, Transform, register
 from caked.transforms.moving import WEDGE
 from caked.transforms.options import Range, as_range, in_json
-from caked.transforms.spectral import filter_samples
+from caked.transforms.spectral import each_of, filter_samples
 
 __all__ = ["MissingWedge", "measured_part"]
 
@@ -77,8 +77,9 @@ class MissingWedge(Transform):
             for edge in set(edges)
         }
         half = shape[-1] // 2 + 1
+        halves = {edge: part[..., :half] for edge, part in parts.items()}
         batch["image"] = filter_samples(
-            image, 3, lambda row, spectrum: spectrum * parts[edges[row]][..., :half]
+            image, 3, lambda rows, spectra: spectra * each_of(halves, edges[rows])
         )
         if self.keep:
             measured = torch.stack([torch.fft.fftshift(parts[edge]) for edge in edges])[:, None]
