@@ -152,6 +152,53 @@ def test_a_file_may_go_to_standard_output_and_standard_input_into_a_file(
     assert capfdbinary.readouterr().out.decode().splitlines()[-1] == f"Saved standard input to '{target}'"
 
 
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        ("", "structure"),
+        (f"{'HEADER    LYASE':<62}1AKI\n", "1aki"),
+        (f"{'HEADER':<62}XXXX\n", "structure"),
+        (f"{'HEADER':<62}../.\n", "structure"),
+    ],
+)
+@pytest.mark.parametrize("is_gzipped", [False, True])
+def test_in_a_folder_what_came_from_standard_input_is_called_after_its_entry(
+    is_gzipped: bool, head: str, name: str, structure: Path, typed_in: Callable[[bytes], None], tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    body = head.encode() + structure.read_bytes()
+    typed_in(gzip.compress(body) if is_gzipped else body)
+
+    main(["clean", "-", "--remove", "water", "-o", str(folder)])
+
+    ending = "pdb.gz" if is_gzipped else "pdb"
+    assert [path.name for path in folder.iterdir()] == [f"{name}_nowater.{ending}"]
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        ("data_1AKI\n", "1aki"),
+        ("data_x\n_entry.id   AF-P05067-F1\n", "af-p05067-f1"),
+        ("data_x\n_entry.id 'pdb_00011a7y'\n", "pdb_00011a7y"),
+        ("data_/etc/x\n", "structure"),
+        ("data_\n", "structure"),
+    ],
+)
+def test_the_entry_of_an_mmcif_file_is_named_by_the_file(
+    head: str, name: str, typed_in: Callable[[bytes], None], tmp_path: Path
+) -> None:
+    items = ["group_PDB", "id", "label_atom_id", "label_comp_id", "label_asym_id", "label_seq_id"]
+    rows = ["ATOM 1 N GLY A 1", "HETATM 2 O HOH B ."]
+    text = "\n".join(["loop_", *(f"_atom_site.{item}" for item in items), *rows, ""])
+    typed_in((head + text).encode())
+
+    main(["clean", "-", "--remove", "water", "-o", str(tmp_path)])
+
+    assert [path.name for path in tmp_path.iterdir()] == [f"{name}_nowater.cif"]
+
+
 def test_what_fails_between_pipes_writes_nothing_and_is_told_without_a_made_up_path(
     structure: Path, typed_in: Callable[[bytes], None], capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
@@ -196,6 +243,7 @@ def test_several_files_may_go_into_a_folder_each_under_its_own_name(structure: P
     same.write_bytes(structure.read_bytes())
     assert fails(str(structure), str(same), "-o", str(folder)) == 2
     assert fails(str(structure), "-") == 2
+    assert fails(str(structure), "-", "-o", str(folder)) == 2
 
 
 def test_output_is_for_one_file(structure: Path, tmp_path: Path) -> None:

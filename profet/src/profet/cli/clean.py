@@ -100,6 +100,10 @@ def _check_output(files: tuple[str, ...], output: str | None) -> None:
     """Make sure that several files do not become one."""
     if len(files) < 2 or (output is None and PIPE not in files):
         return
+    if PIPE in files:
+        raise click.UsageError(
+            "what comes from standard input is cleaned alone: its name is not known before"
+        )
     if output is None or not Path(output).expanduser().is_dir():
         raise click.UsageError("several files are written beside themselves, or into a folder that is there")
     if len({Path(file).name for file in files}) < len(files):

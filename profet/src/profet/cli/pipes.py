@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from profet.cli.input_name import file_name_of
 from profet.errors import CacheError, ProfetError
 
 PIPE = "-"
@@ -32,7 +33,8 @@ def goes_to_pipe(file: str, output: str | None) -> bool:
 def standing_for(file: str, output: str | None) -> Iterator[tuple[str, str | None]]:
     """Paths to read and to write; standard input is copied in front, standard output written behind.
 
-    What goes to standard output goes whole or, if the block raises, not at all.
+    The copy is called after the structure in it, as a result is that goes into a folder. What goes to
+    standard output goes whole or, if the block raises, not at all.
 
     Parameters
     ----------
@@ -57,12 +59,14 @@ def standing_for(file: str, output: str | None) -> Iterator[tuple[str, str | Non
         try:
             if file == PIPE:
                 _copy_input(source)
+                source = source.rename(source.with_name(file_name_of(source)))
             yield (
                 str(source) if file == PIPE else file,
                 str(target) if goes_to_pipe(file, output) else output,
             )
         except ProfetError as error:
-            error.args = (str(error).replace(folder + os.sep, ""), *error.args[1:])
+            told = str(error).replace(folder + os.sep, "").replace(source.name, str(INPUT))
+            error.args = (told, *error.args[1:])
             raise
         if target.exists():
             with target.open("rb") as result:
