@@ -100,7 +100,7 @@ def test_a_sample_without_a_label_is_named() -> None:
     for rule, message in (
         (re.compile("nothing"), "finds no label in 'run1/holo_1.mrc'"),
         ({NAMES[0]: "x"}, "no entry for 'run1/apo_1.mrc'"),
-        (["x"], "1 labels for 3 samples"),
+        (["x"], "1 label for 3 samples"),
     ):
         with pytest.raises((InvalidOptionError, SourceNotFoundError), match=re.escape(message)):
             label_samples(SOURCE, rule)

@@ -189,9 +189,9 @@ def test_halves_are_matched_by_name(tmp_path: Path) -> None:
     np.testing.assert_array_equal(pairs.companions["target"].read_batch([2, 0]), volumes[1, [0, 1]])
     _alike_again(pairs)
     (tmp_path / "odd" / "b_ODD.mrc").unlink()
-    with pytest.raises(InvalidOptionError, match=r"1 of 3 images have no target, such as b_EVN\.mrc"):
+    with pytest.raises(InvalidOptionError, match=r"No target for 1 of 3 images, such as b_EVN\.mrc"):
         PairSource(even, target=FileSource(tmp_path / "odd"), match="name", separators=["_EVN", "_ODD"])
-    with pytest.raises(InvalidOptionError, match="3 images and 2 of target"):
+    with pytest.raises(InvalidOptionError, match="3 images cannot be paired with 2 of target"):
         PairSource(even, target=FileSource(tmp_path / "odd"))
     with pytest.raises(InvalidOptionError, match="second part"):
         PairSource(even)

@@ -281,7 +281,9 @@ def test_tables_that_make_no_sense_are_reported(project: Path, content: bytes) -
 def test_missing_stacks_are_reported_dropped_or_kept_for_what_is_known_of_them(project: Path) -> None:
     text = RELION31.replace("1@Extract/b.mrcs", "1@Extract/gone.mrcs")
     path = _star(project, text)
-    with pytest.raises(SourceNotFoundError, match=r"other\.star names 1 of its 2 stacks .*gone\.mrcs"):
+    with pytest.raises(
+        SourceNotFoundError, match=r"1 of 2 stacks of .*other\.star cannot be found, .*gone\.mrcs"
+    ):
         ParticleSource(path)
     dropped = ParticleSource(path, missing="drop")
     assert list(dropped.names) == ["Extract/a.mrcs#2", "Extract/a.mrcs#3"]

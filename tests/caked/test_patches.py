@@ -115,7 +115,7 @@ def test_in_overlaps_the_patch_that_lies_deeper_counts_more() -> None:
 
 def test_stitching_refuses_what_does_not_fit() -> None:
     patches = PatchSource.grid(np.zeros((1, 8, 8)), size=4)
-    with pytest.raises(InvalidOptionError, match=r"for 1 of 4 patches are missing: 0@4,4"):
+    with pytest.raises(InvalidOptionError, match=r"are missing for 1 of 4 patches: 0@4,4"):
         list(caked.stitch(np.zeros((3, 4, 4)), patches))
     with pytest.raises(InvalidOptionError, match="too many"):
         list(caked.stitch([np.zeros((4, 4, 4)), np.zeros((1, 4, 4))], patches))

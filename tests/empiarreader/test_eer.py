@@ -179,7 +179,7 @@ def test_the_count_of_frames_is_checked_when_they_are_read(
     movie = open_image(_write(tmp_path, eer_bytes(_frames(7), PIXELS, metadata=promised)))
     assert movie.shape[0] == 9
     np.testing.assert_array_equal(movie[6].values, _frames(7)[6].image(PIXELS, 1))
-    with pytest.raises(DamagedDataError, match="has 7 frames, but 9 were promised"):
+    with pytest.raises(DamagedDataError, match="has 7 frames, but promises 9"):
         movie[8].compute()
     stated = open_image(_write(tmp_path, eer_bytes(_frames(7), PIXELS, metadata=None), "b.eer"), frames=5)
     stated[4].compute()

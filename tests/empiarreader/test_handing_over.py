@@ -187,9 +187,7 @@ def test_images_of_two_kinds_are_not_mixed(tmp_path: Path) -> None:
     _stack(tmp_path / "a_movie.mrcs")
     _stack(tmp_path / "stack.mrcs")
 
-    with pytest.raises(
-        empiarreader.InvalidRequestError, match="there are 1 movies and 1 particles; say which"
-    ):
+    with pytest.raises(empiarreader.InvalidRequestError, match="there are 1 movie and 1 particle; say which"):
         export_relion(tmp_path, tmp_path / "x.star", acquisition=MICROSCOPE)
 
 

@@ -133,7 +133,7 @@ def test_between_pipes_only_the_structure_goes_to_standard_output(
     assert shown.out == structure.with_name("a_nowater.pdb").read_bytes()
     assert shown.err.decode().splitlines() == [
         "standard input: 321 of 322 atoms stay",
-        "  water: 1 atoms of chain B removed, whole residues: 1",
+        "  water: 1 atom of chain B removed, whole residues: 1",
     ]
 
 

@@ -203,7 +203,7 @@ def test_the_command_verifies_and_has_the_code_of_damaged_data(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["cache", "verify"])
-    assert capsys.readouterr().out == "2 of 2 files are whole\n"
+    assert capsys.readouterr().out == "whole: 2 of 2 files\n"
 
     path = put(folder, "2aaa")
     path.write_bytes(path.read_bytes()[:-9])
@@ -211,7 +211,7 @@ def test_the_command_verifies_and_has_the_code_of_damaged_data(
         main(["cache", "verify"])
     said = capsys.readouterr()
     assert caught.value.code == 5
-    assert said.out == "2 of 3 files are whole\n"
+    assert said.out == "whole: 2 of 3 files\n"
     assert f"profet: {path}: the compressed data is cut short" in said.err
 
 

@@ -144,8 +144,8 @@ def test_only_the_first_data_block_counts() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"data_x\nloop_\n_a.b\n_a.c\n1 2\n3\n", "1 values instead of 2"),
-        (b"data_x\nloop_\n_a.b\n_a.c\n1 2\n3\n_z.z 1\n", "1 values instead of 2"),
+        (b"data_x\nloop_\n_a.b\n_a.c\n1 2\n3\n", "1 value instead of 2"),
+        (b"data_x\nloop_\n_a.b\n_a.c\n1 2\n3\n_z.z 1\n", "1 value instead of 2"),
         (b"data_x\n_a.b\n;never\nclosed\n", "within a text field"),
         (b"data_x\nloop_\n" + b"_a.b\n" * 2000, "more than 1000 columns"),
     ],

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from caked.batches import IndexBatch, Sample, SampleBatch, TupleBatch
 from caked.collate import Collation, check_collation, join_parts
+from caked.counting import counted
 from caked.errors import InvalidOptionError
 from caked.inputs import digest_of_inputs
 from caked.labels import Labels, label_samples
@@ -260,7 +261,7 @@ class Dataset(torch.utils.data.Dataset[Sample]):
         return TupleDataset(self)
 
     def __repr__(self) -> str:
-        return f"Dataset({len(self)} samples of {self.source!r})"
+        return f"Dataset({counted(len(self), 'samples')} of {self.source!r})"
 
 
 class TupleDataset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):

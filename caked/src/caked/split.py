@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from caked.counting import counted
 from caked.errors import InvalidOptionError, RecipeError, SourceNotFoundError, SplitError
 from caked.io.write import replacing
 from caked.labels import Labels
@@ -66,7 +67,8 @@ class Split:
         missing = [name for name in self[part] if name not in index_of]
         if missing:
             raise SourceNotFoundError(
-                f"{len(missing)} samples of part {part!r} are not in the source, the first is {missing[0]!r}."
+                f"Not in the source: {counted(len(missing), 'samples')} of part {part!r}, "
+                f"the first is {missing[0]!r}."
             )
         return np.array(sorted(index_of[name] for name in self[part]), dtype=np.int64)
 
@@ -196,7 +198,9 @@ class SplitRule:
         empty = [part for part, share in self.fractions.items() if share > 0 and not assigned[part]]
         if empty:
             counts = {part: len(ids) for part, ids in assigned.items()}
-            what = f"{samples} samples" if units == samples else f"{samples} samples in {units} groups"
+            what = counted(samples, "samples")
+            if units != samples:
+                what += f" in {counted(units, 'groups')}"
             raise SplitError(
                 f"All sets must be larger than 0 samples: of {what}, {dict(self.fractions)} makes {counts}."
             )

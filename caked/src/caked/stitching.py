@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from caked.counting import counted
 from caked.errors import InvalidOptionError, ShapeError
 from caked.io.write import write_mrc
 from caked.protocol import Array
@@ -103,7 +104,7 @@ def stitch(predictions: Any, patches: PatchSource, *, blend: Blend = "linear") -
     for index, prediction in _one_by_one(predictions):
         if not 0 <= index < len(patches) or seen[index]:
             raise InvalidOptionError(
-                f"There are {len(patches)} patches, and a prediction for {index} too many."
+                f"Of {counted(len(patches), 'patches')}, a prediction for {index} is too many."
             )
         seen[index] = True
         item = int(patches.places.item[index])
@@ -116,7 +117,9 @@ def stitch(predictions: Any, patches: PatchSource, *, blend: Blend = "linear") -
     if not seen.all():
         missing = int((~seen).sum())
         first = patches.names[int((~seen).argmax())]
-        raise InvalidOptionError(f"Predictions for {missing} of {len(seen)} patches are missing: {first}, …")
+        raise InvalidOptionError(
+            f"Predictions are missing for {missing} of {counted(len(seen), 'patches')}: {first}, …"
+        )
 
 
 def _one_by_one(predictions: Any) -> Iterator[tuple[int, Array]]:

@@ -1,10 +1,11 @@
-"""Numbers of bytes and files as people write them."""
+"""Numbers of bytes, files and other things as people write them."""
 
 from __future__ import annotations
 
 import re
 
 _WRITTEN = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([KMGTP]?)(i?)B?\s*", re.IGNORECASE)
+_ODD = {"directories": "directory", "entries": "entry", "tilt_series": "tilt_series"}
 _PREFIXES = ("", "k", "M", "G", "T", "P")
 
 
@@ -48,4 +49,26 @@ def describe_files(number: int) -> str:
     >>> describe_files(1), describe_files(12)
     ('1 file', '12 files')
     """
-    return "1 file" if number == 1 else f"{number} files"
+    return describe_count(number, "files")
+
+
+def describe_count(number: int, things: str) -> str:
+    """Return a number of things in words.
+
+    Examples
+    --------
+    >>> [describe_count(number, "entries") for number in (0, 1, 2)], describe_count(1, "tilt_series")
+    (['0 entries', '1 entry', '2 entries'], '1 tilt_series')
+    """
+    return f"{number} {one_of(things) if number == 1 else things}"
+
+
+def one_of(things: str) -> str:
+    """Return the singular of a plural, as far as this library needs it.
+
+    Examples
+    --------
+    >>> one_of("directories"), one_of("movies"), one_of("metadata")
+    ('directory', 'movie', 'metadata')
+    """
+    return _ODD.get(things) or things.removesuffix("s")

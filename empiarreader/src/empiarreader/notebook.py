@@ -7,6 +7,7 @@ import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from empiarreader.byteunits import describe_files
 from empiarreader.listing.tree import Directory
 from empiarreader.metadata.entry_metadata import EntryMetadata
 from empiarreader.metadata.records import Imageset
@@ -148,7 +149,7 @@ def _branch(branch: Branch) -> str:
 def _counted(branch: Branch) -> str:
     if branch.files is None:
         return "(…)"
-    return f"({branch.files} file{'' if branch.files == 1 else 's'})" if branch.files else ""
+    return f"({describe_files(branch.files)})" if branch.files else ""
 
 
 def _facts(facts: Mapping[str, str]) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from empiarreader import settings
 from empiarreader.bytefiles import RemoteFile
+from empiarreader.byteunits import describe_count
 from empiarreader.downloading.manifest import DownloadFailure
 from empiarreader.errors import EmpiarReaderError, InvalidRequestError, RefusedAddressError
 from empiarreader.formats import suffix_of
@@ -158,8 +159,8 @@ def _check_room(versions: dict[str, FileVersion]) -> None:
     total, limit = sum(version.size for version in versions.values()), settings.cache_size_bytes()
     if total > limit:
         raise InvalidRequestError(
-            f"these {len(versions)} files have {total} bytes, the cache may hold {limit}: the last would "
-            "push out the first. Set EMPIARREADER_CACHE_SIZE to more, or prefetch fewer"
+            f"{describe_count(len(versions), 'files')} of {total} bytes, and the cache may hold {limit}: "
+            "the last would push out the first. Set EMPIARREADER_CACHE_SIZE to more, or prefetch fewer"
         )
 
 

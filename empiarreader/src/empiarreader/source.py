@@ -12,7 +12,7 @@ from empiarreader import settings
 from empiarreader.addresses import join_path, normalise_path, parse_entry_id
 from empiarreader.bytefiles import RemoteFile
 from empiarreader.bytesource import ByteSource
-from empiarreader.byteunits import describe_bytes
+from empiarreader.byteunits import describe_bytes, describe_count
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError
 from empiarreader.formats import is_star
 from empiarreader.images.base import Array, ImageOptions
@@ -272,7 +272,7 @@ def _summary(paths: list[str]) -> str:
     if not paths:
         return "no files there; directories below it are searched with a pattern such as '**/*.mrc'"
     more = ", …" if len(paths) > _SHOWN else ""
-    return f"{len(paths)} files ({', '.join(paths[:_SHOWN])}{more})"
+    return f"{describe_count(len(paths), 'files')} ({', '.join(paths[:_SHOWN])}{more})"
 
 
 def _is_about(imageset: Any, directory: str) -> bool:

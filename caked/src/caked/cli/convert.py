@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from caked.cli.commands import speaking_options, tell
+from caked.counting import counted
 
 __all__ = ["command"]
 
@@ -55,5 +56,5 @@ def command(source: Path, target: Path, as_json: bool, **options: Any) -> None:
     if as_json:
         click.echo(json.dumps({"path": str(done.path), "kind": done.kind, "count": done.count}))
         return
-    tell(f"wrote {done.count} {done.kind}")
+    tell(f"wrote {counted(done.count, done.kind)}")
     click.echo(str(done.path))

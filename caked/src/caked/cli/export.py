@@ -10,6 +10,7 @@ import click
 
 from caked.cli.commands import progress_bar, speaking_options, tell
 from caked.cli.datasets import dataset_options, open_dataset
+from caked.counting import counted
 
 __all__ = ["command"]
 
@@ -58,5 +59,7 @@ def command(
     if as_json:
         click.echo(json.dumps({"path": str(done.directory), "files": done.files, "count": done.count}))
         return
-    tell(f"wrote {done.count} samples: {', '.join(done.files[:4])}{' …' if done.files[4:] else ''}")
+    tell(
+        f"wrote {counted(done.count, 'samples')}: {', '.join(done.files[:4])}{' …' if done.files[4:] else ''}"
+    )
     click.echo(str(done.directory))

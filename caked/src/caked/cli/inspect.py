@@ -13,6 +13,7 @@ import click
 
 from caked.cli.commands import SOME_FAILED, exit_code, printable, speaking_options
 from caked.cli.lists import LIST_SUFFIXES, facts_of_list, line_of_list
+from caked.counting import counted
 from caked.errors import CakedError, SourceNotFoundError
 
 __all__ = ["command"]
@@ -108,4 +109,6 @@ def _summary(facts: Sequence[dict[str, Any]]) -> str:
     shapes = {tuple(fact["shape"]) for fact in facts}
     told = ", ".join(f"{printable(name)} {count}" for name, count in sorted(classes.items()))
     of_shapes = "one shape" if len(shapes) == 1 else f"{len(shapes)} shapes"
-    return f"{len(facts)} files of {of_shapes}; {len(classes)} classes by prefix: {told}"
+    return (
+        f"{counted(len(facts), 'files')} of {of_shapes}; {counted(len(classes), 'classes')} by prefix: {told}"
+    )

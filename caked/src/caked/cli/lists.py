@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caked.cli.commands import printable
+from caked.counting import counted
 
 if TYPE_CHECKING:
     from caked.io.coordinates import Points
@@ -78,17 +79,17 @@ def _of_tilts(angles: Sequence[float]) -> dict[str, Any]:
 
 def line_of_list(facts: dict[str, Any]) -> str:
     """Return the facts as a line for people."""
-    words = [printable(facts["path"]), f"{facts['count']} {facts['kind']}"]
+    words = [printable(facts["path"]), counted(facts["count"], facts["kind"])]
     if facts["kind"] == "particles":
         gone = f" ({facts['missing_stacks']} not there)" if facts["missing_stacks"] else ""
         sizes = facts["pixel_size_angstrom"]
         words += [
-            f"{facts['stacks']} stacks{gone}",
+            f"{counted(facts['stacks'], 'stacks')}{gone}",
             "pixel size not stated" if sizes is None else f"{', '.join(f'{size:g}' for size in sizes)} Å",
             f"with {', '.join(facts['knows'])}" if facts["knows"] else "with nothing but their images",
         ]
     elif facts["kind"] == "coordinates":
-        words.append(f"{facts['images']} images")
+        words.append(counted(facts["images"], "images"))
     else:
         words.append(f"{facts['from_degrees']:g} to {facts['to_degrees']:g} degrees")
     return "  ".join(words)

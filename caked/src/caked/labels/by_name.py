@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from caked.counting import counted
 from caked.errors import InvalidOptionError, SourceNotFoundError
 from caked.labels.rules import Labelled, LabelRule, register
 from caked.registry import reference_of, resolve_reference
@@ -165,7 +166,10 @@ class SequenceLabels(LabelRule):
     def label(self, source: Labelled, i: int) -> str:
         """Return the label at that place."""
         if len(self.labels) != len(source.names):
-            raise InvalidOptionError(f"There are {len(self.labels)} labels for {len(source.names)} samples.")
+            raise InvalidOptionError(
+                f"Labels and samples do not fit: "
+                f"{counted(len(self.labels), 'labels')} for {counted(len(source.names), 'samples')}."
+            )
         return self.labels[i]
 
     def to_dict(self) -> dict[str, Any]:

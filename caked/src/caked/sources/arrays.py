@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from caked.counting import counted
 from caked.errors import InvalidOptionError
 from caked.io.read import deliver, whole_region
 from caked.keys import Columns
@@ -59,7 +60,10 @@ class ArraySource(Source):
         self._pixel_size = None if pixel_size_angstrom is None else tuple(pixel_size_angstrom)
         for what, given in (("names", self._names), ("groups", self._groups)):
             if given is not None and len(given) != len(self.array):
-                raise InvalidOptionError(f"There are {len(given)} {what} for {len(self.array)} samples.")
+                raise InvalidOptionError(
+                    f"{what.capitalize()} and samples do not fit: "
+                    f"{counted(len(given), what)} for {counted(len(self.array), 'samples')}."
+                )
         if len(set(self._names)) < len(self._names):
             raise InvalidOptionError("Names are unique, and these are not.")
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from caked.counting import counted
 from caked.errors import InvalidOptionError, RecipeError, ShapeError, SourceNotFoundError
 from caked.keys import Columns, columns_of
 from caked.protocol import Array, Region
@@ -202,7 +203,7 @@ class Source(ABC):
         raise RecipeError(f"A {cls.__name__} cannot be made from a recipe.")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self)} samples)"
+        return f"{type(self).__name__}({counted(len(self), 'samples')})"
 
 
 def register(name: str) -> Callable[[_T], _T]:

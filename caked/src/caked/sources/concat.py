@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from caked.counting import counted
 from caked.errors import InvalidOptionError
 from caked.keys import Columns, common_columns
 from caked.names import NameTable, locate
@@ -39,7 +40,7 @@ class ConcatSource(Source):
             raise InvalidOptionError("There is nothing to put together: the list of sources is empty.")
         if keys is not None and (len(keys) != len(sources) or len(set(keys)) < len(keys)):
             raise InvalidOptionError(
-                f"There are {len(sources)} sources; they take as many keys, all different."
+                f"For {counted(len(sources), 'sources')}, give as many keys, all different."
             )
         self.sources = [as_source(source) for source in sources]
         self.keys = None if keys is None else [str(key) for key in keys]

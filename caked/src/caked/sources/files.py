@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from caked.counting import counted
 from caked.errors import SourceNotFoundError
 from caked.io.layout import READABLE_SUFFIXES, Layout, read_layout, reported
 from caked.io.listing import list_files
@@ -293,4 +294,4 @@ class FileSource(Source):
         )
 
     def __repr__(self) -> str:
-        return f"FileSource({str(self.root)!r}, pattern={self.pattern!r}, {len(self)} samples)"
+        return f"FileSource({str(self.root)!r}, pattern={self.pattern!r}, {counted(len(self), 'samples')})"

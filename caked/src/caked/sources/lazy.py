@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from caked.counting import counted
 from caked.errors import InvalidOptionError
 from caked.io.read import deliver, whole_region
 from caked.keys import Columns
@@ -108,7 +109,10 @@ class LazyArraySource(FirstAxisSource):
                 f"Samples are the first axis of an array of numbers, not of {dtype} in shape {shape}."
             )
         if groups is not None and len(groups) != shape[0]:
-            raise InvalidOptionError(f"There are {len(groups)} groups for {shape[0]} samples.")
+            raise InvalidOptionError(
+                f"Groups and samples do not fit: "
+                f"{counted(len(groups), 'groups')} for {counted(shape[0], 'samples')}."
+            )
         self.array = array
         self._groups = None if groups is None else list(groups)
         self._pixel_size = None if pixel_size_angstrom is None else tuple(pixel_size_angstrom)

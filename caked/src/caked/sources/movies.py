@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from caked.counting import counted
 from caked.errors import InvalidOptionError, RecipeError, ShapeError
 from caked.io.read import deliver, whole_region
 from caked.keys import Columns
@@ -90,7 +91,9 @@ class MovieSource(Source):
             raise ShapeError(f"{self.source.names[i]} has shape {shape}, and a movie is (frame, y, x).")
         there = range(shape[0] if len(shape) == 3 else 1)[self.first : self.last]
         if not len(there):
-            raise ShapeError(f"{self.source.names[i]} has {shape[0]} frames, none from {self.first} on.")
+            raise ShapeError(
+                f"{self.source.names[i]} has {counted(shape[0], 'frames')}, none from {self.first} on."
+            )
         step = len(there) if self.frames == "sum" else 1 if self.frames == "keep" else int(self.frames)
         return [there[start : start + step] for start in range(0, len(there), step)]
 

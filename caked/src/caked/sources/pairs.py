@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from caked.counting import counted
 from caked.errors import InvalidOptionError, ShapeError
 from caked.keys import IMAGE_KEYS, Columns
 from caked.protocol import Array, Region
@@ -86,7 +87,9 @@ class PairSource(Source):
     def _match(self, kind: str, other: Source) -> Array:
         """Return the index in ``other`` for each image."""
         if len(other) != len(self.image) and self.match == "order":
-            raise InvalidOptionError(f"There are {len(self.image)} images and {len(other)} of {kind}.")
+            raise InvalidOptionError(
+                f"{counted(len(self.image), 'images')} cannot be paired with {len(other)} of {kind}."
+            )
         if self.match == "order":
             return np.arange(len(other))
         index_of = {self._stem(name): k for k, name in enumerate(other.names)}
@@ -95,7 +98,7 @@ class PairSource(Source):
         missing = [name for name in self.image.names if self._stem(name) not in index_of]
         if missing:
             raise InvalidOptionError(
-                f"{len(missing)} of {len(self.image)} images have no {kind}, such as {missing[0]}."
+                f"No {kind} for {len(missing)} of {counted(len(self.image), 'images')}, such as {missing[0]}."
             )
         return np.array([index_of[self._stem(name)] for name in self.image.names], dtype=np.int64)
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from caked.counting import counted
 from caked.errors import DamagedFileError, InvalidOptionError, SourceNotFoundError
 from caked.io.cs import read_particles_cs
 from caked.io.layout import reported
@@ -125,7 +126,7 @@ class ParticleSource(Source):
         gone = [path for path, is_there in zip(paths, there, strict=True) if not is_there]
         if gone and (self.missing == "raise" or not there.any()):
             raise SourceNotFoundError(
-                f"{self.path} names {len(gone)} of its {len(there)} stacks that are not there, such as "
+                f"{len(gone)} of {counted(len(there), 'stacks')} of {self.path} cannot be found, such as "
                 f"{gone[0]}. Say where they are with images=…, or leave such particles out with "
                 "missing='drop'.",
                 path=gone[0],
@@ -299,4 +300,4 @@ class ParticleSource(Source):
         )
 
     def __repr__(self) -> str:
-        return f"ParticleSource({str(self.path)!r}, {len(self)} particles)"
+        return f"ParticleSource({str(self.path)!r}, {counted(len(self), 'particles')})"

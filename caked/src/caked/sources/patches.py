@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from caked.counting import counted
 from caked.errors import RecipeError
 from caked.io.read import whole_region
 from caked.keys import Columns
@@ -306,4 +307,4 @@ class PatchSource(Source):
         return cls(source, places, fill=description["fill"])
 
     def __repr__(self) -> str:
-        return f"PatchSource({self.source!r}, {len(self)} patches of {self.places.size})"
+        return f"PatchSource({self.source!r}, {counted(len(self), 'patches')} of {self.places.size})"

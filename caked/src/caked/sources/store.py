@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from caked.counting import counted
 from caked.errors import InvalidOptionError
 from caked.io.containers import HDF5_SUFFIXES, open_hdf5, open_zarr
 from caked.io.listing import has_suffix
@@ -62,7 +63,10 @@ class StoreSource(FirstAxisSource):
                 f"shape {self._shape}."
             )
         if self._groups is not None and len(self._groups) != self._shape[0]:
-            raise InvalidOptionError(f"There are {len(self._groups)} groups for {self._shape[0]} samples.")
+            raise InvalidOptionError(
+                f"Groups and samples do not fit: "
+                f"{counted(len(self._groups), 'groups')} for {counted(self._shape[0], 'samples')}."
+            )
 
     def _facts(self) -> tuple[tuple[int, ...], np.dtype[Any]]:
         return self._shape, self._dtype
@@ -123,4 +127,4 @@ class StoreSource(FirstAxisSource):
         )
 
     def __repr__(self) -> str:
-        return f"StoreSource({self.path!r}, {self.array!r}, {len(self)} samples)"
+        return f"StoreSource({self.path!r}, {self.array!r}, {counted(len(self), 'samples')})"

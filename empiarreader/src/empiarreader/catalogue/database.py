@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from empiarreader.byteunits import describe_count
 from empiarreader.catalogue.rows import Record, as_written, is_short, merged, row_of, words_of
 from empiarreader.errors import DamagedDataError, LocalFileError, ServiceError
 
@@ -155,9 +156,9 @@ class Database:
             gone = known.keys() - records.keys()
             if len(known) >= _FEW and 2 * len(gone) > len(known):
                 raise ServiceError(
-                    f"EMPIAR's API answered with {len(records)} entries from {first} to {last}, where the "
-                    f"catalogue knows {len(known)}; it stays as it is. Try again later, or remove "
-                    f"{self.path} to begin anew"
+                    f"EMPIAR's API answered with {describe_count(len(records), 'entries')} "
+                    f"from {first} to {last}, where the catalogue knows {len(known)}; it stays as it is. "
+                    f"Try again later, or remove {self.path} to begin anew"
                 )
             kept = _change(connection, known, records)
             for number in gone:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from empiarreader.byteunits import describe_bytes
+from empiarreader.byteunits import describe_bytes, describe_count
 from empiarreader.commands.terminal import progress, say, speaking_options
 from empiarreader.errors import EntryNotFoundError
 from empiarreader.printable import one_line
@@ -73,15 +73,16 @@ def update_command(refresh: bool, complete: bool, as_json: bool, quiet: bool) ->
         click.echo(json.dumps(asdict(done)))
     else:
         click.echo(
-            f"{done.entries} entries ({done.new} new, {done.changed} changed, {done.removed} removed) "
-            f"from {done.requests} requests"
+            f"{describe_count(done.entries, 'entries')} "
+            f"({done.new} new, {done.changed} changed, {done.removed} removed) "
+            f"from {describe_count(done.requests, 'requests')}"
         )
     if not done.requests:
         say("nothing was due; --refresh asks for everything all the same", quiet=quiet)
     if done.short:
         say(
-            f"of {done.short} entries EMPIAR said little, asked for many at once; "
-            f"--complete asks for each of them: {done.short} requests",
+            f"of {describe_count(done.short, 'entries')} EMPIAR said little, asked for many at once; "
+            f"--complete asks for each of them: {describe_count(done.short, 'requests')}",
             quiet=quiet,
         )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from empiarreader.byteunits import describe_bytes, describe_files
+from empiarreader.byteunits import describe_bytes, describe_count, describe_files
 from empiarreader.errors import ArchiveFileNotFoundError
 from empiarreader.listing.kinds import KINDS, kind_of
 
@@ -86,9 +86,13 @@ def _of_kind(
     kinds = [kind_of(file.path, imagesets) for file in files]
     found = [file for file, its in zip(files, kinds, strict=True) if its == kind]
     if files and not found:
-        among = f"files in {entry.accession}" + (f" that match {_either(patterns)}" if patterns else "")
-        there = ", ".join(f"{count} {its or 'others'}" for its, count in Counter(kinds).most_common())
-        raise ArchiveFileNotFoundError(f"of {len(files)} {among} none is of the kind {kind}: {there}")
+        among = f" in {entry.accession}" + (f" that match {_either(patterns)}" if patterns else "")
+        there = ", ".join(
+            describe_count(count, its or "others") for its, count in Counter(kinds).most_common()
+        )
+        raise ArchiveFileNotFoundError(
+            f"of {describe_files(len(files))}{among} none is of the kind {kind}: {there}"
+        )
     return found
 
 

@@ -60,7 +60,7 @@ def verify_command(
     if not quiet:
         counts = ", ".join(f"{len(files)} {state}" for state, files in states.items())
         whole = describe_files(len(found.whole))
-        click.echo(f"{whole} as they were, {counts}, {len(found.extra)} extra", err=True)
+        click.echo(f"{whole} unchanged, {counts}, {len(found.extra)} extra", err=True)
     if found.damaged or found.changed:
         ctx.exit(DAMAGED)
     if found.missing:

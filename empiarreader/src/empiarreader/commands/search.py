@@ -12,6 +12,7 @@ import click
 
 from empiarreader import settings
 from empiarreader.addresses import join_path, normalise_path, parse_entry_id
+from empiarreader.byteunits import describe_count
 from empiarreader.commands.finding import deeper_hint
 from empiarreader.commands.published import PublishedSearch
 from empiarreader.commands.terminal import progress, say
@@ -97,7 +98,7 @@ def search_command(
         hint = f"; --ignore-case finds {either_case}" if either_case else deeper_hint(select, regexp)
         raise ArchiveFileNotFoundError(
             f"nothing in {tree.address(directory, directory=True)} matches {selection.describe()}; "
-            f"{len(candidates)} names were looked at{hint}"
+            f"looked at {describe_count(len(candidates), 'names')}{hint}"
         )
     if limit is not None and limit < len(matches):
         say(f"{limit} of {len(matches)}; --limit {len(matches)} shows all", quiet=quiet)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from empiarreader.byteunits import describe_bytes, parse_bytes
+from empiarreader.byteunits import describe_bytes, describe_count, parse_bytes
 from empiarreader.commands.exit_codes import SOME_FAILED, exit_code
 from empiarreader.commands.finding import protocol_option
 from empiarreader.commands.terminal import line_columns, open_bar
@@ -129,7 +129,7 @@ def watching(
 
 def _in_words(progress: Progress) -> str:
     words = [
-        f"{progress.files}/{progress.files_in_all} files",
+        f"{progress.files}/{describe_count(progress.files_in_all, 'files')}",
         describe_bytes(progress.size_bytes),
         f"{describe_bytes(progress.bytes_per_second)}/s",
     ]

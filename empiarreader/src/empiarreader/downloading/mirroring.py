@@ -46,7 +46,7 @@ class Mirrored:
         """Return the outcome in one sentence."""
         kept = len(self.manifest.files) - len(self.new) - len(self.changed)
         gone = f"{len(self.withdrawn)} withdrawn" + (", removed here" if self.removed else "")
-        return f"{len(self.new)} new, {len(self.changed)} changed, {kept} as they were, {gone}"
+        return f"{len(self.new)} new, {len(self.changed)} changed, {kept} unchanged, {gone}"
 
 
 def mirror(

@@ -120,8 +120,8 @@ def check_room(plan: Plan) -> None:
     if plan.size_bytes * (1 if plan.is_exact else _ROUNDED_BY) > free:
         about = "" if plan.is_exact else "about "
         raise disk_full(
-            f"{plan.files} files have {about}{describe_bytes(plan.size_bytes)}, and {plan.directory} "
-            f"has room for {describe_bytes(free)}; make room or choose fewer"
+            f"to come: {about}{describe_bytes(plan.size_bytes)} in {describe_files(plan.files)}; "
+            f"{plan.directory} has room for {describe_bytes(free)}; make room or choose fewer"
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Union, get_args
 
+from empiarreader.byteunits import describe_count
 from empiarreader.downloading.manifest import MANIFEST_NAME, Manifest, read_records
 from empiarreader.downloading.placement import Placement, parse_address
 from empiarreader.downloading.selecting import select_files
@@ -133,7 +134,7 @@ def of_kind(files: Sequence[HandedFile], kind: str, *, told: bool) -> list[Hande
         wanted |= {None} if any(file.kind == kind for file in files) else {*HANDED_KINDS, None}
     chosen = [file for file in files if file.kind in wanted]
     if not chosen:
-        raise ArchiveFileNotFoundError(f"none of the {len(files)} files can be {kind}")
+        raise ArchiveFileNotFoundError(f"none of {describe_count(len(files), 'files')} can be {kind}")
     return chosen
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from empiarreader.byteunits import describe_count
 from empiarreader.errors import EmpiarReaderError, UnsupportedFormatError
 from empiarreader.formats import suffix_of
 from empiarreader.handing_over.acquisition import Acquisition, require
@@ -116,7 +117,8 @@ def choose(
     left_out += [] if told else [file for file in files if file.kind is None]
     note = ""
     if left_out:
-        note = f"{len(left_out)} files are left out that may be no {kind}, such as {left_out[0].name}"
+        said = describe_count(len(left_out), "files")
+        note = f"left out: {said} that may be no {kind}, such as {left_out[0].name}"
     return Chosen([file for file in chosen if file.path in suffixes], suffixes, note)
 
 
@@ -138,7 +140,7 @@ def final_image_note(file: HandedFile) -> str:
     if "final_image" not in facts:
         return ""
     frames = facts["recorded_frames"]
-    counted = f"{frames + 1} frames instead of {frames}"
+    counted = f"{describe_count(frames + 1, 'frames')} instead of {frames}"
     return f"Scipion counts the final image of {file.name} as one more frame: {counted}"
 
 

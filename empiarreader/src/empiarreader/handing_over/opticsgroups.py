@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from empiarreader.byteunits import describe_count
 from empiarreader.errors import InvalidRequestError
 from empiarreader.handing_over.beamshifts import cluster, read_beam_shifts
 from empiarreader.handing_over.files import HandedFile
@@ -62,8 +63,9 @@ def by_beam_shift(files: Sequence[HandedFile], count: int) -> tuple[Tell, str]:
         different = len(np.unique(shifts, axis=0))
         if not 0 < count <= different:
             raise InvalidRequestError(
-                f"{count} groups of beam shift are asked for; the {len(members)} images around "
-                f"{members[0].name} have {different} different shifts"
+                f"{describe_count(count, 'groups')} of beam shift asked for; "
+                f"{describe_count(len(members), 'images')} around {members[0].name}: "
+                f"{describe_count(different, 'different shifts')}"
             )
         groups = cluster(shifts, count)
         numbers |= {file.path: f"shift{group + 1}" for file, group in zip(members, groups, strict=True)}
@@ -75,7 +77,7 @@ def _how_far_apart(shifts: NDArray[np.float64], groups: NDArray[np.intp]) -> str
     sizes = np.bincount(groups)
     centres = np.array([shifts[groups == number].mean(axis=0) for number in range(len(sizes))])
     widest = float(np.linalg.norm(shifts - centres[groups], axis=1).max())
-    told = f"{len(sizes)} groups of beam shift, of {sizes.min()} to {sizes.max()} images"
+    told = f"{describe_count(len(sizes), 'groups')} of beam shift, of {sizes.min()} to {sizes.max()} images"
     if len(sizes) == 1:
         return told
     between = np.linalg.norm(centres[:, np.newaxis] - centres, axis=-1)

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from empiarreader.byteunits import describe_count
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError, UnsupportedFormatError
 from empiarreader.formats import suffix_of
 from empiarreader.gainfactor import FLIP_NUMBERS
@@ -157,7 +158,10 @@ def _only_kind(files: Sequence[HandedFile]) -> str:
     kinds = {kind: count for kind, count in kinds_of(files).items() if kind in _SUFFIXES}
     if len(kinds) == 1:
         return next(iter(kinds))
-    said = " and ".join(f"{count} {kind}" for kind, count in kinds.items()) or "images of no known kind"
+    said = (
+        " and ".join(describe_count(count, kind) for kind, count in kinds.items())
+        or "images of no known kind"
+    )
     raise InvalidRequestError(
         f"there are {said}; say which to hand over: --kind {', '.join(kinds or _SUFFIXES)} (kind= in Python)"
     )

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from empiarreader.byteunits import describe_count
 from empiarreader.errors import ArchiveFileNotFoundError, InvalidRequestError, UnsupportedFormatError
 from empiarreader.gainfactor import FLIP_NUMBERS, GainOrientation
 from empiarreader.handing_over.acquisition import Acquisition
@@ -139,8 +140,8 @@ def _kinds(files: Sequence[HandedFile], kind: str | None) -> list[str]:
         raise InvalidRequestError(f"Scipion imports no {kind} here; there are {', '.join(_PROTOCOLS)}")
     if not kinds:
         raise InvalidRequestError(
-            f"nothing tells what the {len(files)} files are; say it: --kind {', '.join(HANDED_KINDS)} (kind= "
-            "in Python)"
+            f"nothing tells what is in {describe_count(len(files), 'files')}; "
+            f"say it: --kind {', '.join(HANDED_KINDS)} (kind= in Python)"
         )
     return kinds
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from empiarreader.bytesource import ByteSource
+from empiarreader.byteunits import describe_count
 from empiarreader.errors import DamagedDataError, InvalidRequestError, UnsupportedFormatError
 from empiarreader.images.base import Array, Beginning, ImageOptions, one_section
 from empiarreader.images.eercodec import FIXED_7, FIXED_8, VARIABLE, EerLayout, add_electrons
@@ -132,8 +133,8 @@ class EerImage:
         offsets = self.chain.follow(file, count)
         if len(offsets) < count:
             raise DamagedDataError(
-                f"{file.label} has {len(offsets)} frames, but {self.recorded} were promised; it was cut "
-                "short, or its notes are wrong: what comes before can be read"
+                f"{file.label} has {describe_count(len(offsets), 'frames')}, but promises {self.recorded}; "
+                "it was cut short, or its notes are wrong: what comes before can be read"
             )
         if len(offsets) > known:
             self.chain.remember(file.label)
@@ -199,9 +200,13 @@ def open_file(file: ByteSource, beginning: Beginning, options: ImageOptions) -> 
     chain.recall(file.label)
     recorded = int(number(notes, "numberOfFrames")) or options.frames or len(chain.follow(begun))
     if recorded * _SMALLEST_PAGE > version.size:
-        raise DamagedDataError(f"{file.label} has {version.size} bytes, too few for {recorded} frames")
+        raise DamagedDataError(
+            f"{file.label} has {version.size} bytes, too few for {describe_count(recorded, 'frames')}"
+        )
     if not 1 <= options.group <= min(recorded, np.iinfo(np.uint16).max):
-        raise InvalidRequestError(f"group is {options.group}; {file.label} has {recorded} frames")
+        raise InvalidRequestError(
+            f"group is {options.group}; {file.label} has {describe_count(recorded, 'frames')}"
+        )
     return EerImage(
         chain=chain,
         layout=codes,

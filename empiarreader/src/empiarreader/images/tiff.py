@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from empiarreader.bytesource import ByteSource
+from empiarreader.byteunits import describe_count
 from empiarreader.errors import DamagedDataError, ShapeMismatchError
 from empiarreader.images.base import Array, Beginning, ImageOptions, one_section
 from empiarreader.images.fourbits import TITLE, is_half_a_camera, unpack
@@ -76,7 +77,8 @@ class TiffImage:
         offsets = self.chain.follow(file, last)
         if len(offsets) < last:
             raise DamagedDataError(
-                f"{file.label} has {len(offsets)} frames, but says {self.shape[0]}; it was cut short"
+                f"{file.label} has {describe_count(len(offsets), 'frames')}, but says {self.shape[0]}; "
+                "it was cut short"
             )
         if len(offsets) > known:
             self.chain.remember(file.label)

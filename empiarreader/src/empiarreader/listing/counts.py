@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from empiarreader.byteunits import describe_count
 from empiarreader.errors import ArchiveFileNotFoundError
 from empiarreader.formats import is_image
 from empiarreader.listing.kinds import kind_of
@@ -52,7 +53,7 @@ class ImagesetCount:
         more = f"; {len(self.came_back)} of them only at the second look" if self.came_back else ""
         stated = "no number" if self.imageset.count is None else str(self.imageset.count)
         verdict = "as stated" if self.agrees and self.imageset.count is not None else f"{stated} stated"
-        return f"{where}: {self.listed} image files, {verdict}{more}"
+        return f"{where}: {describe_count(self.listed, 'image files')}, {verdict}{more}"
 
 
 def count_images(tree: EntryTree, imagesets: Iterable[Imageset]) -> tuple[ImagesetCount, ...]:

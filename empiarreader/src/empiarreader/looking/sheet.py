@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empiarreader.byteunits import describe_bytes
+from empiarreader.byteunits import describe_bytes, describe_count
 from empiarreader.errors import EmpiarReaderError, InvalidRequestError
 from empiarreader.listing.tree import ArchiveFile
 from empiarreader.looking.drawn import Drawn
@@ -85,7 +85,7 @@ class ContactSheet(Drawn):
         """Return how many of how many are shown, and what moved, in a sentence."""
         failed = f", {len(self.failures)} of them not readable" if self.failures else ""
         moved = f"{describe_bytes(self.bytes_moved)} moved" if self.requests else "nothing moved"
-        return f"{len(self.images)} of {self.count} images{failed}; {moved}"
+        return f"{len(self.images)} of {describe_count(self.count, 'images')}{failed}; {moved}"
 
     @cached_property
     def png(self) -> bytes:
@@ -144,7 +144,7 @@ def contact_sheet(
         title = repr(images)
     else:
         targets = [_target(item) for item in images]
-        title = f"{len(targets)} images"
+        title = describe_count(len(targets), "images")
     return sheet_of(targets, title=title, count=count, limit_bytes=limit_bytes, progress=progress)
 
 

@@ -69,7 +69,8 @@ def entry_targets(
     if not images:
         where = f"{directory!r} of {entry.accession}" if directory else entry.accession
         wanted = f"matches {pattern!r}" if pattern else "is there"
-        raise ArchiveFileNotFoundError(f"no image {wanted} in {where}; {len(files)} other files do")
+        other = "1 other file does" if len(files) == 1 else f"{len(files)} other files do"
+        raise ArchiveFileNotFoundError(f"no image {wanted} in {where}; {other}")
     return [target_of(entry, file) for file in images]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from empiarreader.byteunits import describe_count
 from empiarreader.errors import (
     ArchiveFileNotFoundError,
     DamagedDataError,
@@ -240,7 +241,7 @@ def _present(
     sections = source.sections(stack) if stack.section is not None and len(source) == 1 else 0
     if sections > len(found) and missing == "raise":
         raise DamagedDataError(
-            f"{label} describes {len(found)} images, but {stack.location} has {sections}; "
+            f"{label} describes {describe_count(len(found), 'images')}, but {stack.location} has {sections}; "
             "leave the others out with missing='skip'"
         )
     return found
@@ -249,7 +250,7 @@ def _present(
 def _not_there(label: str, tilts: Sequence[Tilt], lost: Sequence[Tilt]) -> ArchiveFileNotFoundError:
     names = [tilt.names[0] if tilt.names else f"section {tilt.section}" for tilt in lost[:_SHOWN]]
     return ArchiveFileNotFoundError(
-        f"{len(lost)} of the {len(tilts)} images that {label} describes are not there "
+        f"{len(lost)} of the {describe_count(len(tilts), 'images')} that {label} describes cannot be found "
         f"({', '.join(names)}{' …' if len(lost) > _SHOWN else ''}); say where they are with images=, "
         "or leave them out with missing='skip'"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from profet.cleaning.options import REASONS, Peptide, Reason
+from profet.counting import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,13 +89,15 @@ class CleanReport:
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.source.name}: {self.atoms_after} of {self.atoms_before} atoms stay"]
+        stay = "stays" if self.atoms_after == 1 else "stay"
+        atoms = counted(self.atoms_before, "atoms")
+        lines = [f"{self.source.name}: {self.atoms_after} of {atoms} {stay}"]
         for reason, chains in self.atoms_removed.items():
             residues = self.residues_removed.get(reason, {})
             lines += [
-                f"  {_NAMES[reason]}: {atoms} atoms of chain {chain or '(without a name)'} removed, "
-                f"whole residues: {residues.get(chain, 0)}"
-                for chain, atoms in chains.items()
+                f"  {_NAMES[reason]}: {counted(number, 'atoms')} of chain {chain or '(without a name)'} "
+                f"removed, whole residues: {residues.get(chain, 0)}"
+                for chain, number in chains.items()
             ]
         for kind, proteins in self.peptides.items():
             for accession, ranges in proteins.items():

@@ -9,6 +9,7 @@ import click
 
 from profet import housekeeping
 from profet.cli.terminal import complain, printable, speaking_options
+from profet.counting import counted
 from profet.housekeeping import CacheEntry, Removed
 
 _DAMAGED = 5
@@ -78,7 +79,7 @@ def ls(as_json: bool, quiet: bool, verbose: bool) -> None:
         elif not quiet:
             click.echo(_line(entry, with_url=verbose))
     if not (as_json or quiet):
-        click.echo(f"{_files(count)}, {_shown(total)}", err=True)
+        click.echo(f"{counted(count, 'files')}, {_shown(total)}", err=True)
 
 
 @cache.command("verify", help=_VERIFY, short_help="Read everything again and compare checksums.")
@@ -95,7 +96,7 @@ def verify(as_json: bool, quiet: bool, verbose: bool) -> None:
         elif verbose and not as_json:
             click.echo(f"{printable(str(entry.path))}: whole")
     if not (as_json or quiet):
-        click.echo(f"{count - damaged} of {count} files are whole")
+        click.echo(f"whole: {count - damaged} of {counted(count, 'files')}")
     if damaged:
         complain(
             "damaged files do not count and will be fetched again; profet cache prune --damaged removes them"
@@ -136,7 +137,7 @@ def _tell(removed: Removed, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         click.echo(json.dumps({"files": removed.files, "size_bytes": removed.size_bytes}))
     elif not quiet:
-        click.echo(f"removed {_files(removed.files)}, {_shown(removed.size_bytes)}")
+        click.echo(f"removed {counted(removed.files, 'files')}, {_shown(removed.size_bytes)}")
 
 
 def _line(entry: CacheEntry, *, with_url: bool) -> str:
@@ -177,7 +178,3 @@ def _shown(size: float) -> str:
     while size >= 1024 and len(units) > 1:
         size, units = size / 1024, units[1:]
     return f"{size:.0f} bytes" if units[0] == "bytes" else f"{size:.1f} {units[0]}"
-
-
-def _files(number: int) -> str:
-    return "1 file" if number == 1 else f"{number} files"

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from profet.counting import counted
 from profet.errors import DamagedFileError
 
 _TOKEN = re.compile(
@@ -283,8 +284,9 @@ class _Scanner:
         table, self.table = self.table, None
         if self._values:
             raise DamagedFileError(
-                f"a row of {table.category if table else 'a loop'} has {len(self._values)} values instead of "
-                f"{len(table.items) if table else 0}: the file has been cut short or edited wrongly"
+                f"a row of {table.category if table else 'a loop'} has "
+                f"{counted(len(self._values), 'values')} instead of {len(table.items) if table else 0}: "
+                "the file has been cut short or edited wrongly"
             )
         if table is not None:
             yield [b""], table, None
