@@ -180,6 +180,11 @@ class Noted:
         return Counter(name for name, _ in self.lines())
 
 
+def _finished_and_kept(dask_scheduler: Any) -> int:
+    """Return how many results the workers of a cluster hold, each of which would be made again if lost."""
+    return sum(task.state == "memory" for task in dask_scheduler.tasks.values())
+
+
 @pytest.mark.parametrize("how", ["cluster", pytest.param("processes", marks=pytest.mark.full)])
 def test_a_killed_worker_loses_nothing_and_nothing_finished_is_repeated(
     how: str, source: EmpiarSource, archive: Archive, tmp_path: Path, request: pytest.FixtureRequest
@@ -192,14 +197,17 @@ def test_a_killed_worker_loses_nothing_and_nothing_finished_is_repeated(
         assert image.error is None
         finished.add(Path(image.name).name)
         if not killed:
-            # Somebody is in the middle of another image now.
-            busy = [(name, pid) for name, pid in work.lines() if name not in finished]
-            while not busy:
+            # Whoever finished an image is in the middle of another now, or will be.
+            (worker,) = [pid for name, pid in work.lines() if name in finished]
+            while not (busy := [name for name, pid in work.lines() if pid == worker and name not in finished]):
                 time.sleep(0.02)
-                busy = [(name, pid) for name, pid in work.lines() if name not in finished]
-            killed = busy[-1][0]
+            if how == "cluster":
+                cluster, long_enough = options["client"], time.monotonic() + 60
+                while kept := cluster.run_on_scheduler(_finished_and_kept):
+                    assert time.monotonic() < long_enough, f"{kept} results are kept that nobody needs"
+            (killed,) = busy
             finished_then = set(finished)
-            os.kill(int(busy[-1][1]), signal.SIGKILL)
+            os.kill(int(worker), signal.SIGKILL)
             (tmp_path / "go").touch()
 
     assert len(finished) == 6

@@ -54,13 +54,7 @@ def spread(
     to_do = _ToDo(jobs)
     try:
         while to_do.give_out(function, workers, waiting, in_flight):
-            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            if any(_is_broken(future) for future in done):
-                done = set(waiting)  # none of them will be done
-                workers.renew()
-            for future in done:
-                job, attempt = waiting.pop(future)
-                outcome = _outcome(future)
+            for job, attempt, outcome in _collect(waiting, workers):
                 if isinstance(outcome, _Returned):
                     yield Finished(job=job, value=outcome.value)
                 elif outcome.is_worth_again and attempt < attempts:
@@ -102,6 +96,20 @@ class _ToDo(Generic[J]):
         for job in self._more:
             return job, 1
         return None
+
+
+def _collect(
+    waiting: dict[Future[Any], tuple[J, int]], workers: Workers
+) -> list[tuple[J, int, _Returned | _Raised]]:
+    """Wait until some jobs are done; return them with what came of each, and keep nothing of their futures.
+
+    A cluster does again what its worker had done when it died, as long as somebody has the future of it.
+    """
+    done = wait(waiting, return_when=FIRST_COMPLETED).done
+    if any(_is_broken(future) for future in done):
+        done = set(waiting)  # none of them will be done
+        workers.renew()
+    return [(*waiting.pop(future), _outcome(future)) for future in done]
 
 
 def _attempt(function: Callable[[J], Any], job: J) -> _Returned | _Raised:
