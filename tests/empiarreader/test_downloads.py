@@ -28,6 +28,7 @@ from empiarreader import (
     RefusedAddressError,
     ServiceError,
     download,
+    plan_download,
 )
 from empiarreader.downloading.manifest import MANIFEST_NAME, read_records
 from perc_archive import Archive
@@ -112,6 +113,7 @@ def test_what_was_cut_short_on_disk_is_fetched_again(archive: Archive, tmp_path:
     download(urls, tmp_path)
     os.truncate(tmp_path / "a.mrc", 1000)
     assert Manifest.load(tmp_path).files == ()
+    assert (plan_download(urls, tmp_path).files, plan_download(urls, tmp_path).there) == (1, 0)
     download(urls, tmp_path)
 
     assert (tmp_path / "a.mrc").read_bytes() == BODY
@@ -266,6 +268,25 @@ def test_a_link_in_the_folder_is_replaced_and_not_followed(archive: Archive, tmp
     assert outside.read_bytes() == b"precious"
     assert not (folder / "a.mrc").is_symlink()
     assert (folder / "a.mrc").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("leads", ["to the same bytes", "nowhere"])
+def test_a_link_in_place_of_a_downloaded_file_is_not_taken_for_it(
+    archive: Archive, tmp_path: Path, leads: str
+) -> None:
+    urls = _serve(archive, {"data/a.mrc": BODY})
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    download(urls, folder)
+    elsewhere.write_bytes(BODY)
+    (folder / "a.mrc").unlink()
+    (folder / "a.mrc").symlink_to(elsewhere if leads == "to the same bytes" else tmp_path / "none")
+    planned = plan_download(urls, folder)
+    assert (planned.files, planned.size_bytes, planned.there) == (1, len(BODY), 0)
+    assert download(urls, folder).failures == ()
+
+    assert not (folder / "a.mrc").is_symlink()
+    assert (folder / "a.mrc").read_bytes() == elsewhere.read_bytes() == BODY
+    assert not (tmp_path / "none").exists()
 
 
 def test_refused_and_missing_addresses_stop_no_other(archive: Archive, tmp_path: Path) -> None:

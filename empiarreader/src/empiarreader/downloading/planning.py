@@ -12,6 +12,7 @@ from empiarreader.byteunits import describe_bytes, describe_files
 from empiarreader.downloading.ledger import Ledger
 from empiarreader.downloading.manifest import DownloadFailure
 from empiarreader.downloading.placement import Placement
+from empiarreader.downloading.presence import is_in_place
 from empiarreader.downloading.room import disk_full, free_bytes
 from empiarreader.downloading.selecting import select_files
 from empiarreader.errors import EmpiarReaderError
@@ -128,7 +129,7 @@ def check_room(plan: Plan) -> None:
 def _is_there(placement: Placement, ledger: Ledger) -> bool:
     record = ledger.record(placement)
     path = ledger.folder / placement.target
-    return record is not None and record.url == placement.url and path.is_file()
+    return record is not None and record.url == placement.url and is_in_place(path, record)
 
 
 def _ask_sizes(

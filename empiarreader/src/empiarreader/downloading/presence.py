@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from empiarreader.downloading.doors import Door
 from empiarreader.downloading.ledger import Ledger
 from empiarreader.downloading.manifest import DownloadedFile
@@ -9,6 +11,11 @@ from empiarreader.downloading.persistence import Persistence
 from empiarreader.downloading.placement import Placement
 from empiarreader.errors import DamagedDataError, ServiceError
 from empiarreader.network.answers import FileVersion
+
+
+def is_in_place(path: Path, record: DownloadedFile) -> bool:
+    """Return whether a file is there and as long as recorded; a link in its place is somebody else's."""
+    return not path.is_symlink() and path.is_file() and path.stat().st_size == record.size
 
 
 class Presence:
@@ -29,7 +36,7 @@ class Presence:
     def is_unchanged(self, placement: Placement, record: DownloadedFile, door: Door) -> bool:
         """Return whether a file is there in full, and the archive still has the version that was recorded."""
         path = self._ledger.folder / placement.target
-        if path.is_symlink() or not path.is_file() or path.stat().st_size != record.size:
+        if not is_in_place(path, record):
             return False
         known = FileVersion(size=record.size, etag=record.etag, last_modified=record.last_modified)
         if self.ask_version(record.url, door).differs_from(known):
