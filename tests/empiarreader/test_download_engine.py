@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import multiprocessing
 import os
@@ -40,7 +41,9 @@ from empiarreader.downloading.ledger import open_ledger
 from empiarreader.downloading.manifest import MANIFEST_NAME, read_records
 from empiarreader.downloading.options import TransferOptions
 from empiarreader.downloading.parts import PartFile
+from empiarreader.downloading.planning import Plan, check_room
 from empiarreader.downloading.restraint import Throttle
+from empiarreader.downloading.room import free_bytes
 from empiarreader.downloading.selecting import select_files
 from empiarreader.downloading.states import Layout
 from empiarreader.network import patience
@@ -286,6 +289,19 @@ def test_a_disk_without_room_is_found_out_before_anything_moves(archive: Archive
         download([replace(file, size_bytes=disk + 1)], tmp_path)
     assert len(archive.requests()) == before
     assert url == file.url
+
+
+@pytest.mark.parametrize(("share", "is_exact", "fits"), [
+    (0.95, True, True), (1.05, True, False), (1.05, False, True), (1.2, False, False),
+])  # fmt: skip
+def test_sizes_that_are_rounded_up_keep_nothing_from_a_disk_that_may_have_room(
+    tmp_path: Path, share: float, is_exact: bool, fits: bool
+) -> None:
+    plan = Plan(
+        directory=tmp_path, files=3, size_bytes=int(share * free_bytes(tmp_path)), is_exact=is_exact, there=0
+    )
+    with contextlib.nullcontext() if fits else pytest.raises(LocalFileError, match="has room for"):
+        check_room(plan)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import io
 import json
@@ -22,7 +23,7 @@ from urllib3.exceptions import SSLError
 
 from empiarreader import ArchiveFileNotFoundError, FileChangedError, ServiceError, download, open_image
 from empiarreader.catalogue.online import search_online
-from empiarreader.network.ranges import FileVersion, fetch_range
+from empiarreader.network.ranges import FileVersion, ask_version, fetch_range
 from empiarreader.network.transport import _lost_connection
 from perc_archive import Archive
 
@@ -168,6 +169,105 @@ def test_a_download_without_a_size_cannot_be_checked_and_is_refused(
 
     assert "without its size" in str(failure.error)
     assert list(tmp_path.iterdir()) == []
+
+
+ODD_PARTS: dict[str, tuple[int, Headers, bytes]] = {
+    "bytes from further on": (206, {"ETag": '"one"', **_range(100, len(BODY) - 1)}, BODY[100:]),
+    "as many bytes from further on": (206, {"ETag": '"one"', **_range(1, 65536)}, BODY[1:65537]),
+    "fewer bytes": (206, {"ETag": '"one"', **_range(0, 999)}, BODY[:1000]),
+    "fewer bytes than it says": (
+        206,
+        {"ETag": '"one"', **_range(0, len(BODY) - 1), "Content-Length": "9"},
+        BODY[:9],
+    ),
+    "a range without a length": (
+        206,
+        {"ETag": '"one"', **_range(0, len(BODY) - 1), "Content-Length": ""},
+        BODY,
+    ),
+    "a page": (206, {"ETag": '"one"', "Content-Type": "text/html", **_range(0, 65535)}, BODY[:65536]),
+}
+
+
+@pytest.mark.parametrize("answer", ODD_PARTS.values(), ids=ODD_PARTS)
+def test_nothing_is_used_of_a_download_s_answer_that_is_not_the_range_asked_for(
+    serve: Callable[[Script], str], tmp_path: Path, answer: tuple[int, Headers, bytes]
+) -> None:
+    asked = []
+
+    def script(number: int, wanted: str | None) -> tuple[int, Headers, bytes]:
+        asked.append(wanted)
+        if number == 0:
+            return answer
+        first, last = map(int, (wanted or "").removeprefix("bytes=").split("-"))
+        last = min(last, len(BODY) - 1)
+        return 206, {"ETag": '"one"', **_range(first, last)}, BODY[first : last + 1]
+
+    manifest = download([serve(script)], tmp_path)
+
+    assert manifest.failures == ()
+    assert (tmp_path / "a.mrc").read_bytes() == BODY
+    assert manifest.files[0].sha256 == hashlib.sha256(BODY).hexdigest()
+    assert asked == [asked[0]] * 2
+
+
+def test_a_file_without_a_range_to_ask_for_is_empty(serve: Callable[[Script], str], tmp_path: Path) -> None:
+    ranges = []
+
+    def script(number: int, wanted: str | None) -> tuple[int, Headers, bytes]:
+        ranges.append(wanted)
+        return (200, {"ETag": '"e"'}, b"") if wanted is None else (416, {"Content-Range": "bytes */0"}, b"")
+
+    manifest = download([serve(script)], tmp_path)
+
+    assert manifest.failures == ()
+    assert (tmp_path / "a.mrc").read_bytes() == b""
+    assert [wanted is None for wanted in ranges] == [False, True]
+
+
+def test_a_file_that_became_shorter_while_it_was_downloaded_is_begun_again(
+    serve: Callable[[Script], str], tmp_path: Path
+) -> None:
+    short = BODY[:30_000]
+    state = {"is_short": False}
+
+    def script(number: int, wanted: str | None) -> tuple[int, Headers, bytes]:
+        body, tag = (short, '"two"') if state["is_short"] else (BODY, '"one"')
+        first, last = map(int, (wanted or "bytes=0-999999").removeprefix("bytes=").split("-"))
+        if first >= len(body):
+            return 416, {"Content-Range": f"bytes */{len(body)}"}, b""
+        last = min(last, len(body) - 1)
+        headers = {"ETag": tag, **_range(first, last, len(body))}
+        part = body[first : last + 1]
+        if number == 0:  # breaks off in the middle, and then there is another file
+            state["is_short"] = True
+            return 206, {**headers, "Content-Length": str(len(part))}, part[:50_000]
+        return 206, headers, part
+
+    manifest = download([serve(script)], tmp_path)
+
+    assert manifest.failures == ()
+    assert (tmp_path / "a.mrc").read_bytes() == short
+
+
+def test_what_is_there_is_not_fetched_again_because_its_size_is_not_said(
+    serve: Callable[[Script], str], tmp_path: Path
+) -> None:
+    asked = []
+
+    def script(number: int, wanted: str | None) -> tuple[int, Headers, bytes]:
+        asked.append(wanted)
+        return 200, {"ETag": '"one"', **({"Content-Length": ""} if number else {})}, b"" if number else BODY
+
+    url = serve(script)
+    assert download([url], tmp_path).failures == ()
+    (failure,) = download([url], tmp_path).failures
+
+    assert "without its size" in str(failure.error)
+    assert (tmp_path / "a.mrc").read_bytes() == BODY
+    assert asked[1:] == [None] * len(asked[1:])
+    with pytest.raises(ServiceError, match="without its size"):
+        ask_version(url)
 
 
 def test_the_rest_of_another_version_is_not_appended(serve: Callable[[Script], str], tmp_path: Path) -> None:
