@@ -124,12 +124,15 @@ def test_a_movie_says_its_dose_time_and_pixel_size(tmp_path: Path) -> None:
     assert bare.shape[0] == 8
 
 
-def test_many_frames_are_counted_in_sixteen_bits(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("group", "dtype"), [(255, np.uint8), (256, np.uint16), (300, np.uint16)])
+def test_so_many_frames_as_eight_bits_cannot_count_are_counted_in_sixteen(
+    tmp_path: Path, group: int, dtype: type[np.integer[Any]]
+) -> None:
     frame = _frames(1, electrons=20)[0]
-    movie = open_image(_write(tmp_path, eer_bytes([frame] * 300, PIXELS)), group=300)
+    movie = open_image(_write(tmp_path, eer_bytes([frame] * group, PIXELS)), group=group)
 
-    assert movie.dtype == np.uint16
-    np.testing.assert_array_equal(movie[0].values, 300 * frame.image(PIXELS, 1))
+    assert movie.dtype == dtype
+    np.testing.assert_array_equal(movie[0].values, group * frame.image(PIXELS, 1).astype(np.int64))
 
 
 @pytest.mark.parametrize("group", [0, -1, 8, 10**6])

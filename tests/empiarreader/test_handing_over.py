@@ -9,6 +9,7 @@ import glob
 import json
 import os
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -146,6 +147,34 @@ def test_a_pixel_size_that_is_given_goes_before_the_entrys(downloaded: Path) -> 
     handed = export_relion(downloaded, downloaded.parent / "movies.star", acquisition=given_size)
 
     assert set(starfile.read(handed.path)["optics"].rlnMicrographOriginalPixelSize) == {2.12}
+
+
+@pytest.mark.parametrize("write", [export_relion, export_scipion])
+def test_pixels_that_the_entry_says_are_not_square_are_asked_for(
+    archive: Archive, tmp_path: Path, write: Callable[..., Handed]
+) -> None:
+    movie = _stack(tmp_path / "made/a.mrcs", pixel_size=1.0).read_bytes()
+    imageset = {**_imageset("Set", "data", 1.06), "pixel_height": 2.12}
+    archive.add_entry(10001, {"data/a.mrcs": movie}, {"imagesets": [imageset]})
+    folder = tmp_path / "raw"
+    empiarreader.download(empiarreader.EmpiarEntry(10001).files(), folder).raise_for_failures()
+    written = tmp_path / ("m.star" if write is export_relion else "project")
+
+    with pytest.raises(empiarreader.InvalidRequestError, match="pixel"):
+        write(folder, written, acquisition=MICROSCOPE)
+    assert not written.exists()
+
+
+@pytest.mark.parametrize(("size", "quoted"), [((2.12, 2.12, 1.06), False), ((9.9, 1.06, 1.06), True)])
+def test_pixels_that_a_header_says_are_not_square_are_not_quoted(
+    tmp_path: Path, size: tuple[float, float, float], quoted: bool
+) -> None:
+    with mrcfile.new(tmp_path / "a.mrcs", np.zeros((2, 16, 12), "i2")) as file:
+        file.voxel_size = size[::-1]  # x first
+    with pytest.raises(empiarreader.InvalidRequestError) as caught:
+        export_relion(tmp_path, tmp_path / "m.star", kind="movies", acquisition=MICROSCOPE)
+
+    assert ("the header of a.mrcs says 1.06 Å a pixel" in str(caught.value)) == quoted
 
 
 def test_where_entry_and_file_differ_about_the_pixel_size_the_user_is_told(downloaded: Path) -> None:

@@ -22,8 +22,10 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ncempy.io import dm, ser
 from PIL import Image
 
+from dm_ser_files import dm_bytes, ser_bytes
 from empiarreader import (
     ArchiveFileNotFoundError,
     DamagedDataError,
@@ -507,6 +509,31 @@ def _bases() -> dict[str, bytes]:
         Image.fromarray(np.zeros((20, 30), np.uint8)).save(stream, kind)
         bases[name] = stream.getvalue()
     return bases
+
+
+@pytest.mark.parametrize("name", ["a.dm3", "a.dm4", "a.ser"])
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "float32"])
+def test_images_and_pixels_that_are_not_square_keep_y_and_x_apart(
+    tmp_path: Path, name: str, dtype: str
+) -> None:
+    images = RNG.integers(0, 999, size=(3, 5, 7)).astype(dtype)
+    if name == "a.ser":
+        path = _write(tmp_path, name, ser_bytes(images, (2e-10, 3e-10)))
+        theirs = ser.serReader(str(path))
+        sizes = [size * 1e10 for size in theirs["pixelSize"]][::-1]  # it names x first
+    else:
+        path = _write(tmp_path, name, dm_bytes(images, (1.0, 0.2, 0.3), "nm", version=int(name[-1])))
+        theirs = dm.dmReader(str(path))
+        sizes = [10 * size for size in theirs["pixelSize"]][1:]
+    found = open_image(path)
+
+    np.testing.assert_array_equal(found.values, images)
+    np.testing.assert_array_equal(theirs["data"], images)
+    np.testing.assert_array_equal(found[1, 2:, 3:6].values, images[1, 2:, 3:6])
+    assert found.dims == ("frame", "y", "x")
+    assert found.dtype == images.dtype
+    assert tuple(found.voxel_size) == pytest.approx((0.0, *sizes), rel=1e-6)
+    assert tuple(found.voxel_size) == pytest.approx((0.0, 2.0, 3.0), rel=1e-6)
 
 
 @pytest.mark.real_data

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from empiarreader import DamagedDataError, FileChangedError, InvalidRequestError, MrcSource, parse_mrc_header
+from empiarreader.bytefiles import open_bytes
+from empiarreader.images.raw import RawPixels
 from empiarreader.regions import resolve_region
 from mrc_vectors import MrcVector, mrc_bytes, mrc_vectors, sample_array
 
@@ -74,6 +76,37 @@ def test_a_plan_holds_the_rows_of_the_region_and_no_byte_more(data: st.DataObjec
     wanted = rows if array[region].size else rows[:0]
 
     assert fetched == wanted.tobytes()
+
+
+@given(data=st.data(), order=st.sampled_from("<>"), padding=st.integers(0, 9), gap=st.integers(0, 30))
+def test_what_fills_up_rows_and_sections_is_left_out(
+    data: st.DataObject, order: str, padding: int, gap: int
+) -> None:
+    array = sample_array(1, (3, 4, 5))
+    rows = np.full((3, 4, 5 * 2 + padding), 0xEE, np.uint8)
+    rows[..., :10] = array.astype(f"{order}i2").view(np.uint8)
+    sections = np.full((3, 4 * (10 + padding) + gap), 0xDD, np.uint8)
+    sections[:, : 4 * (10 + padding)] = rows.reshape(3, -1)
+    content = b"head" + sections.tobytes()[: sections.size - gap]
+    pixels = RawPixels(
+        shape=(3, 4, 5),
+        stored=f"{order}i2",
+        offset=4,
+        row_bytes=10 + padding,
+        section_bytes=sections.shape[1],
+    )
+    region = data.draw(regions(array.shape))
+    assume(array[region].size)
+    bounds = resolve_region(region, array.shape)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.raw"
+        path.write_bytes(content)
+        file = open_bytes(path)
+        out = np.zeros([stop - start for start, stop in bounds], np.int16)
+        pixels.read_into(file, file.version(), bounds, out)
+
+    np.testing.assert_array_equal(out, array[region])
+    assert pixels.end == len(content)
 
 
 def test_whole_frames_next_to_each_other_are_one_span() -> None:

@@ -68,7 +68,7 @@ def _with_ncempy(path: Path) -> Reference:
 
     if path.suffix == ".ser":
         found = ser.serReader(str(path))
-        y, x = (size * 1e10 for size in found["pixelSize"])
+        x, y = (size * 1e10 for size in found["pixelSize"])
         return found["data"], (0.0, y, x)
     found = dm.dmReader(str(path))
     assert set(found["pixelUnit"]) <= {"", b""}
