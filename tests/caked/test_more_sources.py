@@ -142,6 +142,57 @@ def test_tiff_that_is_cut_coloured_or_uneven_is_reported(tmp_path: Path) -> None
         FileSource(tmp_path / "uneven.tif").shape(0)
 
 
+def _packed(counts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Two counts of 4 bits a byte as SerialEM packs them, the left one in the low half."""
+    return np.asarray(counts[..., 0::2] | counts[..., 1::2] << 4)
+
+
+@pytest.mark.parametrize("pages", [1, 3])
+def test_tiff_pages_that_serialem_packed_come_out_in_full_width(tmp_path: Path, pages: int) -> None:
+    counts = np.random.default_rng(0).integers(0, 16, size=(pages, 20, 26), dtype=np.uint8)
+    title = "SerialEMCCD: Dose frac. image, 4 bits packed  r/f 0"
+    for name, description in (("packed.tif", title), ("plain.tif", "a movie")):
+        with tifffile.TiffWriter(tmp_path / name) as file:
+            for page in _packed(counts):
+                file.write(page, photometric="minisblack", compression="lzw", description=description)
+    expected = counts if pages > 1 else counts[0]
+    packed, plain = FileSource(tmp_path / "packed.tif"), FileSource(tmp_path / "plain.tif")
+
+    assert (packed.shape(0), packed.dtype(0)) == (expected.shape, np.uint8)
+    np.testing.assert_array_equal(packed.read(0), expected)
+    region = (*[slice(0, 1)] * (pages > 1), slice(3, 17), slice(5, 12))
+    np.testing.assert_array_equal(packed.read(0, region), expected[region])
+    assert plain.shape(0) == (*expected.shape[:-1], 13)
+    np.testing.assert_array_equal(plain.read(0), _packed(expected))
+
+
+@pytest.mark.parametrize(("y", "x", "width"), [(7420, 3838, 7676), (8184, 5760, 11520), (7420, 3000, 3000)])
+def test_tiff_pages_of_just_half_a_camera_hold_two_counts_a_byte(
+    tmp_path: Path, y: int, x: int, width: int
+) -> None:
+    page = np.zeros((y, x), dtype=np.uint8)
+    page[-1, -1] = 0xF1
+    tifffile.imwrite(tmp_path / "a.tif", page, compression="lzw", rowsperstrip=256)
+    source = FileSource(tmp_path)
+
+    assert source.shape(0) == (y, width)
+    assert source.read(0, (slice(y - 1, y), slice(width - 2, width))).tolist() == [
+        [1, 15] if width > x else [0, 0xF1]
+    ]
+
+
+def test_tiff_pages_of_four_bits_are_no_packed_bytes(tmp_path: Path) -> None:
+    counts = np.random.default_rng(0).integers(0, 16, size=(20, 26), dtype=np.uint8)
+    tifffile.imwrite(
+        tmp_path / "a.tif", counts, bitspersample=4, photometric="minisblack",
+        description="SerialEMCCD: Dose frac. image, 4 bits packed",
+    )  # fmt: skip
+    source = FileSource(tmp_path)
+
+    assert source.shape(0) == (20, 26)
+    np.testing.assert_array_equal(source.read(0), counts)
+
+
 def test_pairs_are_read_together_and_cut_together() -> None:
     generator = np.random.default_rng(0)
     even, odd = generator.normal(size=(2, 3, 8, 9)).astype(np.float32)

@@ -215,6 +215,29 @@ def test_volumes_are_turned_as_gemmi_turns_them_whatever_reads_them(
         np.testing.assert_array_equal(data[0], expected)
 
 
+@pytest.mark.parametrize(
+    ("size", "label", "width"),
+    [
+        ((7420, 3838), b"SerialEMCCD: Dose frac. image, 4 bits packed  r/f 0", 7676),
+        ((8184, 5760), b"SerialEMCCD: Dose frac. image, 4 bits packed  r/f 3", 11520),
+        ((7420, 3838), b"SerialEMCCD: Dose frac. image, scaled by 1.00  r/f 0", 3838),
+        ((7420, 3000), b"SerialEMCCD: Dose frac. image, 4 bits packed  r/f 0", 3000),
+    ],
+)
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_title_that_serialem_gave_before_there_was_a_flag_tells_of_two_counts_a_byte(
+    size: tuple[int, int], label: bytes, width: int, order: str
+) -> None:
+    content = bytearray(mrc_header((3, *size), mode=0, voxel_size=(1.0, 1.1, 1.2), order=order))
+    content[220:224], content[224 : 224 + len(label)] = struct.pack(f"{order}i", 1), label
+    header = parse_mrc_header(bytes(content), name="a.mrc")
+
+    assert header.shape == (3, size[0], width)
+    assert header.mode == (101 if width > size[1] else 0)
+    assert header.size_bytes == 3 * size[0] * size[1]
+    assert header.voxel_size == pytest.approx((1.0, 1.1, 1.2))
+
+
 @pytest.mark.parametrize(("mode", "shape"), [(3, (4, 5, 6)), (101, (3, 4, 5)), (1, (2, 3, 4, 5))])
 def test_packed_numbers_and_stacks_of_volumes_are_turned_too(
     mode: int, shape: tuple[int, ...], tmp_path: Path

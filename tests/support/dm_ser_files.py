@@ -82,7 +82,7 @@ def ser_bytes(images: np.ndarray[Any, Any], pixel_size: tuple[float, float]) -> 
     pixel_size
         Along y and x, in metres.
     """
-    count, y, x = images.shape
+    count, y, x = map(int, images.shape)
     dimension = struct.pack("<IddIII", count, 0.0, 1.0, 0, 0, 0)  # without a description or units
     table = 30 + len(dimension)
     first = table + 8 * count

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from caked.errors import DamagedFileError
+from caked.io.fourbits import TITLE, is_half_a_camera
 
 __all__ = ["HEADER_BYTES", "MrcHeader", "parse_mrc_header"]
 
@@ -43,7 +44,7 @@ class MrcHeader:
     ----------
     mode
         MRC mode: 0 (bytes), 1 (int16), 2 (float32), 3 (complex int16), 4 (complex64), 6 (uint16),
-        12 (float16) or 101 (4 bits, also where IMOD's flags say that bytes of mode 0 hold two values).
+        12 (float16) or 101 (4 bits, also where bytes of mode 0 hold two values, as SerialEM writes them).
     stored
         Type of the numbers in the file, byte order included; a pair of them makes a value in mode 3, one
         holds two values in mode 101.
@@ -113,7 +114,7 @@ def parse_mrc_header(content: bytes, *, name: str) -> MrcHeader:
     order = _byte_order(content, name)
     words = _FIELDS[order].unpack_from(content)
     nx, ny, nz, mode = words[:4]
-    if mode == 0 and _imod_flags(content, order) & _IMOD_TWO_A_BYTE:
+    if mode == 0 and _bytes_hold_two(content, order, ny, nx):
         mode, nx = 101, 2 * nx  # SerialEM writes half the width
     intervals, cell, axes = words[7:10], words[10:13], words[16:19]
     low, high, ispg, nsymbt = words[19], words[20], words[22], words[23]
@@ -173,6 +174,14 @@ def _bytes_are_unsigned(content: bytes, order: str, low: float, high: float) -> 
     if _is_stamped(content, order):
         return not _imod_flags(content, order) & _IMOD_SIGNED
     return low >= 0 and 128 <= high <= 255
+
+
+def _bytes_hold_two(content: bytes, order: str, ny: int, nx: int) -> bool:
+    """IMOD flags such files; before it did, SerialEM's title and the size of the camera told."""
+    if _imod_flags(content, order) & _IMOD_TWO_A_BYTE:
+        return True
+    (labels,) = struct.unpack_from(f"{order}i", content, 220)
+    return labels == 1 and TITLE.encode() in content[224:304] and is_half_a_camera(ny, nx)
 
 
 def _is_stamped(content: bytes, order: str) -> bool:

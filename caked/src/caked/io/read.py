@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from caked.errors import DamagedFileError, InvalidOptionError, ShapeError
+from caked.io.fourbits import unpacked
 from caked.io.layout import Layout, open_decompressed, reported
 from caked.io.tiff import read_tiff
 from caked.protocol import Array, Region
@@ -219,10 +220,7 @@ def arranged(flat: Array, layout: Layout) -> Array:
 def _unpacked(flat: Array, layout: Layout, shape: tuple[int, ...]) -> Array:
     if layout.packing == "nibbles":
         *leading, width = shape
-        packed = flat.reshape(*leading, (width + 1) // 2)
-        values = np.empty((*leading, 2 * packed.shape[-1]), dtype=np.uint8)
-        values[..., 0::2], values[..., 1::2] = packed & 15, packed >> 4
-        return values[..., :width]
+        return unpacked(flat.reshape(*leading, (width + 1) // 2), width)
     if layout.packing == "pairs":
         pairs = flat.reshape(*shape, 2).astype(np.float32)
         return pairs.view(np.complex64)[..., 0]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from caked.errors import DamagedFileError, InvalidOptionError, RefusedFileError
+from caked.io.fourbits import TITLE, is_half_a_camera, unpacked
 from caked.protocol import Array, Region
 
 __all__ = ["TIFF_MAGIC", "read_tiff", "tiff_facts"]
@@ -20,6 +21,8 @@ _LARGEST = 1 << 33
 
 def tiff_facts(name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Return shape, ``(y, x)`` or ``(page, y, x)``, and type of a TIFF file, by its tags alone.
+
+    Where SerialEM packed two counts of 4 bits into a byte, the shape is that of the counts.
 
     Raises
     ------
@@ -33,7 +36,7 @@ def tiff_facts(name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     with _opened(name) as file:
         page = file.pages.first
         shape, dtype = tuple(page.shape), page.dtype
-        pages = len(file.pages)
+        pages, width = len(file.pages), _width(page)
         for other in file.pages:
             if tuple(other.shape) != shape or other.dtype != dtype:
                 raise RefusedFileError(
@@ -48,6 +51,7 @@ def tiff_facts(name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
         raise RefusedFileError(
             f"File {name} says that it holds {pages} pages of {shape}: too many.", path=name
         )
+    shape = (shape[0], width)
     return (shape if pages == 1 else (pages, *shape)), np.dtype(dtype)
 
 
@@ -55,10 +59,25 @@ def read_tiff(name: str, shape: tuple[int, ...], region: Region) -> Array:
     """Read the part of a TIFF file that a whole region names; pages outside it are not decoded."""
     with _opened(name) as file:
         if len(shape) == 2:
-            return np.ascontiguousarray(file.pages.first.asarray()[region])
-        pages = [file.pages[k].asarray()[region[1:]] for k in range(region[0].start, region[0].stop)]
+            return np.ascontiguousarray(_pixels(file.pages.first, shape)[region])
+        pages = [_pixels(file.pages[k], shape)[region[1:]] for k in range(region[0].start, region[0].stop)]
         window = tuple(part.stop - part.start for part in region[1:])
         return np.stack(pages) if pages else np.empty((0, *window), dtype=file.pages.first.dtype)
+
+
+def _width(page: Any) -> int:
+    """Return how many pixels a row has: two a byte where a title or a camera's size says so."""
+    width = int(page.imagewidth)
+    is_of_bytes = page.dtype == np.uint8 and page.bitspersample == 8 and page.photometric <= 1
+    is_titled = "SerialEMCCD" in page.description and TITLE in page.description
+    holds_two = is_of_bytes and (is_titled or is_half_a_camera(page.imagelength, width))
+    return 2 * width if holds_two else width
+
+
+def _pixels(page: Any, shape: tuple[int, ...]) -> Array:
+    """Return the pixels of a page in the width that the first page has."""
+    pixels: Array = page.asarray()
+    return pixels if pixels.shape[-1] == shape[-1] else unpacked(pixels, shape[-1])
 
 
 @contextmanager
