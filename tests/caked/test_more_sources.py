@@ -158,7 +158,7 @@ def test_tiff_pages_that_serialem_packed_come_out_in_full_width(tmp_path: Path, 
     expected = counts if pages > 1 else counts[0]
     packed, plain = FileSource(tmp_path / "packed.tif"), FileSource(tmp_path / "plain.tif")
 
-    assert (packed.shape(0), packed.dtype(0)) == (expected.shape, np.uint8)
+    assert (packed.shape(0), packed.dtype(0)) == (expected.shape, expected.dtype)
     np.testing.assert_array_equal(packed.read(0), expected)
     region = (*[slice(0, 1)] * (pages > 1), slice(3, 17), slice(5, 12))
     np.testing.assert_array_equal(packed.read(0, region), expected[region])
