@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profet import DamagedFileError
+from profet.formats import mmcif
 from profet.formats.mmcif import read_tables, scan
 
 Category = tuple[str, list[str], list[list[str]], bool]
@@ -88,12 +89,19 @@ def _documents(draw: st.DrawFn) -> tuple[str, list[Category]]:
     return text, categories
 
 
-@given(_documents())
+@given(_documents(), st.sampled_from([1, 2, 3, 5, 250]))
 @settings(max_examples=300)
 def test_any_layout_is_read_as_gemmi_reads_it_and_no_byte_is_lost(
-    document: tuple[str, list[Category]],
+    document: tuple[str, list[Category]], lines_at_once: int
 ) -> None:
     text, categories = document
+    with pytest.MonkeyPatch.context() as patch:
+        # Files are as long as many of the portions whose lines are looked at together; these are not.
+        patch.setattr(mmcif, "_LINES_AT_ONCE", lines_at_once)
+        _check(text, categories)
+
+
+def _check(text: str, categories: list[Category]) -> None:
     body = text.encode()
     wanted = {name.lower() for name, _, _, _ in categories}
 
@@ -107,6 +115,36 @@ def test_any_layout_is_read_as_gemmi_reads_it_and_no_byte_is_lost(
         theirs = [[gemmi.cif.as_string(value) for value in row] for row in block.find(f"{name}.", items)]
         ours = [[_as_gemmi(row[item]) for item in items] for row in tables[name.lower()]]
         assert ours == theirs
+
+
+# How a row may be written, of values a, b and c.
+_ODD_ROWS = {
+    "over two lines": ("a b\nc\n", ["a", "b", "c"]),
+    "a value a line": ("a\nb\nc\n", ["a", "b", "c"]),
+    "with a comment": ("a b # 1 2 3\nc\n", ["a", "b", "c"]),
+    "after a comment": ("# 1 2\na b c\n", ["a", "b", "c"]),
+    "with a text field": (";a\nb c d\n;\nb c\n", ["a\nb c d", "b", "c"]),
+    "of text fields": ("a\n;b c\n;\n;d e f\n;\n", ["a", "b c", "d e f"]),
+    "with a text of many rows": ("a b\n;1\n" + "1 2 3\n" * 600 + ";\n", ["a", "b", "1\n" + "1 2 3\n" * 600]),
+    "with quotes": ("'a b' \"c d\" e\n", ["a b", "c d", "e"]),
+}
+
+
+@pytest.mark.parametrize("odd", _ODD_ROWS.values(), ids=_ODD_ROWS)
+@pytest.mark.parametrize("number", [0, 1, 246, 247, 248, 249, 250, 300, 599])
+def test_a_row_that_is_written_in_another_way_is_found_among_plain_ones(
+    odd: tuple[str, list[str]], number: int
+) -> None:
+    rows = [[str(k), "x", "-1.5"] for k in range(600)]
+    lines = [" ".join(row) + "\n" for row in rows]
+    lines[number], rows[number] = odd[0], [value.removesuffix("\n") for value in odd[1]]
+    body = ("data_x\nloop_\n_a.i\n_a.j\n_a.k\n" + "".join(lines) + "#\n_b.c 1\n").encode()
+    read = read_tables(body.splitlines(keepends=True), {"_a"})
+
+    assert [list(row.values()) for row in read["_a"]] == rows
+    assert (
+        b"".join(raw for raws, _, _ in scan(body.splitlines(keepends=True), {"_a"}) for raw in raws) == body
+    )
 
 
 def _as_gemmi(value: str) -> str:
