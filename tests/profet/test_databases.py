@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
+import hashlib
 import json
 from pathlib import Path
 
@@ -10,10 +12,11 @@ import pytest
 
 import profet.databases
 from perc_archive import Archive
-from profet import DamagedFileError, Fetcher, InvalidChoiceError, StructureNotFoundError
+from profet import DamagedFileError, Fetcher, InvalidChoiceError, StructureNotFoundError, settings
 from profet.access import Access
 from profet.command_line import main
 from profet.databases.protocol import Database
+from profet.store import Key, Store
 from profet_samples import Polymer, Residue, Sample, protein, to_mmcif, to_pdb, uniprot_record
 
 ACCESSION = "P05067"
@@ -368,6 +371,27 @@ def test_a_model_is_asked_for_by_its_name(filled: Archive, tmp_path: Path) -> No
         fetcher.get_file("AF-P05067-F1-model_v4")
     with pytest.raises(StructureNotFoundError, match="only within the archive of its proteome"):
         fetcher.get_file("AF-P05067-F2")
+
+
+def test_a_version_that_is_asked_for_is_not_answered_with_an_older_one_of_the_cache(
+    filled: Archive, tmp_path: Path
+) -> None:
+    fetcher = Fetcher(save_directory=tmp_path)
+    _, new = fetcher.get_file("AF-P05067-F1")
+    store, key = Store(settings.cache_directory()), Key(source="alphafold", id="P05067", extension="cif")
+    origin, old = store.origin(key), new.replace(b"data_AF", b"data_OLD")
+    assert origin is not None
+    url = origin.url.replace("v6", "v4")
+    digest = hashlib.sha256(old).hexdigest()
+    store.put(
+        key, gzip.compress(old), dataclasses.replace(origin, source_version="4", url=url, sha256=digest)
+    )
+
+    assert fetcher.get_file("AF-P05067-F1")[1] == old  # what the cache holds serves until it is refreshed
+    assert fetcher.get_file("AF-P05067-F1-model_v6")[1] == new
+    assert fetcher.get_file("AF-P05067-F1")[1] == new
+    (hit,) = fetcher.find("AF-P05067-F1-model_v6", databases="alphafold")
+    assert fetcher.get_file(hit)[1] == new
 
 
 @pytest.mark.parametrize(

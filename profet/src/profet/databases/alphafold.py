@@ -24,6 +24,7 @@ Document = Literal["plddt", "pae"]
 
 _URL_FIELDS = {FileType.cif: "cifUrl", FileType.pdb: "pdbUrl", FileType.bcif: "bcifUrl"}
 DOCUMENTS: dict[Document, str] = {"plddt": "plddtDocUrl", "pae": "paeDocUrl"}
+_VERSION_IN_ID = re.compile(r"-model_v(\d+)$")
 _VERSION_IN_URL = re.compile(r"_v(\d+)\.")
 
 
@@ -55,15 +56,17 @@ class AlphaFold:
         accession = target.accession
         if accession is None:
             return []
+        version = ""
         if isinstance(target.identity, ModelId):
             self._must_be_served(target.identity)
+            version = f"-model_v{target.identity.version}" if target.identity.version else ""
         elif not (target.entry and target.entry.is_in_alphafold) and self.prediction(accession) is None:
             return []
         length = len(target.entry.sequence) if target.entry and target.is_canonical else 0
         return [
             StructureHit(
                 database=NAME,
-                id=f"AF-{accession}-F1",
+                id=f"AF-{accession}-F1{version}",
                 chains=("A",),
                 range=(1, length) if length else None,
                 coverage=1.0,
@@ -74,10 +77,18 @@ class AlphaFold:
         ]
 
     def fetch(self, hit: StructureHit, filetype: FileType) -> Stored | None:
-        """Get the model of a protein, or None if there is none. All file types exist of every model."""
+        """Get the model of a protein, or None if there is none. All file types exist of every model.
+
+        If the id names a version, one of another version in the cache does not count.
+        """
         accession = hit.accession or hit.id.removeprefix("AF-").rpartition("-F")[0]
+        version = _VERSION_IN_ID.search(hit.id)
         return self._file(
-            accession, filetype, _URL_FIELDS[filetype], lambda data: check_file_type(data, filetype)
+            accession,
+            filetype,
+            _URL_FIELDS[filetype],
+            lambda data: check_file_type(data, filetype),
+            version=version and version[1],
         )
 
     def document(self, accession: str, kind: Document) -> Stored | None:
@@ -115,7 +126,9 @@ class AlphaFold:
                 return model
         return None
 
-    def _file(self, accession: str, extension: str, field: str, check: Any) -> Stored | None:
+    def _file(
+        self, accession: str, extension: str, field: str, check: Any, *, version: str | None = None
+    ) -> Stored | None:
         url = ""
 
         def locate() -> str | None:
@@ -125,11 +138,14 @@ class AlphaFold:
 
         def checked(data: bytes) -> str | None:
             check(data)
-            version = _VERSION_IN_URL.search(url)
-            return version[1] if version else None
+            found = _VERSION_IN_URL.search(url)
+            return found[1] if found else None
 
         key = Key(source=NAME, id=accession, extension=extension)
-        return self._access.file(key, locate, checked, etag_is_md5=True)
+        kept = None if version is None else self._access.store.origin(key)
+        is_other = kept is not None and kept.source_version != version
+        access = self._access.refreshing() if is_other else self._access
+        return access.file(key, locate, checked, etag_is_md5=True)
 
     def _url(self, accession: str, field: str) -> str | None:
         prediction = self.prediction(accession)
