@@ -21,6 +21,15 @@ def test_all_lists_names_that_exist_once_each_in_order() -> None:
         profet.Fetchr  # type: ignore[attr-defined]  # noqa: B018
 
 
+@pytest.mark.parametrize("module", ["alphafold", "cache", "cleaver", "enums", "pdb", "profet"])
+def test_each_published_module_is_there_where_nothing_else_was_imported(module: str) -> None:
+    code = f"import profet; assert profet.{module}.__name__ == 'profet.{module}'"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_published_modules_are_there_after_a_plain_import() -> None:
     published = (
         profet.cache.PDBFileCache,

@@ -14,7 +14,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from profet import alphafold, cache, cleaver, databases, enums, pdb  # noqa: F401 - see _MODULES
+    from profet import alphafold, cache, cleaver, databases, enums, pdb, profet  # noqa: F401 - see _MODULES
     from profet.cleaning.clean import clean
     from profet.cleaning.options import CleanOptions
     from profet.cleaning.report import ChainNumbering, CleanReport
@@ -63,7 +63,15 @@ _HOME = {
     "StructureNotFoundError": "errors",
     "clean": "cleaning.clean",
 }
-_MODULES = ("alphafold", "cache", "cleaver", "databases", "enums", "pdb")  # used as `profet.cache` and such
+_MODULES = (
+    "alphafold",
+    "cache",
+    "cleaver",
+    "databases",
+    "enums",
+    "pdb",
+    "profet",
+)  # used as `profet.cache` and such
 
 __all__ = [
     "CacheError",

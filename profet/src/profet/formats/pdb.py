@@ -27,7 +27,8 @@ B_FACTOR = slice(60, 66)
 ELEMENT = slice(76, 78)
 
 _STANDARD = frozenset(
-    b"ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL HOH".split()
+    b"ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL HOH"
+    b" NAG BMA MAN FUC".split()
 )
 # What GROMOS calls states of protonation of these.
 _FOUR_LETTERS = frozenset(b"LYSH ASPH GLUH HISH HISA HISB HIS1 HIS2 CYSH CYS1 CYS2 ARGN".split())
@@ -38,8 +39,8 @@ class ResidueColumns:
     """How `RESIDUE` is cut: the 21st column of a record belongs to the chain or to the residue's name.
 
     The format leaves it empty. Large structures have chains of two letters there, as gemmi and Coot write
-    them; CHARMM and programs like it have the fourth letter of names (TIP3, POPC). An amino acid or water by
-    its usual name tells that it is the chain's.
+    them; CHARMM and programs like it have the fourth letter of names (TIP3, POPC). An amino acid, sugar or
+    water by its usual name tells that it is the chain's.
 
     Examples
     --------
