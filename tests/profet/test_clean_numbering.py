@@ -515,3 +515,48 @@ def _labels(path: Path) -> set[tuple[str, str]]:
     import gemmi
 
     return {(chain.name, str(item.seqid)) for chain in gemmi.read_structure(str(path))[0] for item in chain}
+
+
+OTHER = protein(45, seed=11)
+
+
+def two_proteins(*, second: str, first: int) -> bytes:
+    """P12345 and another protein, as programs write them: without sequences or references."""
+    polymers = [
+        Polymer(
+            name=name,
+            sequence="",
+            residues=[Residue(name=letter, place=n, number=n) for n, letter in enumerate(letters, start)],
+        )
+        for name, letters, start in (("A", SEQUENCE, 1), (second, OTHER, first))
+    ]
+    return to_pdb(Sample(polymers=polymers))
+
+
+def as_bare_mmcif(pdb: bytes) -> bytes:
+    """Atoms of a file in PDB format, and nothing else."""
+    items = ["group_PDB", "id", "label_atom_id", "label_comp_id", "auth_asym_id", "auth_seq_id"]
+    rows = [line.split()[:6] for line in pdb.decode().splitlines() if line.startswith("ATOM")]
+    names = [f"_atom_site.{item}" for item in items]
+    return "\n".join(["data_x", "loop_", *names, *map(" ".join, rows), ""]).encode()
+
+
+@FORMATS
+def test_two_residues_of_one_number_in_a_chain_are_refused_where_a_peptide_is_to_go(
+    format_name: str, archive: Archive, tmp_path: Path
+) -> None:
+    add_protein(archive)
+    path = tmp_path / f"a.{format_name}"
+
+    def write(body: bytes) -> None:
+        path.write_bytes(as_bare_mmcif(body) if format_name == "cif" else body)
+
+    write(two_proteins(second="A", first=1))
+    with pytest.raises(RefusedError, match=r"chain A of .* has several residues of the number 1"):
+        clean(path, options=SIGNAL, accession="P12345")
+    assert list(tmp_path.iterdir()) == [path]
+    for apart in (two_proteins(second="B", first=1), two_proteins(second="A", first=101)):
+        write(apart)
+        report = clean(path, options=SIGNAL, accession="P12345")
+        assert report.residues_removed == {"signal_peptides": {"A": 20}}
+        assert len(report.path.read_bytes().splitlines()) + 80 == len(path.read_bytes().splitlines())

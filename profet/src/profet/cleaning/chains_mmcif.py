@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from profet.cleaning.alternatives import Alternatives, Position
@@ -43,20 +43,23 @@ class Observed:
         self._alternatives = alternatives
         self._last: object = None
         self.residues: dict[ResidueKey, _Seen] = {}
+        self._with_ca: set[Hashable] = set()
+        self.repeated: dict[bytes, str] = {}  # by chain, a number that two of its residues go by
 
     def see(self, values: Row) -> None:
         """Take note of an atom."""
         columns = self.columns
         place = columns.place_of(values)
-        if self._alternatives is not None and (letter := columns.alternative(values)):
-            position = Position(
-                component=values[columns.component],
-                atom=values[columns.name],
-                letter=letter,
-                occupancy=columns.occupancy(values),
-                is_hydrogen=columns.is_hydrogen(values),
-            )
-            self._alternatives.see(place, position)
+        if letter := columns.alternative(values):
+            self._see_alternative(place, letter, values)
+        elif (
+            values[columns.name] == b"CA"
+            and values[columns.component] != b"CA"  # calcium
+            and not columns.is_hetatm(values)
+        ):
+            if place in self._with_ca:
+                self.repeated.setdefault(values[columns.asym], mmcif.text(values[columns.place]))
+            self._with_ca.add(place)
         if place == self._last:
             return
         self._last = place
@@ -72,6 +75,17 @@ class Observed:
             number=int(key[1]) if columns.has_places and key[1].isdigit() else columns.author_number(values),
             sifts=columns.sifts(values),
         )
+
+    def _see_alternative(self, place: Hashable, letter: bytes, values: Row) -> None:
+        if self._alternatives is not None:
+            position = Position(
+                component=values[self.columns.component],
+                atom=values[self.columns.name],
+                letter=letter,
+                occupancy=self.columns.occupancy(values),
+                is_hydrogen=self.columns.is_hydrogen(values),
+            )
+            self._alternatives.see(place, position)
 
 
 def chains_of(observed: Observed, tables: Tables, entity_of: Mapping[bytes, bytes]) -> list[Chain]:
@@ -97,6 +111,7 @@ def chains_of(observed: Observed, tables: Tables, entity_of: Mapping[bytes, byte
                 sequence=sequences.get(entity, ""),
                 references=_references(tables, entity, seen.chain),
                 segments=_segments(tables[_SEGMENTS], mmcif.text(asym)),
+                repeated=observed.repeated.get(asym, ""),
             )
         chain = chains[asym]
         seq_id = int(place) if observed.columns.has_places and place.isdigit() else None

@@ -84,6 +84,8 @@ class _Reader:
         self._has_ter: set[bytes] = set()
         self._residues: dict[bytes, bool] = {}  # whether it stands before the TER of its chain
         self._written_as_atom: set[bytes] = set()
+        self._with_ca: set[bytes] = set()  # places in chains, in this model
+        self._repeated: dict[bytes, bytes] = {}  # number that two residues of a chain go by
         self._in_part: set[bytes] = set()  # residues with alternative positions
         self._backbones = Backbones()
         self._water_names = WaterNames()
@@ -119,6 +121,7 @@ class _Reader:
             self._model = model_number(line)
             self._models[self._model] = None
             self._ended.clear()
+            self._with_ca.clear()
         elif name in (b"HEADER", b"TITLE ", b"EXPDTA"):
             self._head(line, name)
 
@@ -150,6 +153,10 @@ class _Reader:
         letter = line[pdb.ALTERNATIVE].strip()
         if letter:
             self._in_part.add(residue)
+        elif atom == b"CA" and name == b"ATOM  " and residue[:3].strip() != b"CA":
+            if residue[3:] in self._with_ca:
+                self._repeated.setdefault(residue[3:5], residue[5:].strip())
+            self._with_ca.add(residue[3:])
         if letter and self._alternatives is not None:
             position = Position(
                 component=residue[:3].strip(),
@@ -274,6 +281,7 @@ class _Reader:
             name=name.decode("ascii", "replace").strip(),
             sequence=sequence,
             references=self._references[name],
+            repeated=self._repeated.get(name, b"").decode("ascii", "replace"),
             residues=[
                 Residue(
                     key=residue[3:],

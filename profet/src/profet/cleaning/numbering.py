@@ -91,13 +91,18 @@ Ask = Callable[[], Segments]
 
 @dataclass(kw_only=True)
 class Chain:
-    """A polymer chain: residues with coordinates, the whole sequence if the file has it, stated ranges."""
+    """A polymer chain: residues with coordinates, the whole sequence if the file has it, stated ranges.
+
+    `repeated` is a number that several residues of the chain go by, as where a program has written two chains
+    under one name; empty if there is none.
+    """
 
     name: str
     residues: list[Residue] = field(default_factory=list)
     sequence: str = ""
     references: list[Reference] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
+    repeated: str = ""
 
     def accessions(self) -> list[str]:
         """UniProt accessions that the file gives this chain."""
@@ -145,8 +150,21 @@ def number_chains(
     Raises
     ------
     RefusedError
-        If no chain is that protein, or one that claims to be it cannot be matched with it.
+        If no chain is that protein, or one that claims to be it cannot be matched with it, or the number of a
+        residue in it does not tell which one is meant.
     """
+    found = _number(chains, entry, origin, ask)
+    repeated = {chain.name: chain.repeated for chain in chains if chain.repeated}
+    for numbered in found:
+        if numbered.chain in repeated:
+            raise RefusedError(
+                f"chain {numbered.chain or '(without a name)'} of {origin} has several residues of the "
+                f"number {repeated[numbered.chain]}, so it is several chains; give each a name of its own"
+            )
+    return found
+
+
+def _number(chains: Sequence[Chain], entry: UniProtEntry, origin: str, ask: Ask) -> list[NumberedChain]:
     own = {entry.accession, *entry.other_accessions}
     stated = [chain for chain in chains if own & {name.partition("-")[0] for name in chain.accessions()}]
     if stated:
