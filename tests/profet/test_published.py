@@ -212,6 +212,18 @@ def test_remove_names_its_files_as_published_and_returns_the_path(
     assert text.count("\nATOM") + text.count("\nHETATM") == atoms
 
 
+def test_what_the_readme_of_profet_1_calls_cuts_off_the_signal_peptide_and_nothing_else(
+    p45523: Archive, tmp_path: Path
+) -> None:
+    fetcher = Fetcher(save_directory=tmp_path)
+    fetcher.get_file(uniprot_id="P45523", filetype="pdb", filesave=True, db="alphafold")
+
+    path = fetcher.cleave_off_signal_peptides("P45523")
+
+    assert path == str(tmp_path / "p45523_nosignal1to25.pdb")
+    assert Path(path).read_text() == Path(fetcher.remove("P45523", True, False, False, False)).read_text()
+
+
 def test_remove_asks_nobody_after_the_file_was_fetched(p45523: Archive) -> None:
     fetcher = Fetcher()
     fetcher.get_file("P45523", filesave=True)

@@ -370,6 +370,21 @@ class Fetcher:
         _logger.info("%s: saved as %s", uniprot_id, report.path)
         return str(report.path)
 
+    def cleave_off_signal_peptides(self, uniprot_id: str) -> str:
+        """Do what `remove` does, with the signal peptide alone: the name in the README of profet 1.
+
+        Returns
+        -------
+        str
+            Path of the new file, as ``p0a855_nosignal1to21.pdb``.
+
+        Raises
+        ------
+        ProfetError
+            As `remove`.
+        """
+        return self.remove(uniprot_id, hydrogens=False, water=False, hetatoms=False)
+
     def _wish(self, filetype: str, db: str | None, assembly: int | None) -> Wish:
         database = self._main_db if db is None else check_database(db)
         return Wish(filetype=FileType(filetype), database=database, assembly=assembly)
