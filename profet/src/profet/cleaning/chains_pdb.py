@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from profet.cleaning.alternatives import Alternatives, Position
 from profet.cleaning.backbones import Backbones, matters
 from profet.cleaning.facts import Facts, as_number, pdb_id_of
-from profet.cleaning.numbering import Chain, Reference, Residue
+from profet.cleaning.numbering import Chain, Residue
 from profet.cleaning.options import CleanOptions
 from profet.cleaning.place_runs import place_runs
+from profet.cleaning.references_pdb import REFERENCE_RECORDS, References
 from profet.cleaning.residues import MODIFIED, OF_CHAINS, WaterNames, is_hydrogen, letter_of
 from profet.errors import DamagedFileError
 from profet.formats import pdb
@@ -74,8 +75,7 @@ def read_facts(lines: Iterable[bytes], options: CleanOptions, *, origin: str) ->
 class _Reader:
     def __init__(self, options: CleanOptions) -> None:
         self._sequences: defaultdict[bytes, list[bytes]] = defaultdict(list)
-        self._references: defaultdict[bytes, list[Reference]] = defaultdict(list)
-        self._half_reference: tuple[str, int, int] | None = None
+        self._references = References()
         self._modified: set[bytes] = set()
         self._pdb_id = self._title = self._experiment = ""
         self._model = "1"
@@ -112,8 +112,8 @@ class _Reader:
             self._sequences[line[10:12]] += line[19:70].split()
         elif name == b"MODRES":
             self._modified.add(line[12:17] + line[18:23])
-        elif name in (b"DBREF ", b"DBREF1", b"DBREF2"):
-            self._reference(line, name)
+        elif name in REFERENCE_RECORDS:
+            self._references.take(line, name)
         elif name == b"TER   ":
             self._ended.add(self._last_chain)
             self._has_ter.add(self._last_chain)
@@ -169,35 +169,6 @@ class _Reader:
         if self._b_factors is not None and (self._asked_models is None or self._model in self._asked_models):
             value = as_number(line[pdb.B_FACTOR].decode("ascii", "replace"), otherwise=100.0)
             self._b_factors[line[pdb.RESIDUE_KEY]].append(value)
-
-    def _reference(self, line: bytes, name: bytes) -> None:
-        words = line.decode("ascii", "replace").ljust(80)
-        try:
-            if name == b"DBREF2":
-                if self._half_reference is None:
-                    return
-                database, first, last = self._half_reference
-                accession, ends = words[18:40], (int(words[45:55]), int(words[57:67]))
-            else:
-                database, first, last = words[26:32], int(words[14:18]), int(words[20:24])
-                if name == b"DBREF1":
-                    self._half_reference = database, first, last
-                    return
-                accession, ends = words[33:41], (int(words[55:60]), int(words[62:67]))
-                if words[41] != " ":  # ten letters of an accession do not fit into eight columns
-                    accession = words[33:].split()[0]
-        except ValueError:
-            return
-        is_uniprot = database.strip() in ("UNP", "SWS", "TREMBL")
-        self._references[line[11:13]].append(
-            Reference(
-                accession=accession.strip().upper() if is_uniprot else None,
-                first=first,
-                last=last,
-                database_first=ends[0],
-                database_last=ends[1],
-            )
-        )
 
     def facts(self, *, with_chains: bool) -> PdbFacts:
         hetatms = [residue for residue in self._residues if residue not in self._written_as_atom]
@@ -280,7 +251,7 @@ class _Reader:
         return Chain(
             name=name.decode("ascii", "replace").strip(),
             sequence=sequence,
-            references=self._references[name],
+            references=self._references.by_chain[name],
             repeated=self._repeated.get(name, b"").decode("ascii", "replace"),
             residues=[
                 Residue(
