@@ -19,6 +19,8 @@ from profet import (
     StructureNotFoundError,
 )
 from profet.command_line import main
+from profet.databases.rcsb_data import Alignment
+from profet.sequences import residues_up_to
 from profet_samples import Polymer, Residue, Sample, protein, to_mmcif, uniprot_record
 
 SEQUENCE = protein(80)
@@ -105,6 +107,25 @@ def test_signals_are_cut_from_chains_by_their_alignment_with_the_protein(filled:
     assert str(a.seq) == SEQUENCE[17:60]
     assert str(b.seq) == "GSH" + SEQUENCE[17:60]  # nothing of the signal is in it, so it stays as it is
     assert len(c) == 53
+
+
+@pytest.mark.parametrize(
+    "regions",
+    [
+        ((1, 41, 40), (41, 1, 40)),  # permuted: the mature end comes first
+        ((1, 1, 60), (71, 1, 60)),  # the protein twice in one chain
+    ],
+)
+def test_a_signal_behind_the_mature_protein_is_not_cut_with_all_before_it(
+    regions: tuple[tuple[int, int, int], ...],
+) -> None:
+    alignment = Alignment(accession="P05067", coverage=None, regions=regions)
+
+    with pytest.raises(RefusedError, match="mature part of P05067 in front of the signal peptide"):
+        residues_up_to(alignment, 17)
+
+    apart = Alignment(accession="P05067", coverage=None, regions=((4, 11, 3), (7, 20, 40)))
+    assert residues_up_to(apart, 17) == 6
 
 
 def test_many_take_one_question(filled: Archive) -> None:

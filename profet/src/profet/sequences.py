@@ -158,7 +158,7 @@ class Sequences:
             identity = parse_id(alignment.accession)
             if isinstance(identity, UniProtId):
                 for first, last in find_entry(self._access, identity).ranges():
-                    cut = _in_construct(alignment, last)
+                    cut = residues_up_to(alignment, last)
                     if cut:
                         return _cleaved(record, (first, last), length=cut)
         return record
@@ -250,15 +250,29 @@ def _signal_in(letters: str, entry: UniProtEntry, identity: UniProtId) -> tuple[
     return first, last
 
 
-def _in_construct(alignment: Alignment, last: int) -> int:
+def residues_up_to(alignment: Alignment, last: int) -> int:
     """How many residues an entity has up to residue `last` of UniProt, 0 if it begins behind that.
 
     What stands before the signal peptide, as a tag, goes with it.
+
+    Raises
+    ------
+    RefusedError
+        If a part of the mature protein stands before it, as in a chain that holds the protein twice.
     """
     found = [
         begin + min(last, ref + length - 1) - ref for begin, ref, length in alignment.regions if ref <= last
     ]
-    return max(found, default=0)
+    end = max(found, default=0)
+    mature = (
+        begin + max(0, last + 1 - ref) for begin, ref, length in alignment.regions if ref + length > last + 1
+    )
+    if any(start <= end for start in mature):
+        raise RefusedError(
+            f"a chain has a mature part of {alignment.accession} in front of the signal peptide, so nothing "
+            "can be cut off"
+        )
+    return end
 
 
 def _cleaved(record: SeqRecord, signal: tuple[int, int] | None, *, length: int | None = None) -> SeqRecord:
