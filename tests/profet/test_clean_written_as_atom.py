@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import gemmi
@@ -158,3 +158,42 @@ def test_chains_of_two_letters_are_chains(tmp_path: Path) -> None:
     assert report.atoms_removed == {"chains": {"AA": 4}}
     with pytest.raises(RefusedError, match=r"no chain 'B' \(it has A, AA, AB\)"):
         clean(path, options=CleanOptions(chains="B"))
+
+
+def _residues(structure: gemmi.Structure) -> set[tuple[int, str, str, str]]:
+    return {
+        (model.num, chain.name, str(residue.seqid), residue.name[:3])
+        for model in structure
+        for chain in model
+        for residue in chain
+    }
+
+
+def _as_bare_pdb(structure: gemmi.Structure) -> str:
+    lines = structure.make_pdb_string(gemmi.PdbWriteOptions(minimal=True)).splitlines()
+    return "".join(f"{line}\n" for line in lines if not line.startswith("TER"))
+
+
+def _as_bare_mmcif(structure: gemmi.Structure) -> str:
+    groups = gemmi.MmcifOutputGroups(False)
+    groups.atoms = groups.group_pdb = True
+    return structure.make_mmcif_document(groups).as_string()
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("written", [_as_bare_pdb, _as_bare_mmcif])
+def test_of_real_files_the_same_goes_where_all_is_written_as_atom(
+    written: Callable[[gemmi.Structure], str], real_data: Path, tmp_path: Path
+) -> None:
+    files = sorted((real_data / "profet").glob("*.cif.gz")) + sorted((real_data / "profet").glob("*.pdb.gz"))
+    for file in files:
+        structure = gemmi.read_structure(str(file))
+        structure.setup_entities()
+        path = tmp_path / ("a.pdb" if written is _as_bare_pdb else "a.cif")
+        path.write_text(written(structure).replace("HETATM", "ATOM  "))
+
+        left = gemmi.read_structure(str(clean(path, options=CleanOptions(water=True, hetatoms=True)).path))
+
+        structure.remove_ligands_and_waters()
+        assert _residues(left) == _residues(structure), file.name
+    assert len(files) >= 20
