@@ -560,3 +560,27 @@ def test_two_residues_of_one_number_in_a_chain_are_refused_where_a_peptide_is_to
         report = clean(path, options=SIGNAL, accession="P12345")
         assert report.residues_removed == {"signal_peptides": {"A": 20}}
         assert len(report.path.read_bytes().splitlines()) + 80 == len(path.read_bytes().splitlines())
+
+
+@FORMATS
+@pytest.mark.parametrize("length", [3, 4, 7])
+def test_a_short_peptide_that_names_no_protein_is_not_taken_for_a_piece_of_one(
+    length: int, format_name: str, archive: Archive, tmp_path: Path
+) -> None:
+    add_protein(archive)
+    peptide = SEQUENCE[5 : 5 + min(length, 4)] + "WWW"[: max(0, length - 4)]
+    polymers = [
+        Polymer(
+            name=name,
+            sequence=letters,
+            residues=[Residue(name=letter, place=n, number=n) for n, letter in enumerate(letters, 1)],
+        )
+        for name, letters in (("A", SEQUENCE), ("B", peptide))
+    ]
+    path = tmp_path / f"a.{format_name}"
+    path.write_bytes((to_mmcif if format_name == "cif" else to_pdb)(Sample(polymers=polymers)))
+
+    report = clean(path, options=SIGNAL, accession="P12345")
+
+    assert report.residues_removed == {"signal_peptides": {"A": 20}}
+    assert [numbering.chain for numbering in report.numbering] == ["A"]

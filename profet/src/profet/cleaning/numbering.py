@@ -29,6 +29,7 @@ SIFTS, PDBE, REFERENCE, ALIGNMENT = "SIFTS", "PDBe", "reference", "alignment"
 _LEAST_IDENTITY_STATED = 0.8  # the file says which protein it is; mutants and strains differ a little
 _LEAST_IDENTITY_UNSTATED = 0.95
 _ENOUGH_RESIDUES = 20  # equal ones; of a shorter chain or protein, half of it
+_LEAST_RESIDUES_UNSTATED = 8  # equal ones: any three or four are found in a protein by chance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +185,7 @@ def _number_stated(chain: Chain, entry: UniProtEntry, origin: str, ask: Ask) -> 
     for find in (_by_sifts, partial(_by_service, ask=ask), _by_reference):
         if (numbered := find(chain, entry)) is not None:
             return numbered
-    aligned = _by_alignment(chain, entry, _LEAST_IDENTITY_STATED)
+    aligned = _by_alignment(chain, entry, least_identity=_LEAST_IDENTITY_STATED)
     if aligned is None:
         raise RefusedError(
             f"chain {chain.name} of {origin} says it is {entry.accession}, but its sequence does not fit "
@@ -230,7 +231,9 @@ def _is_credible(chain: Chain, entry: UniProtEntry, numbers: Mapping[Hashable, i
 
 
 def _align_unstated(chain: Chain, entry: UniProtEntry) -> NumberedChain | None:
-    aligned = _by_alignment(chain, entry, _LEAST_IDENTITY_UNSTATED)
+    aligned = _by_alignment(
+        chain, entry, least_identity=_LEAST_IDENTITY_UNSTATED, least_residues=_LEAST_RESIDUES_UNSTATED
+    )
     return None if aligned is None else _numbered(chain, entry, ALIGNMENT, aligned)
 
 
@@ -260,7 +263,9 @@ def _agrees(letter: str, sequence: str, number: int) -> bool:
     return 1 <= number <= len(sequence) and letter in ("X", sequence[number - 1])
 
 
-def _by_alignment(chain: Chain, entry: UniProtEntry, least_identity: float) -> dict[Hashable, int] | None:
+def _by_alignment(
+    chain: Chain, entry: UniProtEntry, *, least_identity: float, least_residues: int = 0
+) -> dict[Hashable, int] | None:
     """Numbers by alignment; None if too few letters are equal for it to mean anything."""
     if not entry.sequence:
         raise RefusedError(f"UniProt gives no sequence of {entry.accession} to number residues by")
@@ -278,7 +283,7 @@ def _by_alignment(chain: Chain, entry: UniProtEntry, least_identity: float) -> d
         if number is not None and sequence[place] != "X"
     ]
     equal = sum(one == other for one, other in pairs)
-    enough = min(_ENOUGH_RESIDUES, len(sequence) / 2, len(entry.sequence) / 2)
+    enough = max(least_residues, min(_ENOUGH_RESIDUES, len(sequence) / 2, len(entry.sequence) / 2))
     if not pairs or equal < enough or equal / len(pairs) < least_identity:
         return None
     return {
