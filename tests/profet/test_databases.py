@@ -16,6 +16,7 @@ from profet import DamagedFileError, Fetcher, InvalidChoiceError, StructureNotFo
 from profet.access import Access
 from profet.command_line import main
 from profet.databases.protocol import Database
+from profet.obsolete import read_list
 from profet.store import Key, Store
 from profet_samples import Polymer, Residue, Sample, protein, to_mmcif, to_pdb, uniprot_record
 
@@ -371,6 +372,26 @@ def test_a_model_is_asked_for_by_its_name(filled: Archive, tmp_path: Path) -> No
         fetcher.get_file("AF-P05067-F1-model_v4")
     with pytest.raises(StructureNotFoundError, match="only within the archive of its proteome"):
         fetcher.get_file("AF-P05067-F2")
+
+
+@pytest.mark.parametrize(
+    ("listed", "successors"),
+    [
+        ({"9OLD": ["9MID"], "9MID": ["1AAA"]}, ("1AAA",)),
+        ({"9OLD": ["9MID", "2BBB"], "9MID": ["9NEW"], "9NEW": ["2BBB", "1AAA"]}, ("2BBB", "1AAA")),
+        ({"9OLD": ["9MID"], "9MID": []}, ()),
+        ({"9OLD": ["9MID"], "9MID": ["9OLD"]}, ()),
+    ],
+)
+def test_what_took_the_place_of_a_withdrawn_entry_may_have_been_withdrawn_too(
+    listed: dict[str, list[str]], successors: tuple[str, ...]
+) -> None:
+    lines = [f"OBSLTE    01-JAN-20 {old}     {'     '.join(new)}".rstrip() for old, new in listed.items()]
+
+    withdrawn = read_list("\n".join(lines), "9OLD")
+
+    assert withdrawn is not None
+    assert withdrawn.successors == successors
 
 
 def test_a_version_that_is_asked_for_is_not_answered_with_an_older_one_of_the_cache(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from profet import settings
 from profet.access import Access
@@ -25,7 +25,7 @@ class Withdrawn:
     date
         As the list has it: ``31-JUL-94``.
     successors
-        Entries that took its place; often one, at times none or several.
+        Entries of today that took its place; often one, at times none or several.
     """
 
     pdb_id: str
@@ -46,16 +46,32 @@ def find_withdrawn(access: Access, pdb_id: PdbId) -> Withdrawn | None:
 def read_list(text: str, pdb_id: str) -> Withdrawn | None:
     r"""Find an entry in the list.
 
+    Where a successor was withdrawn in its turn, what took its place counts.
+
     Examples
     --------
     >>> read_list("OBSLTE    31-JUL-94 116L     216L\nOBSLTE    03-AUG-11 3AAA\n", "116L")
     Withdrawn(pdb_id='116L', date='31-JUL-94', successors=('216L',))
     """
-    for line in text.splitlines():
-        match = _LINE.fullmatch(line)
-        if match and _plain(match[2]) == pdb_id:
-            return Withdrawn(pdb_id=pdb_id, date=match[1], successors=tuple(map(_plain, match[3].split())))
-    return None
+    listed = {
+        _plain(match[2]): Withdrawn(
+            pdb_id=_plain(match[2]), date=match[1], successors=tuple(map(_plain, match[3].split()))
+        )
+        for line in text.splitlines()
+        if (match := _LINE.fullmatch(line))
+    }
+    found = listed.get(pdb_id)
+    if found is None:
+        return None
+    followed, waiting, last = {pdb_id}, list(found.successors), []
+    while waiting:
+        name = waiting.pop(0)
+        if name not in listed:
+            last.append(name)
+        elif name not in followed:
+            followed.add(name)
+            waiting[:0] = listed[name].successors
+    return replace(found, successors=tuple(dict.fromkeys(last)))
 
 
 def _plain(name: str) -> str:
