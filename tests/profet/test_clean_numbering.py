@@ -562,6 +562,17 @@ def test_two_residues_of_one_number_in_a_chain_are_refused_where_a_peptide_is_to
         assert len(report.path.read_bytes().splitlines()) + 80 == len(path.read_bytes().splitlines())
 
 
+def test_models_that_only_end_are_models_all_the_same(archive: Archive, tmp_path: Path) -> None:
+    add_protein(archive)
+    model = [line for line in two_proteins(second="B", first=1).splitlines() if line.startswith(b"ATOM")]
+    path = tmp_path / "a.pdb"
+    path.write_bytes(b"\n".join([*model, b"ENDMDL", *model, b"ENDMDL", b""]))
+
+    report = clean(path, options=SIGNAL, accession="P12345")
+
+    assert report.atoms_removed == {"signal_peptides": {"A": 2 * 20 * 4}}
+
+
 @FORMATS
 @pytest.mark.parametrize("length", [3, 4, 7])
 def test_a_short_peptide_that_names_no_protein_is_not_taken_for_a_piece_of_one(

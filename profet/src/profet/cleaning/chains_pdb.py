@@ -122,6 +122,8 @@ class _Reader:
             self._models[self._model] = None
             self._ended.clear()
             self._with_ca.clear()
+        elif name == b"ENDMDL":
+            self._with_ca.clear()
         elif name in (b"HEADER", b"TITLE ", b"EXPDTA"):
             self._head(line, name)
 
