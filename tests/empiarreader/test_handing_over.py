@@ -742,6 +742,23 @@ def test_ascp_gets_a_list_of_plain_names(odd_entry: list[str], tmp_path: Path) -
     assert f"--file-list={tmp_path / 'list.txt'}" in words
 
 
+@pytest.mark.parametrize(
+    ("selected", "said"),
+    [
+        ([], "batch.txt: 1 directory\n  1 directory: EMPIAR-10001\n"),
+        (["data/a*.mrc"], "batch.txt: 1 file\n  1 file: EMPIAR-10001\n"),
+    ],
+)
+def test_what_is_handed_to_globus_is_counted_as_what_it_is(
+    selected: list[str], said: str, archive: Archive, tmp_path: Path
+) -> None:
+    archive.add_entry(10001, {"data/a1.mrc": b"x", "data/b.mrc": b"x"})
+
+    done = _run("10001", *selected, "--globus", tmp_path / "batch.txt", "--to", "abc:/d")
+
+    assert said in done.stderr
+
+
 def test_a_saved_search_is_taken_by_all(odd_entry: list[str], tmp_path: Path) -> None:
     saved = tmp_path / "found.txt"
     CliRunner().invoke(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from empiarreader.byteunits import describe_files
+from empiarreader.byteunits import describe_count
 from empiarreader.commands.finding import find_files
 from empiarreader.commands.lists import read_addresses
 from empiarreader.commands.terminal import progress, speaking_options
@@ -250,10 +250,11 @@ def _acquisition(options: dict[str, Any]) -> Acquisition:
 
 def _tell(handed: Handed, *, dry_run: bool) -> None:
     verb = "would write" if dry_run else "wrote"
-    click.echo(one_line(f"{verb} {handed.path}: {describe_files(handed.files)}"), err=True)
+    things = "directories" if handed.sets and handed.sets[0].kind == "directories" else "files"
+    click.echo(one_line(f"{verb} {handed.path}: {describe_count(handed.files, things)}"), err=True)
     for one in handed.sets:
         size = f", {one.pixel_size_angstrom:g} Å a pixel" if one.pixel_size_angstrom else ""
-        what = f"{describe_files(one.files)} of {one.kind}"
+        what = describe_count(one.files, things) + ("" if one.kind == things else f" of {one.kind}")
         click.echo(one_line(f"  {what}{': ' if one.name else ''}{one.name}{size}"), err=True)
     if handed.links:
         click.echo(
