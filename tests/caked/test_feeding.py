@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,3 +108,34 @@ def test_every_tensor_of_a_batch_moves_and_all_else_stays() -> None:
     assert moved["name"] == batch["name"]
     image, label = to_device(Dataset(IMAGES, labels=["a"] * 23).as_tuples()[0], "meta")
     assert (image.is_meta, label.is_meta) == (True, True)
+
+
+def test_ctrl_c_does_not_wait_for_a_batch_that_a_thread_is_making() -> None:
+    code = """
+import threading
+from caked.feeding import ahead
+
+def batches():
+    yield 0
+    print("asked", flush=True)
+    threading.Event().wait()  # as for a server that is silent
+
+for batch in ahead(batches(), 2):
+    pass
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as job:
+        try:
+            assert job.stdout is not None
+            assert job.stdout.readline() == "asked\n"
+            job.send_signal(signal.SIGINT)
+            said = job.communicate(timeout=20)[1]
+        finally:
+            job.kill()
+
+    assert said.splitlines()[-1] == "KeyboardInterrupt"

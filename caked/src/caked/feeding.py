@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Event, Thread, current_thread
 from typing import Any
 
 import torch
@@ -13,21 +13,50 @@ from torch import Tensor
 __all__ = ["ahead", "to_device"]
 
 _END = object()
+_PATIENCE_SECONDS = 1.0
 
 
 def ahead(batches: Iterator[Any], count: int) -> Iterator[Any]:
     """Yield what ``batches`` yields, while a thread makes up to ``count`` of the next ones.
 
-    An error comes where its batch would have come.
+    An error comes where its batch would have come. Whoever leaves early, by choice or by an interrupt, waits
+    for the batch that is being made, but not for long: a server may be silent that its images come from.
     """
-    pool = ThreadPoolExecutor(1, thread_name_prefix="caked")  # one thread, so that they come in order
+    wanted: SimpleQueue[bool] = SimpleQueue()
+    made: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+    stopped = Event()
+    thread = Thread(target=_make, args=(batches, wanted, made, stopped), name="caked", daemon=True)
+    thread.start()
     try:
-        waiting: deque[Future[Any]] = deque(pool.submit(next, batches, _END) for _ in range(count))
-        while (batch := waiting.popleft().result()) is not _END:
-            waiting.append(pool.submit(next, batches, _END))
+        for _ in range(count):
+            wanted.put(True)
+        while True:
+            batch, error = made.get()
+            if error is not None:
+                raise error
+            if batch is _END:
+                return
+            wanted.put(True)
             yield batch
     finally:
-        pool.shutdown(cancel_futures=True)
+        stopped.set()
+        wanted.put(False)
+        if thread is not current_thread():  # which may be the one that finds that nobody goes on
+            thread.join(_PATIENCE_SECONDS)
+
+
+def _make(
+    batches: Iterator[Any],
+    wanted: SimpleQueue[bool],
+    made: SimpleQueue[tuple[Any, BaseException | None]],
+    stopped: Event,
+) -> None:
+    while wanted.get() and not stopped.is_set():
+        try:
+            made.put((next(batches, _END), None))
+        except BaseException as error:
+            made.put((None, error))
+            return
 
 
 def to_device(batch: Any, device: str | torch.device) -> Any:
