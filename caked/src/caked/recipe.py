@@ -14,7 +14,6 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +27,7 @@ from caked.errors import InvalidOptionError, RecipeError, SourceNotFoundError
 from caked.io.write import replacing
 from caked.labels import LabelRule, as_label_rule, label_rule_from_dict
 from caked.loader import Loader
+from caked.once import once
 from caked.roots import map_roots, without_roots
 from caked.sources.base import Source, source_from_dict
 from caked.sources.coercion import as_source
@@ -179,7 +179,7 @@ class Recipe:
             if self._parts(whole).sha256() != split["sha256"]:
                 raise RecipeError("The recipe's split comes out otherwise than when it was written.")
 
-    @cached_property
+    @once
     def sha256(self) -> str:
         """Digest of the recipe, whatever folder inputs and recipe lie in: a key for what is made from it."""
         known = self._recorded if self._recorded is not None else self.to_dict()

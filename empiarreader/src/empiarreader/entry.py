@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from typing import Any
 
 from empiarreader import settings
@@ -58,6 +57,7 @@ class EmpiarEntry(EntryMetadata):
         progress: Callable[[int, int], object] | None = None,
     ) -> None:
         self.entry_id = parse_entry_id(entry)
+        self._kept: FoundRecord | None = None
         self._tree = EntryTree(
             settings.archive_url(), self.entry_id, check_protocol(protocol), max_age_seconds, progress
         )
@@ -75,9 +75,12 @@ class EmpiarEntry(EntryMetadata):
         """Address of the entry's directory in the archive."""
         return self._tree.address(directory=True)
 
-    @cached_property
+    @property
     def _found(self) -> FoundRecord:
-        return find_record(self.entry_id)
+        # No cached_property: in Python 3.11 the question of one entry would hold up those of all others.
+        if self._kept is None:
+            self._kept = find_record(self.entry_id)
+        return self._kept
 
     @property
     def record(self) -> dict[str, Any]:

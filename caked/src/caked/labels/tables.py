@@ -6,12 +6,12 @@ import csv
 import json
 import os
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from caked.errors import DamagedFileError, InvalidOptionError, SourceNotFoundError
 from caked.labels.rules import Labelled, LabelRule, register
+from caked.once import once
 
 __all__ = ["TableLabels"]
 
@@ -78,7 +78,7 @@ class TableLabels(LabelRule):
             raise SourceNotFoundError(f"{self.path} has no row for {name!r}.", path=str(self.path))
         return label
 
-    @cached_property
+    @once
     def _labels(self) -> tuple[dict[str, str], dict[str, str | None]]:
         rows = self._rows()
         key = self.key or next((name for name in _NAME_COLUMNS if rows and name in rows[0]), None)

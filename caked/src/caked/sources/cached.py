@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from caked.errors import InvalidOptionError, RecipeError
 from caked.io.read import deliver
 from caked.keys import Columns
+from caked.once import once
 from caked.protocol import Array, Region
 from caked.sources.base import Source, register, source_from_dict
 from caked.sources.coercion import as_source
@@ -69,7 +69,7 @@ class CachedSource(Source):
     def _store(self) -> MemoryStore | FolderStore:
         return self._memory if self.directory is None else self._folder
 
-    @cached_property
+    @once
     def _folder(self) -> FolderStore:  # when first used, for it asks the source for its names
         assert self.directory is not None
         return FolderStore(self.directory, self.max_bytes, identity=self._identity())
@@ -137,7 +137,7 @@ class CachedSource(Source):
         """Ask the source."""
         return self.source.columns(indices)
 
-    @cached_property
+    @once
     def companions(self) -> Mapping[str, Source]:
         """Further images of the source, each kept in a cache of its own of the same size."""
         return {

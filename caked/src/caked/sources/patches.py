@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ from caked.errors import RecipeError
 from caked.io.read import whole_region
 from caked.keys import Columns
 from caked.names import occurrences
+from caked.once import once
 from caked.protocol import Array, Region
 from caked.sources.base import Source, register, source_from_dict
 from caked.sources.coercion import as_source
@@ -172,7 +172,7 @@ class PatchSource(Source):
         drawn = masked_places(source, size, masks=masks, count=count, background=background, seed=seed)
         return cls(source, drawn)
 
-    @cached_property
+    @once
     def _again(self) -> Array:
         keys = np.column_stack([self.places.item, self.places.start])
         _, codes = np.unique(keys, axis=0, return_inverse=True)
@@ -268,7 +268,7 @@ class PatchSource(Source):
         item = int(self.places.item[i])
         return self.source.group(item) or self.source.names[item]
 
-    @cached_property
+    @once
     def companions(self) -> Mapping[str, Source]:
         """Patches of the source's further images, at the same places."""
         return {

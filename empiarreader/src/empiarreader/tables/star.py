@@ -9,18 +9,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from empiarreader.errors import DamagedDataError
+from empiarreader.network.connections import on_fork
 from empiarreader.tables.content import as_text
 
 if TYPE_CHECKING:
     import pandas
 
-# starfile reads through a cache of lines that all its calls in a process share and clear.
-_starfile_lock = threading.Lock()
 # starfile cuts a row at any # and takes ' for a quotation mark. In STAR both mean something only where a word
 # begins, so those within words travel through it as signs that no name holds.
 _HASH, _APOSTROPHE = "\ue023", "\ue027"
 _INNER_HASH = re.compile(r"(?<=\S)#")
 _INNER_APOSTROPHE = re.compile(r"(?<=\S)'(?=\S)")
+
+
+class _Starfile:
+    """What all calls of starfile in a process share: a cache of lines, which each of them clears."""
+
+    lock = threading.Lock()
+
+    @classmethod
+    def begin_again(cls) -> None:
+        """Forget, in a process that was forked, a thread that only its parent has."""
+        cls.lock = threading.Lock()
+
+
+on_fork(_Starfile.begin_again)
 
 
 def parse_star(content: bytes, label: str) -> dict[str, pandas.DataFrame]:
@@ -47,7 +60,7 @@ def parse_star(content: bytes, label: str) -> dict[str, pandas.DataFrame]:
     if not any(line.strip().startswith("data_") for line in text.splitlines()):
         raise DamagedDataError(f"{label} is no STAR file: no line in it begins with data_")
     hidden = _INNER_APOSTROPHE.sub(_APOSTROPHE, _INNER_HASH.sub(_HASH, text))
-    with _starfile_lock, tempfile.TemporaryDirectory(prefix="empiarreader-") as folder:
+    with _Starfile.lock, tempfile.TemporaryDirectory(prefix="empiarreader-") as folder:
         path = Path(folder) / "table.star"
         path.write_text(hidden, encoding="utf-8")
         try:
