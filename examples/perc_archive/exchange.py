@@ -31,7 +31,16 @@ class State:
     shape: Shape = field(default_factory=Shape)
 
 
-def route(method: str, target: str, headers: Headers, body: bytes, *, version: str, secure: bool) -> Request:
+def route(
+    method: str,
+    target: str,
+    headers: Headers,
+    body: bytes,
+    *,
+    version: str,
+    secure: bool,
+    connection: int,
+) -> Request:
     """Request for the real host it means: by its Host field, else by the first component of its path."""
     scheme = "https" if secure else "http"
     authority = headers.get("Host")
@@ -57,6 +66,7 @@ def route(method: str, target: str, headers: Headers, body: bytes, *, version: s
         base=base,
         origin=f"{scheme}://{authority}",
         keep_alive="keep-alive" in wish if version == "HTTP/1.0" else "close" not in wish,
+        connection=connection,
     )
 
 

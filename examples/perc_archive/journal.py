@@ -18,7 +18,8 @@ class LoggedRequest:
     ``path`` is decoded and starts with a slash, ``query`` is as sent, ``headers`` answer to any case,
     ``body_bytes_sent`` counts the bytes of the body handed to the network (not header bytes). ``status`` 0
     means that the connection was closed without an answer. Transfers over FTP are logged under their command
-    (RETR, MLSD, LIST, NLST) with the host ftp.ebi.ac.uk.
+    (RETR, MLSD, LIST, NLST) with the host ftp.ebi.ac.uk. ``connection`` is one number for all requests of an
+    HTTP connection.
     """
 
     method: str
@@ -29,6 +30,7 @@ class LoggedRequest:
     range: str | None
     headers: Mapping[str, str]
     body_bytes_sent: int
+    connection: int
 
 
 class Entry:
@@ -55,6 +57,7 @@ class Entry:
             "range": self.request.headers.get("Range") or None,
             "headers": dict(self.request.headers),
             "body_bytes_sent": self.sent,
+            "connection": self.request.connection,
         }
 
 

@@ -55,7 +55,8 @@ class Request:
 
     ``path`` is decoded and starts with a slash; ``prefix`` is what a link within the host needs in front of
     it ("" under the real name, ``/host`` where the host is the first path component), ``base`` the address
-    that stands for ``https://`` of a known host in answers (None: they stay as they are).
+    that stands for ``https://`` of a known host in answers (None: they stay as they are). ``connection`` is
+    one number for all requests of a connection, the client's port.
     """
 
     method: str
@@ -68,6 +69,7 @@ class Request:
     base: str | None = None
     origin: str = ""
     keep_alive: bool = True
+    connection: int = 0
 
     @property
     def parameters(self) -> dict[str, str]:

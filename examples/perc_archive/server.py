@@ -71,6 +71,7 @@ class Server:
 
     def _converse(self, connection: socket.socket) -> None:
         reader, exchange = RequestReader(connection), Exchange(connection, self._state)
+        port = connection.getpeername()[1]
         try:
             while (head := reader.head()) is not None:
                 method, target, version, headers = head
@@ -82,7 +83,9 @@ class Server:
                 secure = isinstance(connection, ssl.SSLSocket)
                 if not headers.get("Host"):  # HTTP/1.0 needs none; links then lead to where the client came
                     headers["Host"] = "{}:{}".format(*connection.getsockname())
-                request = route(method, target, headers, body, version=version, secure=secure)
+                request = route(
+                    method, target, headers, body, version=version, secure=secure, connection=port
+                )
                 exchange.answer(request)
                 if not request.keep_alive:
                     return
