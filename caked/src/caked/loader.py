@@ -13,6 +13,7 @@ from caked.errors import InvalidOptionError, SplitError
 from caked.feeding import ahead
 from caked.order import BatchOrder
 from caked.transforms.foreign import Foreign
+from caked.workers import Beginning
 
 __all__ = ["Loader", "collate"]
 
@@ -121,7 +122,7 @@ class Loader(torch.utils.data.DataLoader[Any]):
             num_workers=num_workers,
             collate_fn=collate,
             generator=torch.Generator().manual_seed(seed & (2**63 - 1)),  # torch draws a worker seed from it
-            **options,
+            **{**options, "worker_init_fn": Beginning(options.get("worker_init_fn"))},
         )
 
     @property
