@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 
@@ -24,6 +25,7 @@ from empiarreader import (
 from empiarreader.network.answers import accept
 from empiarreader.network.ranges import (
     FileVersion,
+    JoinedSpans,
     ask_version,
     fetch_file,
     fetch_range,
@@ -139,9 +141,37 @@ def test_connections_are_kept_open_after_answers_without_a_body(archive: Archive
     assert first.connection == second.connection
 
 
+@pytest.mark.parametrize(("etag", "condition"), [('"strong"', '"strong"'), ('W/"weak"', "")])
+def test_a_range_is_asked_for_on_condition_of_an_exact_version_only(
+    archive: Archive, etag: str, condition: str
+) -> None:
+    """RFC 9110 allows no other in If-Range, and answers that are weaker are noticed all the same."""
+    url = _serve(archive, SMALL)
+    with pytest.raises(FileChangedError):
+        fetch_range(url, 0, memoryview(bytearray(10)), known=FileVersion(size=len(SMALL), etag=etag))
+
+    assert archive.requests()[-1].headers.get("If-Range", "") == condition
+
+
 @given(total=st.integers(1, 10**12))
 def test_parts_are_at_most_eight_mebibytes_and_at_least_one(total: int) -> None:
     assert MIB <= part_size(total) <= 8 * MIB
+
+
+@given(
+    wanted=st.lists(st.tuples(st.integers(0, 900), st.integers(0, 200)), max_size=8),
+    nearby_bytes=st.integers(0, 50),
+)
+def test_spans_that_overlap_or_lie_near_each_other_move_once(
+    wanted: list[tuple[int, int]], nearby_bytes: int
+) -> None:
+    joined = JoinedSpans(wanted, nearby_bytes)
+    moved = memoryview(b"".join(SMALL[start : start + length] for start, length in joined.spans))
+
+    assert joined.total_bytes == len(moved)
+    assert [bytes(part) for part in joined.cut(moved)] == [SMALL[start : start + n] for start, n in wanted]
+    gaps = [later[0] - sum(earlier) for earlier, later in pairwise(joined.spans)]
+    assert all(gap > nearby_bytes for gap in gaps)
 
 
 @given(
