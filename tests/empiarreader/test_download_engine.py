@@ -9,6 +9,7 @@ import os
 import pickle
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -420,7 +421,10 @@ def test_what_is_given_up_early_is_kept_and_what_is_empty_is_not(tmp_path: Path)
     assert _names(tmp_path) == []
 
 
-@pytest.mark.parametrize("spoil", ["shorter", "garbage", "other boot", "other file", "too much"])
+@pytest.mark.parametrize(
+    "spoil",
+    ["shorter", "garbage", "other boot", "other file", "too much", "a byte too much", "other size"],
+)
 def test_a_part_that_cannot_be_trusted_is_not(
     part: PartFile, spoil: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -434,9 +438,11 @@ def test_a_part_that_cannot_be_trusted_is_not(
         monkeypatch.setattr(states, "_BOOT", Path("/dev/null"))
     elif spoil == "other file":
         state.write_bytes(state.read_bytes().replace(b"https://host/a.mrc", b"https://host/b.mrc"))
+    elif spoil == "other size":
+        state.write_bytes(state.read_bytes().replace(b'"size": %d' % len(LARGE), b'"size": %d' % 99_999_999))
     else:
-        content = state.read_bytes()
-        state.write_bytes(content[:-32] + b"\xff" * 32)
+        content, arrived = state.read_bytes(), MIB + 1 if spoil == "a byte too much" else 2**64 - 1
+        state.write_bytes(content[:-32] + struct.pack("<4Q", arrived, 0, 0, 0))
 
     again = PartFile(part.path.with_name("a.mrc"), "https://host/a.mrc")
     resumed = again.resume()

@@ -124,6 +124,36 @@ def test_a_movie_says_its_dose_time_and_pixel_size(tmp_path: Path) -> None:
     assert bare.shape[0] == 8
 
 
+def test_pixels_that_are_not_square_keep_y_and_x_apart(tmp_path: Path) -> None:
+    notes = METADATA.replace('height" unit="m">8e-11', 'height" unit="nm">0.16')
+    movie = open_image(_write(tmp_path, eer_bytes(_frames(8), PIXELS, metadata=notes)), super_resolution=2)
+
+    assert tuple(movie.voxel_size) == pytest.approx((0.0, 0.8, 0.4))
+    assert movie.attrs["dose_per_frame"] == pytest.approx(32 / (1.6 * 0.8) / 8)
+
+
+def test_a_frame_whose_codes_are_not_those_of_the_first_is_damage(tmp_path: Path) -> None:
+    body = bytearray(eer_bytes(_frames(3), PIXELS, compression=65002))
+    run_bits = LAYOUTS[65002][0]
+    entry = struct.pack("<HHQH", 65007, 3, 1, run_bits)
+    second = body.index(entry, body.index(entry) + 1)
+    body[second : second + len(entry)] = struct.pack("<HHQH", 65007, 3, 1, run_bits - 1)
+    movie = open_image(_write(tmp_path, bytes(body)))
+
+    np.testing.assert_array_equal(movie[0].values, _frames(3)[0].image(PIXELS, 1))
+    with pytest.raises(DamagedDataError, match="a frame that is not like its first"):
+        movie[1].compute()
+
+
+@pytest.mark.parametrize(("x_bits", "y_bits"), [(2, 1), (1, 2)])
+def test_a_grid_is_no_finer_than_places_are_kept_along_both_axes(x_bits: int, y_bits: int) -> None:
+    layout = EerLayout(compression=65002, run_bits=8, x_bits=x_bits, y_bits=y_bits)
+
+    layout.check_factor(2)
+    with pytest.raises(InvalidRequestError, match=r"one of 1, 2$"):
+        layout.check_factor(4)
+
+
 @pytest.mark.parametrize(("group", "dtype"), [(255, np.uint8), (256, np.uint16), (300, np.uint16)])
 def test_so_many_frames_as_eight_bits_cannot_count_are_counted_in_sixteen(
     tmp_path: Path, group: int, dtype: type[np.integer[Any]]

@@ -320,11 +320,27 @@ def test_records_that_do_not_add_up_are_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("order", "<>")
-def test_the_records_of_agard_s_format_are_read(tmp_path: Path, order: str) -> None:
+@pytest.mark.parametrize(
+    ("integers", "reals", "stated"),
+    [
+        (0, 32, (0, 32)),
+        (3, 13, (3, 13)),
+        (2, 40, (2, 40)),
+        (0, 32, (-1, 32)),
+        (0, 32, (0, 0)),
+        (0, 32, (9, 999)),
+    ],
+)
+def test_the_records_of_agard_s_format_are_read(
+    tmp_path: Path, order: str, integers: int, reals: int, stated: tuple[int, int]
+) -> None:
     rows = [[2.0 * k, 0, 1e-5, 2e-5, 0, 0, 0, -3e-6, 1.2, 100, 85.0, 5e-10, 29000] for k in range(3)]
-    records = b"".join(struct.pack(f"{order}13f", *row).ljust(128, b"\0") for row in rows)
+    whole = struct.pack(f"{order}{integers}i", *range(7, 7 + integers))
+    records = b"".join(
+        (whole + struct.pack(f"{order}13f", *row)).ljust(4 * (integers + reals), b"\0") for row in rows
+    ).ljust(1024 * 4 * (integers + reals), b"\0")
     content = bytearray(mrc_bytes(sample_array(1), mode=1, order=order, extended=records, exttyp=b"AGAR"))
-    struct.pack_into(f"{order}2h", content, 128, 0, 32)
+    struct.pack_into(f"{order}2h", content, 128, *stated)
     found = _metadata(tmp_path, bytes(content))
 
     np.testing.assert_allclose(found["tilt_angle_degrees"], [0, 2, 4])
@@ -377,6 +393,20 @@ def test_the_records_of_epu_are_read_as_far_as_their_bits_say(
     assert list(found["fei"]["camera_name"]) == ["BM-Falcon"] * 3
     assert "stage_x_micrometres" not in found
     assert "x_stage" not in found["fei"]
+
+
+def test_the_defocus_that_was_asked_for_goes_before_the_one_of_the_lens(tmp_path: Path) -> None:
+    records = np.zeros(3, get_ext_header_dtype(b"FEI2", "<"))
+    records["Metadata size"] = records.dtype.itemsize
+    for name in records.dtype.names or ():
+        if name.startswith("Bitmask"):
+            records[name] = 2**31 - 1
+    records["Defocus"], records["Applied defocus"] = -5e-6, -2e-6
+    content = mrc_bytes(sample_array(1), mode=1, extended=records.tobytes(), exttyp=b"FEI2")
+    found = _metadata(tmp_path, content)
+
+    np.testing.assert_allclose(found["defocus_angstrom"], 20_000)
+    np.testing.assert_allclose(found["fei"]["defocus"], -5e-6)
 
 
 def test_only_the_records_of_the_sections_move(archive: Archive) -> None:

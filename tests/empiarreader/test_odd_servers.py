@@ -24,7 +24,7 @@ from urllib3.exceptions import SSLError
 from empiarreader import ArchiveFileNotFoundError, FileChangedError, ServiceError, download, open_image
 from empiarreader.catalogue.online import search_online
 from empiarreader.network.ranges import FileVersion, ask_version, fetch_range
-from empiarreader.network.transport import _lost_connection
+from empiarreader.network.transport import _lost_connection, stated_length
 from perc_archive import Archive
 
 BODY = bytes(range(256)) * 400
@@ -268,6 +268,15 @@ def test_what_is_there_is_not_fetched_again_because_its_size_is_not_said(
     assert asked[1:] == [None] * len(asked[1:])
     with pytest.raises(ServiceError, match="without its size"):
         ask_version(url)
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("0", 0), ("12", 12), ("1" * 19, int("1" * 19)), ("9" * 5000, None), ("1" * 20, None), ("-1", None),
+     ("+1", None), ("1.0", None), ("1, 1", None), ("٣", None), ("", None)],
+)  # fmt: skip
+def test_a_length_is_a_whole_number_that_a_file_can_have(text: str, length: int | None) -> None:
+    assert stated_length({"Content-Length": text}) == length
 
 
 def test_the_rest_of_another_version_is_not_appended(serve: Callable[[Script], str], tmp_path: Path) -> None:

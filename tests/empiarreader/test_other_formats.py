@@ -72,6 +72,19 @@ def _spider(images: np.ndarray[Any, Any], *, order: str = "<", volume: bool = Fa
     return body
 
 
+def _with_word(body: bytes, word: int, value: float) -> bytes:
+    return body[: 4 * (word - 1)] + struct.pack("<f", value) + body[4 * word :]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_spider_images_of_a_negative_number_of_slices_are_images(tmp_path: Path, count: int) -> None:
+    """As early versions of SPIDER wrote them, by the description of the header."""
+    images = RNG.normal(size=(count, 9, 7)).astype(np.float32)
+    found = open_image(_write(tmp_path, "a.spi", _with_word(_spider(images), 1, -1)))
+
+    np.testing.assert_array_equal(found.values, images if count > 1 else images[0])
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_spider_images_volumes_and_stacks_are_read(tmp_path: Path, order: str) -> None:
     images = RNG.normal(size=(3, 5, 37)).astype(np.float32)
@@ -118,6 +131,8 @@ def test_a_frame_of_a_remote_spider_stack_moves_its_bytes(archive: Archive) -> N
         (_spider(np.zeros((1, 8, 8)))[:-4], DamagedDataError),
         (_spider_header(2**20, 2**22, 1, 1, "<"), DamagedDataError),
         (_spider_header(8, 8, 1, 1, "<", stack=2, count=2**23) + bytes(2048), DamagedDataError),
+        (_with_word(_spider(np.zeros((1, 8, 8))), 23, 64), DamagedDataError),  # bytes of a row of 16 pixels
+        (_with_word(_spider(np.zeros((1, 8, 8))), 22, 1056), DamagedDataError),  # a header of another length
         (bytes(4096), DamagedDataError),
         (b"\xff" * 4096, DamagedDataError),
         (b"short", DamagedDataError),
@@ -203,6 +218,16 @@ def test_what_is_no_imagic_pair_is_refused(tmp_path: Path) -> None:
         _write(tmp_path, "odd.img", pixels)
         with pytest.raises(error):
             open_image(tmp_path / "odd.img")
+    deep = head[:240] + struct.pack("<2i", 2, 3) + head[248:]  # three volumes, each two planes deep
+    _write(tmp_path, "deep.hed", deep)
+    _write(tmp_path, "deep.img", pixels)
+    with pytest.raises(UnsupportedFormatError, match="planes of volumes 2 deep"):
+        open_image(tmp_path / "deep.img")
+    four = head[:4] + struct.pack("<i", 3) + head[8:240] + struct.pack("<2i", 2, 1) + head[248:]
+    _write(tmp_path, "four.hed", four)
+    _write(tmp_path, "four.img", 2 * pixels)
+    with pytest.raises(UnsupportedFormatError, match="4 planes of volumes 2 deep"):
+        open_image(tmp_path / "four.img")
     with pytest.raises(UnsupportedFormatError, match="SMV"):
         open_image(_write(tmp_path, "diffraction.img", b"{\nHEADER_BYTES=512;\n}".ljust(2048)))
 
@@ -269,6 +294,16 @@ def test_eman_images_volumes_and_stacks_are_read(tmp_path: Path, archive: Archiv
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(stack)).values, np.stack(images))
 
 
+@pytest.mark.parametrize("other", [(6, 4), (7, 6), (1, 6, 5)], ids=str)
+def test_an_eman_image_that_is_not_like_the_first_is_damage(tmp_path: Path, other: tuple[int, ...]) -> None:
+    images = [np.ones((6, 5), np.float32), np.ones(other, np.float32)]
+    stack = open_image(_eman(tmp_path / "a.hdf", images))
+
+    np.testing.assert_array_equal(stack[0].values, images[0])
+    with pytest.raises(DamagedDataError, match=r"image 1 of .*a\.hdf has the shape"):
+        stack[1, :1, :1].compute()
+
+
 def test_eman_pixels_of_few_bits_are_stretched_to_what_they_stand_for(tmp_path: Path) -> None:
     stored = RNG.integers(0, 32, size=(6, 5), dtype=np.uint8)
     path = _eman(
@@ -308,9 +343,9 @@ def test_parakeets_images_come_with_their_columns(tmp_path: Path) -> None:
     assert "odd" not in columns
 
 
-def _velox(path: Path, pixels: np.ndarray[Any, Any]) -> Path:
+def _velox(path: Path, pixels: np.ndarray[Any, Any], *, unit_of_y: str = "m") -> Path:
     notes = {"BinaryResult": {"PixelSize": {"width": "2e-10", "height": "1e-10"}, "Detector": "HAADF"}}
-    notes["BinaryResult"] |= {"PixelUnitX": "m", "PixelUnitY": "m"}
+    notes["BinaryResult"] |= {"PixelUnitX": "m", "PixelUnitY": unit_of_y}
     text = json.dumps(notes).encode().ljust(500, b"\0")
     with h5py.File(path, "w") as file:
         group = file.create_group("Data/Image/abc")
@@ -389,6 +424,7 @@ def test_velox_frames_come_first(tmp_path: Path) -> None:
 
     assert (found.shape, single.shape) == ((3, 6, 5), (6, 5))
     assert found.voxel_size == (0.0, 1.0, 2.0)
+    assert open_image(_velox(tmp_path / "c.emd", pixels, unit_of_y="1/m")).voxel_size == (0.0, 0.0, 2.0)
     assert found.attrs["detector"] == "HAADF"
     np.testing.assert_array_equal(found[1, 2:, :3].values, pixels[2:, :3, 1])
     np.testing.assert_array_equal(single.values, pixels[..., 0])
