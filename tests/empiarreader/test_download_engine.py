@@ -209,6 +209,17 @@ def test_a_server_that_asks_to_be_left_alone_is_left_alone_by_all(archive: Archi
     assert max(waits) > 0.6  # nobody asked anything meanwhile
 
 
+def test_a_server_that_asks_to_be_left_alone_for_an_hour_is_not_waited_for(
+    archive: Archive, tmp_path: Path
+) -> None:
+    urls = _serve(archive, {"data/a.mrc": SMALL})
+    archive.add_fault("status", match="*a.mrc", status=503, retry_after="3600", times=None)
+    (failure,) = download(urls, tmp_path).failures
+
+    assert failure.error.__notes__ == ["It asks to be left alone for 3600 s; try again after that."]
+    assert len(archive.requests("*a.mrc")) == 1
+
+
 def test_a_near_server_that_falls_silent_holds_up_one_file(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

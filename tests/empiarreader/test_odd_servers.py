@@ -23,7 +23,7 @@ from urllib3.exceptions import SSLError
 
 from empiarreader import ArchiveFileNotFoundError, FileChangedError, ServiceError, download, open_image
 from empiarreader.catalogue.online import search_online
-from empiarreader.network.ranges import FileVersion, ask_version, fetch_range
+from empiarreader.network.ranges import FileVersion, ask_version, fetch_loose, fetch_range
 from empiarreader.network.transport import _lost_connection, stated_length
 from perc_archive import Archive
 
@@ -132,6 +132,24 @@ def test_a_whole_file_of_another_version_is_a_change(
 
     with pytest.raises(FileChangedError):
         _read(url, known=FileVersion(size=len(BODY), etag='"old"'))
+
+
+@pytest.mark.parametrize("differs", [True, False])
+def test_spans_of_a_file_that_changes_between_them_are_not_put_together(
+    serve: Callable[[Script], str], differs: bool
+) -> None:
+    def script(number: int, wanted: str | None) -> tuple[int, Headers, bytes]:
+        first, last = map(int, (wanted or "").removeprefix("bytes=").split("-"))
+        headers = {"ETag": f'"{number if differs else 0}"', **_range(first, last)}
+        return 206, headers, BODY[first : last + 1]
+
+    url = serve(script)
+    if differs:
+        with pytest.raises(FileChangedError, match="changed while it was read"):
+            fetch_loose({url: [(0, 10), (50_000, 10)]})
+    else:
+        found = fetch_loose({url: [(0, 10), (50_003, 10)]})[url]
+        assert [bytes(part) for part in found] == [BODY[:10], BODY[50_003:50_013]]
 
 
 def test_more_than_was_promised_is_not_read(serve: Callable[[Script], str]) -> None:
