@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 from typing import Any
@@ -19,6 +20,7 @@ from caked.transforms import (
     PoissonNoise,
     Torchvision,
     Transform,
+    spectral,
     transform_from_dict,
 )
 from caked.transforms.base import TRANSFORMS
@@ -197,6 +199,18 @@ def test_on_another_device_nothing_of_the_processor_is_mixed_in_and_the_numbers_
             continue
         tolerance = 1e-5 * max(float(other.std()), 1e-3)
         assert torch.allclose(one, other, rtol=1e-5, atol=tolerance), f"{key} differs"
+
+
+@_each([case for case in CASES if not isinstance(case[0], Torchvision)])
+def test_a_device_that_takes_a_batch_in_pieces_gives_what_it_gives_of_all_at_once(
+    transform: Transform, kind: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draws = Draws(seed=3, epoch=2, samples=np.arange(COUNT))
+    with Elsewhere():
+        expected = transform(_moved(batch_of(kind)), draws)["image"].cpu()
+        monkeypatch.setattr(spectral, "_PIXELS_AT_ONCE", 8 * math.prod(SHAPES[kind]))
+        found = transform(_moved(batch_of(kind)), draws)["image"].cpu()
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5 * max(float(expected.std()), 1e-3))
 
 
 @_each([case for case in CASES if not isinstance(case[0], PoissonNoise)])  # counting has no slope
